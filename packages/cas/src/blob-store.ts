@@ -1,0 +1,33 @@
+import type { Digest } from "./digest.ts";
+
+/** Keeps blobs from eviction while a job needs them. Releasing twice is harmless. */
+export interface Pin {
+  release(): void;
+}
+
+/**
+ * Content-addressable storage. Every method may be called concurrently, also for the same digest.
+ * The empty blob is always present.
+ */
+export interface BlobStore {
+  /** Those of `digests` that the store does not hold, without duplicates. What it names present counts as just used. */
+  findMissing(digests: Iterable<Digest>): Promise<Digest[]>;
+
+  /**
+   * Stores what `content` yields. Rejects with ERR_HOMCC_DIGEST_MISMATCH when the bytes are not those of `digest`
+   * (nothing is kept then) and with ERR_HOMCC_STORE_FULL when there is no room even after evicting.
+   */
+  put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+
+  /** The bytes, or `undefined` when the store does not hold them (or found them damaged, and dropped them). */
+  read(digest: Digest): Promise<Uint8Array | undefined>;
+
+  /**
+   * Writes the blob to a new file at `path` with an inode of its own (copy or reflink, never a hard link).
+   * False when the store does not hold it.
+   */
+  copyTo(digest: Digest, path: string): Promise<boolean>;
+
+  /** Until released, none of `digests` is evicted, also those that only arrive later. */
+  pin(digests: Iterable<Digest>): Pin;
+}

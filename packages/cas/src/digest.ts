@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+
+/**
+ * SHA-256 and size of immutable bytes, written `hex/size`. One string, so that it can be a Map key and a log word.
+ * SHA-256 because it is the only function every Remote Execution engine knows; 7 µs for 10 kB on a CPU with SHA-NI.
+ */
+export type Digest = string & { readonly __brand: "Digest" };
+
+const digestPattern = /^[0-9a-f]{64}\/(0|[1-9][0-9]{0,14})$/;
+
+/** The digest of bytes held in memory. Hash files above 1 MB in chunks instead (`DigestBuilder`). */
+export function digestOf(bytes: Uint8Array): Digest {
+  return makeDigest(createHash("sha256").update(bytes).digest("hex"), bytes.byteLength);
+}
+
+/** Collects chunks and gives their digest. */
+export class DigestBuilder {
+  readonly #hash = createHash("sha256");
+  #sizeBytes = 0;
+
+  update(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#sizeBytes += chunk.byteLength;
+  }
+
+  finish(): Digest {
+    return makeDigest(this.#hash.digest("hex"), this.#sizeBytes);
+  }
+}
+
+/** `undefined` for anything that is not the canonical spelling of a digest. */
+export function parseDigest(text: string): Digest | undefined {
+  return digestPattern.test(text) ? (text as Digest) : undefined;
+}
+
+export function hashOf(digest: Digest): string {
+  return digest.slice(0, 64);
+}
+
+export function sizeBytesOf(digest: Digest): number {
+  return Number(digest.slice(65));
+}
+
+function makeDigest(hash: string, sizeBytes: number): Digest {
+  return `${hash}/${sizeBytes}` as Digest;
+}
