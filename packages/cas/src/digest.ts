@@ -13,6 +13,9 @@ export function digestOf(bytes: Uint8Array): Digest {
   return makeDigest(createHash("sha256").update(bytes).digest("hex"), bytes.byteLength);
 }
 
+/** The blob without bytes, which every store has. */
+export const emptyDigest: Digest = digestOf(new Uint8Array());
+
 /** Collects chunks and gives their digest. */
 export class DigestBuilder {
   readonly #hash = createHash("sha256");
@@ -30,7 +33,7 @@ export class DigestBuilder {
 
 /** `undefined` for anything that is not the canonical spelling of a digest. */
 export function parseDigest(text: string): Digest | undefined {
-  return digestPattern.test(text) ? (text as Digest) : undefined;
+  return isDigest(text) ? text : undefined;
 }
 
 export function hashOf(digest: Digest): string {
@@ -41,6 +44,11 @@ export function sizeBytesOf(digest: Digest): number {
   return Number(digest.slice(65));
 }
 
+function isDigest(text: string): text is Digest {
+  return digestPattern.test(text);
+}
+
 function makeDigest(hash: string, sizeBytes: number): Digest {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- canonical by construction
   return `${hash}/${sizeBytes}` as Digest;
 }

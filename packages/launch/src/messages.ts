@@ -1,11 +1,22 @@
 /** What a launcher tells the agent about one call. */
 export interface LaunchRequest {
-  /** The launcher's own arguments after its name, or, called through a masquerade link, the link's name first. */
+  /**
+   * The compiler's argv. Its first word is what the user typed, or, where PATH leads from that word to another program
+   * first (a masquerade link, a program in `_HOMCC_SAFEGUARD`), `compilerPath`: gcc finds its parts from argv[0].
+   */
   readonly argv: readonly string[];
   /** The compiler found by the launcher's search in PATH: absolute path, never homcc itself. */
   readonly compilerPath: string;
+  /** As getcwd(3) gives it; a logical one is in PWD. */
   readonly cwd: string;
+  /** Without the entries that are not UTF-8. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Names of the variables that were left out of `environment` because they are not UTF-8. */
+  readonly invalidVariables: readonly string[];
+  /** `argv`, `compilerPath` or `cwd` has bytes that are not UTF-8 (U+FFFD here): only `execute("", [])` can serve it. */
+  readonly notUtf8: boolean;
+  /** Options given to homcc itself on its command line; empty from the native launcher. */
+  readonly options: Readonly<Record<string, string>>;
   readonly umask: number;
   readonly pid: number;
   /** `device:inode` of `/` and of the mount namespace: another one than the agent's means that paths differ. */
@@ -30,7 +41,10 @@ export type LaunchReply =
   | { readonly kind: "exit"; readonly status: number }
   /** End as the compiler did: by this signal. */
   | { readonly kind: "signal"; readonly signal: number }
-  /** Replace yourself by this program, keeping the connection open: the agent counts the slot until it closes. */
+  /**
+   * Replace yourself by this program, keeping the connection open: the agent counts the slot until it closes.
+   * An empty `argv` means the launcher's own compiler and arguments, byte for byte; `program` is then not looked at.
+   */
   | { readonly kind: "execute"; readonly program: string; readonly argv: readonly string[] }
   /** This agent is of another version and takes no more calls: start a new one. */
   | { readonly kind: "retired" };

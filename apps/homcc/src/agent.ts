@@ -1,0 +1,71 @@
+/** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
+import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
+import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
+import { ProblemMemory } from "@homcc/config/problem";
+import { loadSettings } from "@homcc/config/load";
+import { InputDiscovery } from "@homcc/inputs/discovery";
+import { ownRootIdentity } from "@homcc/launch/agent-identity";
+import { serveLaunches } from "@homcc/launch/server";
+import { systemClock } from "@homcc/observability/clock";
+import { createLogger, serverLine } from "@homcc/observability/log";
+import { createLocalSlots } from "@homcc/scheduler/local-slots";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import { agentFolder } from "./agent-folder.ts";
+import { handleCall } from "./call.ts";
+import { IdleWatch } from "./idle-watch.ts";
+import { Servers } from "./servers.ts";
+import type { Services } from "./services.ts";
+
+const { values } = parseArgs({
+  options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },
+});
+const { socket: socketPath, identity } = values;
+if (socketPath === undefined || identity === undefined) {
+  throw new Error("the agent is started by the launcher: agent --socket PATH --identity ID [--listen-fd N]");
+}
+
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+);
+const { settings } = await loadSettings({ environment });
+const logger = createLogger("INFO", serverLine, (line) => process.stderr.write(line));
+const servers = new Servers(logger);
+const services: Services = {
+  clock: systemClock,
+  logger,
+  compilers: new CompilerIdentities(),
+  toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
+  discovery: new InputDiscovery(),
+  servers,
+  localSlots: createLocalSlots(undefined),
+  discoverySlots: new SlotQueue(availableParallelism()),
+  reported: new ProblemMemory(),
+  rootIdentity: ownRootIdentity(),
+};
+
+const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
+const launchServer = await serveLaunches({
+  path: socketPath,
+  identity,
+  ...(values["listen-fd"] === undefined ? {} : { listenFd: Number(values["listen-fd"]) }),
+  onLaunch: async (call) => {
+    using _busy = idle.busy();
+    await handleCall(call, services);
+  },
+  onRetired: () => void shutDown("replaced by another version"),
+  onError: (error) => logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+});
+logger.info(`agent ${identity} listens on ${socketPath}`);
+process.on("SIGTERM", () => void shutDown("SIGTERM"));
+process.on("SIGINT", () => void shutDown("SIGINT"));
+
+/** Takes no more calls, finishes the open ones, and ends. */
+async function shutDown(reason: string): Promise<void> {
+  logger.info(`the agent ends: ${reason}`);
+  await launchServer.close();
+  servers.close();
+  process.exit(0);
+}

@@ -1,0 +1,29 @@
+/** Calls `onIdle` once nothing was busy for `idleTimeoutMs`. */
+export class IdleWatch {
+  readonly #idleTimeoutMs: number;
+  readonly #onIdle: () => void;
+  #busyCount = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(idleTimeoutMs: number, onIdle: () => void) {
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#onIdle = onIdle;
+    this.#arm();
+  }
+
+  /** Something runs until the returned object is disposed. */
+  busy(): Disposable {
+    this.#busyCount += 1;
+    clearTimeout(this.#timer);
+    return {
+      [Symbol.dispose]: () => {
+        this.#busyCount -= 1;
+        if (this.#busyCount === 0) this.#arm();
+      },
+    };
+  }
+
+  #arm(): void {
+    this.#timer = setTimeout(this.#onIdle, this.#idleTimeoutMs);
+  }
+}

@@ -1,0 +1,71 @@
+import type { BlobStore } from "@homcc/cas/blob-store";
+import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
+import { HomccError } from "@homcc/observability/error";
+
+type Step = { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly taken: () => void } | { readonly kind: "end" };
+
+/** Hands the data frames of one upload to the store as they come, one at a time, so that memory stays bounded. */
+export class BlobUpload {
+  readonly digest: Digest;
+  /** Resolves when the blob is in the store; rejects when its bytes are wrong, the store is full, or the client left. */
+  readonly stored: Promise<void>;
+  #receivedBytes = 0;
+  #waiting: Step | undefined;
+  #wake = Promise.withResolvers<void>();
+  #aborted: Error | undefined;
+
+  constructor(digest: Digest, store: BlobStore) {
+    this.digest = digest;
+    this.stored = this.#store(store);
+  }
+
+  /** Resolves when the bytes were taken: until then the connection delivers no more of this upload. */
+  push(bytes: Uint8Array): Promise<void> {
+    this.#receivedBytes += bytes.byteLength;
+    if (this.#receivedBytes > sizeBytesOf(this.digest)) {
+      this.abort(new HomccError("ERR_HOMCC_DIGEST_MISMATCH", `more bytes than ${this.digest} has`));
+    }
+    if (this.#aborted !== undefined) return Promise.resolve();
+    return new Promise((taken) => this.#offer({ kind: "bytes", bytes, taken }));
+  }
+
+  end(): void {
+    this.#offer({ kind: "end" });
+  }
+
+  abort(reason: Error): void {
+    this.#aborted ??= reason;
+    if (this.#waiting?.kind === "bytes") this.#waiting.taken();
+    this.#wake.resolve();
+  }
+
+  async #store(store: BlobStore): Promise<void> {
+    try {
+      await store.put(this.digest, this.#chunks());
+    } catch (error) {
+      // Nobody reads the rest: let the connection deliver and forget it.
+      this.abort(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+    this.abort(new Error("the blob is complete"));
+  }
+
+  #offer(step: Step): void {
+    this.#waiting = step;
+    this.#wake.resolve();
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      await this.#wake.promise;
+      if (this.#aborted !== undefined) throw this.#aborted;
+      const step = this.#waiting;
+      this.#waiting = undefined;
+      this.#wake = Promise.withResolvers();
+      if (step === undefined) continue;
+      if (step.kind === "end") return;
+      yield step.bytes;
+      step.taken();
+    }
+  }
+}

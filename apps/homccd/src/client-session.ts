@@ -1,0 +1,108 @@
+import type { Digest } from "@homcc/cas/digest";
+import type { BlobStore } from "@homcc/cas/blob-store";
+import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
+import type { ExecutorSession } from "@homcc/execution/executor";
+import { describeError, hasCode } from "@homcc/observability/error";
+import type { Logger } from "@homcc/observability/log";
+import type { ClientMessage } from "@homcc/protocol/messages";
+import { EntryTable } from "@homcc/protocol/session-entries";
+import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
+import { BlobUpload } from "./blob-upload.ts";
+import { Job } from "./job.ts";
+import type { ToolchainRegistry } from "./toolchain-registry.ts";
+
+/** What every session of one homccd shares. */
+export interface ServerServices {
+  readonly store: BlobStore;
+  readonly adoption: LocalFileAdoption;
+  readonly toolchains: ToolchainRegistry;
+  /** Permission to run one compiler; served in order over all clients. */
+  readonly slots: SlotQueue;
+  readonly executor: string;
+  readonly locales: ReadonlySet<string>;
+  readonly logger: Logger;
+}
+
+/** Jobs of one client that wait or run at once; a client with more is told to keep them. */
+const maxJobsPerClient = 1024;
+
+/** One client connection: its numbered files, its jobs, its uploads. */
+export class ClientSession {
+  readonly #channel: ServerChannel;
+  readonly #executorSession: ExecutorSession;
+  readonly #services: ServerServices;
+  readonly #entries = new EntryTable();
+  readonly #jobs = new Set<Job>();
+
+  constructor(channel: ServerChannel, executorSession: ExecutorSession, services: ServerServices) {
+    this.#channel = channel;
+    this.#executorSession = executorSession;
+    this.#services = services;
+  }
+
+  /** Serves the client until the connection ends; then every process of its jobs is gone. */
+  async run(): Promise<void> {
+    this.#channel.serve((stream, message) => this.#accept(stream, message));
+    const reason = await this.#channel.closed;
+    this.#services.logger.info(`${this.#channel.peer}: ${describeError(reason)}`);
+    for (const job of this.#jobs) job.cancel(reason);
+    await this.#executorSession.close();
+  }
+
+  #accept(stream: number, message: ClientMessage): StreamHandler<ClientMessage> | undefined {
+    switch (message.kind) {
+      case "job":
+        return this.#acceptJob(stream, message);
+      case "blob":
+        return this.#acceptBlob(stream, message.digest);
+      case "cancel":
+        return undefined;
+    }
+  }
+
+  #acceptJob(stream: number, message: Extract<ClientMessage, { kind: "job" }>): StreamHandler<ClientMessage> | undefined {
+    // First of all, and for refused jobs too: later jobs count on the numbers this one declares.
+    const files = this.#entries.resolve(message);
+    if (this.#jobs.size >= maxJobsPerClient) {
+      const text = `more than ${maxJobsPerClient} jobs of one client`;
+      this.#channel.send(stream, { kind: "refused", reason: "limited", message: text }, { end: true });
+      return undefined;
+    }
+    const job = new Job(stream, { ...message, ...files }, this.#channel, this.#executorSession, this.#services);
+    this.#jobs.add(job);
+    void job.run().finally(() => this.#jobs.delete(job));
+    return {
+      onMessage: (next) => {
+        if (next.kind === "cancel") job.cancel(new Error("the client cancelled the job"));
+      },
+      onClose: (reason) => job.cancel(reason),
+    };
+  }
+
+  #acceptBlob(stream: number, digest: Digest): StreamHandler<ClientMessage> {
+    const upload = new BlobUpload(digest, this.#services.store);
+    void this.#finishUpload(stream, upload);
+    return {
+      onMessage: () => {},
+      onData: (bytes) => upload.push(bytes),
+      onEnd: () => upload.end(),
+      onClose: (reason) => upload.abort(reason),
+    };
+  }
+
+  async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {
+    try {
+      await upload.stored;
+      for (const job of this.#jobs) job.blobArrived(upload.digest);
+      this.#channel.send(stream, { kind: "stored" }, { end: true });
+    } catch (error) {
+      const reason = hasCode(error, "ERR_HOMCC_DIGEST_MISMATCH")
+        ? "digest-mismatch"
+        : hasCode(error, "ERR_HOMCC_STORE_FULL")
+          ? "server-full"
+          : "failed";
+      this.#channel.send(stream, { kind: "rejected", reason, message: describeError(error) }, { end: true });
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { parseFlags } from "@homcc/config/flags";
+import { renderHelp } from "@homcc/config/help";
+import { loadServerSettings, type SettingsCall } from "@homcc/config/load";
+import { describeProblem } from "@homcc/config/problem";
+import type { ServerSettings } from "@homcc/config/settings";
+import { version } from "@homcc/config/version";
+import { exitStatusOf } from "@homcc/observability/error";
+import { serverLine } from "@homcc/observability/log";
+
+/** What a start of homccd comes to. */
+export type ServerCommand =
+  | {
+      readonly kind: "serve";
+      readonly settings: ServerSettings;
+      /** To be logged once the server has a log. */
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: "exit"; readonly status: number; readonly stdout: string; readonly stderr: string };
+
+/** Usage errors, as argparse has them in homcc 1.x. */
+const usageStatus = 2;
+
+/** `argv` starts after the program's own name. What cannot be used ends with a text that names every place. */
+export async function parseServerCommandLine(
+  argv: readonly string[],
+  call: Omit<SettingsCall, "commandLine">,
+): Promise<ServerCommand> {
+  const flags = parseFlags("homccd", argv);
+  if (flags.kind === "error") return fail(usageStatus, [flags.message]);
+  if (flags.values["help"] !== undefined) return print(renderHelp("homccd"));
+  if (flags.values["version"] !== undefined) return print(`homccd ${version}\n`);
+  const [unexpected] = flags.rest;
+  if (unexpected !== undefined) {
+    return fail(usageStatus, [`unexpected argument '${unexpected}' (homccd --help lists the options)`]);
+  }
+  if (flags.values["profiles"] !== undefined) return print(profilesHint);
+  const { settings, problems } = await loadServerSettings({ ...call, commandLine: flags.values });
+  const errors = problems.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
+  return { kind: "serve", settings, warnings: problems.map(describeProblem) };
+}
+
+const profilesHint = `No profiles: schroot profiles and docker containers are not available yet in this version.
+Jobs run in namespaces of their own, or in a private folder; see --executor.
+`;
+
+function print(stdout: string): ServerCommand {
+  return { kind: "exit", status: 0, stdout, stderr: "" };
+}
+
+function fail(status: number, messages: readonly string[]): ServerCommand {
+  const stderr = messages.map((message) => `${serverLine("ERROR", message)}\n`).join("");
+  return { kind: "exit", status, stdout: "", stderr };
+}

@@ -1,0 +1,161 @@
+/** homccd: the build server. This file builds its parts, inside-out, and waits for the end. */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
+import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
+import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
+import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
+import type { ServerSettings } from "@homcc/config/settings";
+import { version } from "@homcc/config/version";
+import type { Executor } from "@homcc/execution/executor";
+import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
+import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import { acceptConnection } from "@homcc/transport/accept";
+import { ClientSession, type ServerServices } from "./client-session.ts";
+import { parseServerCommandLine } from "./command-line.ts";
+import { chooseExecutor } from "./executors.ts";
+import { installedLocales } from "./locales.ts";
+import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
+import { ToolchainRegistry } from "./toolchain-registry.ts";
+
+const serverName = `homccd ${version}`;
+const openSockets = new Set<Socket>();
+/** From the connection to its complete hello. A 1.x client sends at once too. */
+const handshakeTimeoutMs = 10_000;
+
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+);
+const command = await parseServerCommandLine(process.argv.slice(2), { environment, cwd: process.cwd() });
+if (command.kind === "exit") {
+  process.stdout.write(command.stdout);
+  process.stderr.write(command.stderr);
+  process.exit(command.status);
+}
+const { settings } = command;
+const logger = createLogger(settings.logLevel, serverLine, (line) => process.stderr.write(line));
+for (const warning of command.warnings) logger.warning(warning);
+try {
+  await serve(settings, logger);
+} catch (error) {
+  logger.critical(describeError(error));
+  process.exit(error instanceof HomccError ? (exitStatusOf[error.code] ?? 1) : 1);
+}
+
+async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
+  const server = await listen(settings);
+  // Read while we may still be root: the account we become may not be able to reach the program's folder.
+  const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
+  await enterAccount(settings, logger);
+  const runner = join(settings.store, "runner");
+  await installProgram(runner, runnerProgram);
+
+  const disk = await DiskBlobStore.open({
+    folder: join(settings.store, "blobs"),
+    maxBytes: settings.maxDependencyCacheBytes,
+    logger,
+  });
+  const store = new DeduplicatingBlobStore(disk);
+  const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
+  const toolchains = new ToolchainRegistry(inspector);
+  const executor = await chooseExecutor({
+    choice: settings.executor,
+    store,
+    toolchains,
+    folder: settings.store,
+    runner,
+    logger,
+  });
+  const services: ServerServices = {
+    store,
+    adoption: new LocalFileAdoption({ store, logger }),
+    toolchains,
+    slots: new SlotQueue(settings.limit),
+    executor: executor.name,
+    locales: await installedLocales(),
+    logger,
+  };
+  const sessions = new Set<Promise<void>>();
+  server.on("connection", (socket) => {
+    const session = serveClient(socket, settings, services, executor).catch((error: unknown) =>
+      logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
+    sessions.add(session);
+    void session.finally(() => sessions.delete(session));
+  });
+  const address = server.address();
+  const where = typeof address === "object" && address !== null ? `${address.address} port ${address.port}` : settings.address;
+  process.stdout.write(`${serverName} listening on ${where}, ${settings.limit} slots, executor ${executor.name}\n`);
+
+  await terminationSignal();
+  logger.info("ending");
+  server.close();
+  for (const socket of openSockets) socket.destroy();
+  await Promise.all(sessions);
+  await disk[Symbol.asyncDispose]();
+  process.exit(0);
+}
+
+async function serveClient(
+  socket: Socket,
+  settings: ServerSettings,
+  services: ServerServices,
+  executor: Executor,
+): Promise<void> {
+  openSockets.add(socket);
+  socket.once("close", () => openSockets.delete(socket));
+  const accepted = await acceptConnection(socket, {
+    server: serverName,
+    welcome: () => ({ server: serverName, executors: [executor.name], slots: settings.limit }),
+    handshakeTimeoutMs,
+    allow: { allows: (address) => settings.allow.includes(address ?? "") },
+  });
+  if (accepted.kind !== "v2") {
+    services.logger.info(accepted.kind === "rejected" ? accepted.why : "a homcc 1.x client");
+    return;
+  }
+  services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
+  await new ClientSession(accepted.channel, await executor.openSession(), services).run();
+}
+
+async function listen({ port, address }: ServerSettings): Promise<Server> {
+  const server = createServer({ pauseOnConnect: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) =>
+      reject(
+        new HomccError("ERR_HOMCC_BIND", `cannot listen on ${address} port ${port}`, {
+          hint: "is another homccd running? choose another port with --port",
+          cause,
+        }),
+      ),
+    );
+    server.listen({ port, host: address, backlog: 1024 }, resolve);
+  });
+  server.on("error", (error) => logger.error(describeError(error)));
+  return server;
+}
+
+async function enterAccount(settings: ServerSettings, logger: Logger): Promise<void> {
+  const account = await serviceAccount(settings.user === "" ? undefined : settings.user);
+  if (account === undefined) {
+    await mkdir(settings.store, { recursive: true });
+    return;
+  }
+  await handOver(settings.store, account);
+  becomeAccount(account, settings.store);
+  logger.info(`jobs run as ${account.name}`);
+}
+
+/** By rename: the program of a homccd that has just been killed may still run. */
+async function installProgram(path: string, program: Uint8Array): Promise<void> {
+  await writeFile(`${path}.new`, program, { mode: 0o755 });
+  await rename(`${path}.new`, path);
+}
+
+function terminationSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+}

@@ -1,0 +1,70 @@
+import { chown, lchown, mkdir, readFile, readdir, stat } from "node:fs/promises";
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { HomccError } from "@homcc/observability/error";
+
+/** An account of /etc/passwd. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Accounts tried when none is configured: a package creates `homcc`; every system has `nobody`. */
+const defaultAccountNames = ["homcc", "nobody"];
+
+/** The account that jobs and the daemon run as when it was started as root; `undefined` when it was not. */
+export async function serviceAccount(configuredName: string | undefined): Promise<Account | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const accounts = parseAccounts(await readFile("/etc/passwd", "utf8"));
+  const names = configuredName === undefined ? defaultAccountNames : [configuredName];
+  const account = names.map((name) => accounts.get(name)).find((found) => found !== undefined);
+  if (account === undefined) {
+    throw new HomccError("ERR_HOMCC_CONFIGURATION", `no account named ${names.join(" or ")}`, {
+      hint: "create it with: adduser --system homcc, or name another one with user=",
+    });
+  }
+  if (account.uid === 0) {
+    throw new HomccError("ERR_HOMCC_CONFIGURATION", "jobs never run as root", {
+      hint: "name an unprivileged account with user=",
+    });
+  }
+  return account;
+}
+
+/** Gives the store and everything in it to the account, since only root may do that later. */
+export async function handOver(folder: string, account: Account): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const owner = await stat(folder);
+  if (owner.uid === account.uid && owner.gid === account.gid) return;
+  await chown(folder, account.uid, account.gid);
+  for (const entry of await readdir(folder, { recursive: true })) {
+    await lchown(join(folder, entry), account.uid, account.gid);
+  }
+}
+
+/** Becomes the account, for good: there is no way back to root. */
+export function becomeAccount(account: Account, storeFolder: string): void {
+  process.setgroups?.([]);
+  process.setgid?.(account.gid);
+  process.setuid?.(account.uid);
+  try {
+    accessSync(storeFolder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new HomccError("ERR_HOMCC_CONFIGURATION", `account ${account.name} cannot use the store ${storeFolder}`, {
+      hint: "every folder above the store must be searchable for it; choose another one with --store",
+      cause,
+    });
+  }
+}
+
+/** name:password:uid:gid:…, one account a line. */
+export function parseAccounts(passwd: string): Map<string, Account> {
+  const accounts = new Map<string, Account>();
+  for (const line of passwd.split("\n")) {
+    const [name, , uid, gid] = line.split(":");
+    if (name === undefined || uid === undefined || gid === undefined) continue;
+    if (/^\d+$/.test(uid) && /^\d+$/.test(gid)) accounts.set(name, { name, uid: Number(uid), gid: Number(gid) });
+  }
+  return accounts;
+}

@@ -1,0 +1,51 @@
+import type { BlobStore, Pin } from "./blob-store.ts";
+import { sizeBytesOf, type Digest } from "./digest.ts";
+import { collect, type Content } from "./verified-content.ts";
+
+/** Larger blobs are not held in memory and pass through. Nearly every source file is smaller. */
+const sharedMaxBytes = 256 * 1024;
+
+/**
+ * Writes a blob once when several clients, or several jobs of one, bring it at the same time: a cold server is sent
+ * the same headers by everyone. Assumes nothing of the inner store.
+ *
+ * What is shared is the write, not the upload: each caller's content is read to its end and checked first. So nobody
+ * waits for another one's slow line, two uploads over one connection cannot block each other, and whoever brings
+ * wrong bytes does not learn that somebody else has the right ones.
+ */
+export class DeduplicatingBlobStore implements BlobStore {
+  readonly #inner: BlobStore;
+  readonly #writing = new Map<Digest, Promise<void>>();
+
+  constructor(inner: BlobStore) {
+    this.#inner = inner;
+  }
+
+  findMissing(digests: Iterable<Digest>): Promise<Digest[]> {
+    return this.#inner.findMissing(digests);
+  }
+
+  async put(digest: Digest, content: Content): Promise<void> {
+    if (sizeBytesOf(digest) > sharedMaxBytes) return this.#inner.put(digest, content);
+    const bytes = await collect(digest, content);
+    return this.#writing.get(digest) ?? this.#write(digest, bytes);
+  }
+
+  read(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.#inner.read(digest);
+  }
+
+  copyTo(digest: Digest, path: string): Promise<boolean> {
+    return this.#inner.copyTo(digest, path);
+  }
+
+  pin(digests: Iterable<Digest>): Pin {
+    return this.#inner.pin(digests);
+  }
+
+  #write(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const writing = this.#inner.put(digest, [bytes]).finally(() => this.#writing.delete(digest));
+    this.#writing.set(digest, writing);
+    return writing;
+  }
+}

@@ -1,0 +1,244 @@
+import { constants } from "node:fs";
+import { copyFile, mkdir, open, rm, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import { describeError, hasCode } from "@homcc/observability/error";
+import { silentLogger, type Logger } from "@homcc/observability/log";
+import { BlobFiles, readContent } from "./blob-files.ts";
+import type { BlobStore, Pin } from "./blob-store.ts";
+import { emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
+import { diskFull, fill, makingRoom, type WriteStep } from "./disk-room.ts";
+import { errnoOf, isDiskFull } from "./errno.ts";
+import { KeyedQueue } from "./keyed-queue.ts";
+import { chargeOf, LruIndex, type Reservation } from "./lru-index.ts";
+import { RecencyLog } from "./recency-log.ts";
+import { lockStore, type StoreLock } from "./store-lock.ts";
+import { collect, drain, mismatch, verified, type Content } from "./verified-content.ts";
+
+export interface DiskBlobStoreOptions {
+  /** Created if need be, with mode 0700. One process at a time. */
+  readonly folder: string;
+  /** Bound for all blobs together, each counted in whole blocks of 4096 bytes. */
+  readonly maxBytes: number;
+  readonly logger?: Logger;
+}
+
+/** What the store remembers of a blob: the file's change time when its content was last known to be right. */
+type VerifiedAtMs = number;
+/** Its content was not looked at since the store was opened. */
+const unverified: VerifiedAtMs = -1;
+
+const copyFlags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE;
+/** Files deleted at once, so that evicting thousands leaves the thread pool room for other work. */
+const unlinksAtOnce = 32;
+
+/**
+ * Blobs as files, least recently used ones evicted. The files are the truth: the index is their names, read when the
+ * store is opened, so nothing can disagree with them after a crash.
+ *
+ * What each step survives: a blob is written to `incoming`, checked and renamed, so a killed process leaves only
+ * complete blobs. Nothing is synced: after a power cut a file may be empty or have holes, and a disk may rot, so
+ * content is never trusted by name. `read` hashes what it returns. `copyTo` compares size and change time and hashes
+ * when either is news: once per blob after a restart (8 µs for 10 kB), and whenever somebody wrote into the file.
+ * A damaged blob is deleted and counts as missing.
+ */
+export class DiskBlobStore implements BlobStore, AsyncDisposable {
+  readonly #files: BlobFiles;
+  readonly #lock: StoreLock;
+  readonly #logger: Logger;
+  readonly #index: LruIndex<VerifiedAtMs>;
+  readonly #recency: RecencyLog;
+  /** Renaming a blob into place and deleting it exclude each other. */
+  readonly #changes = new KeyedQueue<Digest>();
+
+  /** Rejects with ERR_HOMCC_CONFIGURATION when another process uses the folder. */
+  static async open(options: DiskBlobStoreOptions): Promise<DiskBlobStore> {
+    await mkdir(options.folder, { recursive: true, mode: 0o700 });
+    const lock = await lockStore(options.folder);
+    try {
+      const store = new DiskBlobStore(options, lock);
+      await store.#load();
+      return store;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(options: DiskBlobStoreOptions, lock: StoreLock) {
+    this.#files = new BlobFiles(options.folder);
+    this.#lock = lock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#index = new LruIndex(options.maxBytes, (digest) => this.#recency.note(digest));
+    this.#recency = new RecencyLog(this.#files.recencyLog, this.#index);
+  }
+
+  get usage(): { readonly blobs: number; readonly usedBytes: number; readonly maxBytes: number } {
+    return { blobs: this.#index.size, usedBytes: this.#index.usedBytes, maxBytes: this.#index.maxBytes };
+  }
+
+  findMissing(digests: Iterable<Digest>): Promise<Digest[]> {
+    return Promise.resolve(this.#index.findMissing(digests));
+  }
+
+  async put(digest: Digest, content: Content): Promise<void> {
+    if (digest === emptyDigest || this.#index.touch(digest)) return drain(digest, content);
+    const reservation = this.#index.reserve(digest);
+    const incoming = this.#files.nextIncoming();
+    try {
+      await this.#remove(reservation.victims);
+      const step = this.#makingRoomFor(digest);
+      await using file = await step(() => open(incoming, "wx", 0o644));
+      await fill(file, verified(digest, content), step);
+      await step(() => this.#changes.run(digest, () => this.#publish(digest, file, incoming, reservation)));
+    } catch (error) {
+      await rm(incoming, { force: true });
+      throw error;
+    } finally {
+      reservation.release();
+    }
+  }
+
+  async read(digest: Digest): Promise<Uint8Array | undefined> {
+    if (digest === emptyDigest) return new Uint8Array();
+    return this.#use(digest, async (path) => collect(digest, await readContent(path, sizeBytesOf(digest))));
+  }
+
+  async copyTo(digest: Digest, path: string): Promise<boolean> {
+    if (digest === emptyDigest) {
+      await writeFile(path, "", { flag: "wx", mode: 0o644 });
+      return true;
+    }
+    const copied = await this.#use(digest, async (blob, changedAtMs) => {
+      if (this.#index.get(digest) !== changedAtMs) await this.#verify(digest, blob, changedAtMs);
+      await this.#copy(digest, blob, path);
+      return true;
+    });
+    return copied ?? false;
+  }
+
+  pin(digests: Iterable<Digest>): Pin {
+    return this.#index.pin(digests);
+  }
+
+  /** Writes the order of use and gives the folder free. Call it when no other method is under way. */
+  async close(): Promise<void> {
+    await this.#recency.close();
+    await this.#lock.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #load(): Promise<void> {
+    await this.#files.prepare();
+    const held = new Set(await this.#files.scan());
+    const logged = await RecencyLog.load(this.#files.recencyLog);
+    for (const digest of logged) if (held.has(digest)) this.#index.set(digest, unverified);
+    // Blobs that came after the log was last written are in no line of it: they are the newest.
+    for (const digest of held) if (!logged.has(digest)) this.#index.set(digest, unverified);
+    await this.#remove(this.#index.evict(this.#index.usedBytes - this.#index.maxBytes));
+    await this.#recency.flush();
+  }
+
+  /** Gives `task` the blob's file. A blob that turns out to be damaged or gone is dropped: `undefined`. */
+  async #use<Result>(
+    digest: Digest,
+    task: (path: string, changedAtMs: number) => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const path = this.#files.pathOf(digest);
+    while (this.#index.touch(digest)) {
+      const before = this.#index.get(digest);
+      try {
+        const { size, ctimeMs } = await stat(path);
+        if (size !== sizeBytesOf(digest)) throw mismatch(digest, `${size} bytes`);
+        return await task(path, ctimeMs);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        // Else somebody has put it anew meanwhile: look again.
+        if (this.#index.get(digest) === before) await this.#drop(digest, error);
+      }
+    }
+    return undefined;
+  }
+
+  async #verify(digest: Digest, path: string, changedAtMs: VerifiedAtMs): Promise<void> {
+    await drain(digest, await readContent(path, sizeBytesOf(digest)));
+    if (this.#index.has(digest)) this.#index.set(digest, changedAtMs);
+  }
+
+  async #copy(digest: Digest, blob: string, path: string): Promise<void> {
+    const copy = (): Promise<void> => copyFile(blob, path, copyFlags);
+    try {
+      await copy();
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") {
+        // Throws ENOENT as well when it is the blob that is gone; else the folder of `path` is.
+        await stat(blob);
+        throw new Error(`there is no folder for ${path}`, { cause: error });
+      }
+      if (!isDiskFull(error)) throw error;
+      if (!(await this.#sharesDiskWith(dirname(path)))) throw diskFull(dirname(path), error);
+      await this.#makingRoomFor(digest)(copy);
+    }
+  }
+
+  /** Moves a finished file to its place, where it counts as held. */
+  async #publish(
+    digest: Digest,
+    file: FileHandle,
+    incoming: string,
+    reservation: Reservation,
+  ): Promise<void> {
+    await this.#files.publish(incoming, digest);
+    const { ctimeMs } = await file.stat();
+    reservation.release();
+    this.#index.set(digest, ctimeMs);
+  }
+
+  async #drop(digest: Digest, reason: unknown): Promise<void> {
+    this.#logger.warning(`dropped a damaged blob: ${describeError(reason)}`);
+    this.#index.delete(digest);
+    await this.#remove([digest]);
+  }
+
+  /** Deletes the files of blobs that are no longer in the index, unless they came back meanwhile. */
+  async #remove(digests: readonly Digest[]): Promise<void> {
+    for (let start = 0; start < digests.length; start += unlinksAtOnce) {
+      const some = digests.slice(start, start + unlinksAtOnce);
+      await Promise.all(
+        some.map((digest) => this.#changes.run(digest, () => this.#unlinkUnlessHeld(digest))),
+      );
+    }
+  }
+
+  async #unlinkUnlessHeld(digest: Digest): Promise<void> {
+    if (this.#index.has(digest)) return;
+    try {
+      await unlink(this.#files.pathOf(digest));
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") this.#logger.warning(`cannot delete a blob: ${describeError(error)}`);
+    }
+  }
+
+  /** For a full disk: evicts twice the size of the blob that did not fit, or 1/16 of the store. */
+  #makingRoomFor(digest: Digest): WriteStep {
+    return makingRoom(this.#files.folder, async () => {
+      const victims = this.#index.evict(Math.max(2 * chargeOf(digest), this.#index.usedBytes / 16));
+      await this.#remove(victims);
+      return victims.length > 0;
+    });
+  }
+
+  async #sharesDiskWith(folder: string): Promise<boolean> {
+    const [ours, theirs] = await Promise.all([stat(this.#files.folder), stat(folder)]);
+    return ours.dev === theirs.dev;
+  }
+}
+
+/** The file is gone, unreadable, or not what its name says. */
+function isDamage(error: unknown): boolean {
+  return (
+    hasCode(error, "ERR_HOMCC_DIGEST_MISMATCH") || errnoOf(error) === "ENOENT" || errnoOf(error) === "EIO"
+  );
+}

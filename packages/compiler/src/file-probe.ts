@@ -1,0 +1,62 @@
+import { constants } from "node:fs";
+import { access, lstat, readFile, stat } from "node:fs/promises";
+
+/** What is at a path itself; a symbolic link is not followed. */
+export type FileKind = "file" | "directory" | "symlink" | "other" | "absent";
+
+/** What analysing a command asks the file system; absolute paths. Nothing here rejects. */
+export interface FileProbe {
+  kind(path: string): Promise<FileKind>;
+  /** True for a regular file, also behind links, that can be read. */
+  isReadable(path: string): Promise<boolean>;
+  /** True for a folder, also behind links, in which files can be made. */
+  isWritableFolder(path: string): Promise<boolean>;
+  /** Text of a regular file; `undefined` when it cannot be read. */
+  readText(path: string): Promise<string | undefined>;
+}
+
+/** A response file is a list of words: one beyond this is no such file. */
+const maxTextBytes = 4 * 1024 * 1024;
+
+export const systemFileProbe: FileProbe = {
+  async kind(path) {
+    try {
+      const found = await lstat(path);
+      if (found.isFile()) return "file";
+      if (found.isDirectory()) return "directory";
+      return found.isSymbolicLink() ? "symlink" : "other";
+    } catch (error) {
+      // Behind a folder that may not be entered there is something, and it is not ours to write.
+      return isMissing(error) ? "absent" : "other";
+    }
+  },
+  async isReadable(path) {
+    try {
+      await access(path, constants.R_OK);
+      return (await stat(path)).isFile();
+    } catch {
+      return false;
+    }
+  },
+  async isWritableFolder(path) {
+    try {
+      await access(`${path}/.`, constants.W_OK | constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  async readText(path) {
+    try {
+      const found = await stat(path);
+      return found.isFile() && found.size <= maxTextBytes ? await readFile(path, "utf8") : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
+}

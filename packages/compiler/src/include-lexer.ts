@@ -1,0 +1,410 @@
+import { extractAssemblerFiles, pragmaDependencies } from "./embedded-directives.ts";
+import type { IncludeName, IncludeNames, NameForm, NameKind } from "./include-names.ts";
+import { isBlank, spliceLines } from "./source-bytes.ts";
+
+const newline = 0x0a;
+const carriageReturn = 0x0d;
+const doubleQuote = 0x22;
+const hash = 0x23;
+const percent = 0x25;
+const singleQuote = 0x27;
+const parenthesis = 0x28;
+const closingParenthesis = 0x29;
+const asterisk = 0x2a;
+const slash = 0x2f;
+const colon = 0x3a;
+const less = 0x3c;
+const greater = 0x3e;
+const question = 0x3f;
+const equals = 0x3d;
+const backslash = 0x5c;
+
+/** Classes of bytes: what ends the fast run over text, and what identifiers consist of. */
+const special = new Uint8Array(256);
+for (const byte of [newline, carriageReturn, doubleQuote, singleQuote, slash]) special[byte] = 1;
+const word = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte += 1) {
+  const isWord = byte >= 0x80 || byte === 0x24 || /\w/.test(String.fromCharCode(byte));
+  word[byte] = isWord ? 1 : 0;
+}
+
+const includeKinds: Readonly<Record<string, NameKind>> = {
+  include: "include",
+  include_next: "include_next",
+  import: "import",
+  embed: "embed",
+};
+const questionKinds: Readonly<Record<string, NameKind>> = {
+  __has_include: "has_include",
+  __has_include__: "has_include",
+  __has_include_next: "has_include_next",
+  __has_include_next__: "has_include_next",
+  __has_embed: "has_embed",
+};
+
+/** As gcc: a longer delimiter is none. */
+const maxDelimiterBytes = 16;
+
+/**
+ * Goes once over a source: comments, strings and raw strings are skipped, directives read. Directives in skipped
+ * branches count too.
+ */
+export class IncludeLexer {
+  readonly #bytes: Uint8Array;
+  readonly #text: Buffer;
+  readonly #names: IncludeName[] = [];
+  readonly #firstIncludes: IncludeName[] = [];
+  readonly #computed: { macro: string; question: boolean }[] = [];
+  readonly #defined: { macro: string; form: NameForm; name: string }[] = [];
+  readonly #known = new Set<string>();
+  #at = 0;
+  #depth = 0;
+  #sawFirstInclude = false;
+  #modules = false;
+  #pragmaOnce = false;
+  #invalidNames = false;
+
+  constructor(source: Uint8Array) {
+    this.#bytes = spliceLines(source);
+    this.#text = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+  }
+
+  /** Reads on for about so many bytes, to the end of a line; false at the end. */
+  advance(bytes: number): boolean {
+    const end = Math.min(this.#at + bytes, this.#bytes.length);
+    while (this.#at < end) this.#line();
+    return this.#at < this.#bytes.length;
+  }
+
+  /** Complete when `advance` has come to the end. */
+  names(): IncludeNames {
+    const has = (text: string): boolean => this.#text.includes(text, 0, "latin1");
+    const assembler = extractAssemblerFiles(this.#text);
+    for (const { form, name } of pragmaDependencies(this.#text)) this.#add("dependency", form, name);
+    return {
+      names: this.#names,
+      firstIncludes: this.#firstIncludes,
+      computed: this.#computed,
+      defined: this.#defined,
+      assemblerFiles: assembler.files,
+      assemblerUnknown: assembler.unknown,
+      modules: this.#modules,
+      pragmaOnce: this.#pragmaOnce,
+      time: has("__DATE__") || has("__TIME__") || has("__TIMESTAMP__"),
+      invalidNames: this.#invalidNames,
+    };
+  }
+
+  /** One line from its beginning, with the comments and raw strings that make it longer. */
+  #line(): void {
+    this.#skipBlanks();
+    const first = this.#bytes[this.#at];
+    if (first === hash) return this.#directive(1);
+    if (first === percent && this.#bytes[this.#at + 1] === colon) return this.#directive(2);
+    if (first === question && this.#isTrigraphHash()) return this.#directive(3);
+    // m, i, e and @: `module`, `import`, `export module`, `export import`, `@import`.
+    if (first === 0x6d || first === 0x69 || first === 0x65 || first === 0x40) this.#moduleLine();
+    this.#restOfLine();
+  }
+
+  #restOfLine(): void {
+    const bytes = this.#bytes;
+    const end = bytes.length;
+    for (;;) {
+      let at = this.#at;
+      while (at < end && special[bytes[at] ?? 0] === 0) at += 1;
+      this.#at = at;
+      if (at >= end) return;
+      const byte = bytes[at];
+      if (byte === slash) this.#slash();
+      else if (byte === doubleQuote) this.#string();
+      else if (byte === singleQuote) this.#character();
+      else {
+        this.#at = at + 1;
+        return;
+      }
+    }
+  }
+
+  #slash(): void {
+    if (!this.#skipComment()) this.#at += 1;
+  }
+
+  /** False when there is none. The line end after a `//` comment stays. */
+  #skipComment(): boolean {
+    if (this.#bytes[this.#at] !== slash) return false;
+    const next = this.#bytes[this.#at + 1];
+    if (next === slash) {
+      this.#at = this.#endOfLine(this.#at);
+      return true;
+    }
+    if (next !== asterisk) return false;
+    const end = this.#text.indexOf("*/", this.#at + 2, "latin1");
+    this.#at = end < 0 ? this.#bytes.length : end + 2;
+    return true;
+  }
+
+  /** The line end at or after `at`; `\r` ends a line too. */
+  #endOfLine(at: number): number {
+    const bytes = this.#bytes;
+    let end = at;
+    while (end < bytes.length && bytes[end] !== newline && bytes[end] !== carriageReturn) end += 1;
+    return end;
+  }
+
+  #string(): void {
+    const start = this.#at;
+    if (this.#isRawPrefix(start)) {
+      const end = this.#endOfRawString(start + 1);
+      if (end !== undefined) {
+        this.#at = end;
+        return;
+      }
+    }
+    this.#skipQuoted(doubleQuote);
+  }
+
+  /** `'` is also the separator in 1'000'000. */
+  #character(): void {
+    const start = this.#startOfWord(this.#at);
+    const first = this.#bytes[start] ?? 0;
+    if (start < this.#at && first >= 0x30 && first <= 0x39) this.#at += 1;
+    else this.#skipQuoted(singleQuote);
+  }
+
+  /** To behind the closing quote, or to the end of the line. */
+  #skipQuoted(quote: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at + 1;
+    for (; at < bytes.length; at += 1) {
+      const byte = bytes[at];
+      if (byte === newline || byte === carriageReturn) break;
+      if (byte === backslash) {
+        const next = bytes[at + 1];
+        if (next !== newline && next !== carriageReturn) at += 1;
+      } else if (byte === quote) {
+        at += 1;
+        break;
+      }
+    }
+    this.#at = Math.min(at, bytes.length);
+  }
+
+  #isRawPrefix(quote: number): boolean {
+    if (this.#bytes[quote - 1] !== 0x52) return false;
+    return /^(R|u8R|uR|UR|LR)$/.test(this.#slice(this.#startOfWord(quote), quote));
+  }
+
+  #endOfRawString(start: number): number | undefined {
+    let open = start;
+    while (open - start <= maxDelimiterBytes && isDelimiter(this.#bytes[open])) open += 1;
+    if (this.#bytes[open] !== parenthesis) return undefined;
+    const terminator = `)${this.#slice(start, open)}"`;
+    const end = this.#text.indexOf(terminator, open, "latin1");
+    return end < 0 ? undefined : end + terminator.length;
+  }
+
+  /** Where the word that ends before `at` begins; in numbers, `'` between digits belongs to it. */
+  #startOfWord(at: number): number {
+    let start = at;
+    while (start > 0) {
+      const before = this.#bytes[start - 1] ?? 0;
+      const separator = before === singleQuote && start > 1 && word[this.#bytes[start - 2] ?? 0] === 1;
+      if (word[before] === 0 && !separator) break;
+      start -= 1;
+    }
+    return start;
+  }
+
+  #directive(markerBytes: number): void {
+    this.#at += markerBytes;
+    this.#skipBlanks();
+    const name = this.#word();
+    const kind = Object.hasOwn(includeKinds, name) ? includeKinds[name] : undefined;
+    if (kind !== undefined) this.#include(kind);
+    else if (name === "define") this.#define();
+    else if (name === "if" || name === "elif") this.#questions();
+    else if (name === "pragma") this.#pragma();
+    else if (name === "line" || /^\d+$/.test(name)) this.#lineDirective(name);
+    if (name.startsWith("if")) this.#depth += 1;
+    else if (name === "endif") this.#depth = Math.max(0, this.#depth - 1);
+    this.#restOfLine();
+  }
+
+  #include(kind: NameKind): void {
+    this.#skipBlanks();
+    const operand = this.#headerName();
+    if (operand === undefined) return this.#addComputed(this.#word(), false);
+    const name = this.#add(kind, operand.form, operand.name);
+    if (this.#sawFirstInclude) return;
+    this.#firstIncludes.push(name);
+    this.#sawFirstInclude = this.#depth === 0;
+  }
+
+  /** `"…"` or `<…>` with its end on the same line. */
+  #headerName(): { form: NameForm; name: string } | undefined {
+    const open = this.#bytes[this.#at];
+    if (open !== doubleQuote && open !== less) return undefined;
+    const close = this.#text.indexOf(open === less ? greater : doubleQuote, this.#at + 1);
+    if (close < 0 || close > this.#endOfLine(this.#at)) return undefined;
+    const name = this.#slice(this.#at + 1, close);
+    this.#at = close + 1;
+    return { form: open === less ? "angle" : "quote", name };
+  }
+
+  /** The body may be a header name, or ask for one. */
+  #define(): void {
+    this.#skipBlanks();
+    const macro = this.#word();
+    const parameters = this.#bytes[this.#at] === parenthesis ? this.#parameters() : [];
+    this.#skipBlanks();
+    const start = this.#at;
+    const header = this.#headerName();
+    if (header !== undefined) {
+      this.#skipBlanks();
+      if (this.#atEndOfLine() && header.name !== "") this.#defined.push({ macro, ...header });
+      this.#at = start;
+    }
+    this.#questions(parameters);
+  }
+
+  #parameters(): string[] {
+    const end = this.#endOfLine(this.#at);
+    const close = this.#text.indexOf(closingParenthesis, this.#at);
+    if (close < 0 || close > end) return [];
+    const names = this.#slice(this.#at + 1, close).split(",");
+    this.#at = close + 1;
+    return names.map((name) => name.trim());
+  }
+
+  /**
+   * The rest of an `#if` line or of a macro's body: operands of `__has_include` and its family, and what any macro is
+   * given in their form, `HAVE(<x.h>)`, since it may ask.
+   */
+  #questions(parameters: readonly string[] = []): void {
+    for (;;) {
+      this.#skipBlanks();
+      if (this.#atEndOfLine()) return;
+      const byte = this.#bytes[this.#at] ?? 0;
+      if (word[byte] === 1) this.#question(this.#word(), parameters);
+      else if (byte === doubleQuote) this.#string();
+      else if (byte === singleQuote) this.#character();
+      else this.#at += 1;
+    }
+  }
+
+  #question(name: string, parameters: readonly string[]): void {
+    const kind = Object.hasOwn(questionKinds, name) ? questionKinds[name] : undefined;
+    this.#skipBlanks();
+    if (this.#bytes[this.#at] !== parenthesis) return;
+    this.#at += 1;
+    this.#skipBlanks();
+    const isString = this.#bytes[this.#at] === doubleQuote;
+    if (kind === undefined && isString && !this.#isClosedName()) return;
+    const operand = this.#headerName();
+    if (operand !== undefined) this.#add(kind ?? "has_include", operand.form, operand.name);
+    else if (kind !== undefined) {
+      const macro = this.#word();
+      if (!parameters.includes(macro)) this.#addComputed(macro, true);
+    }
+  }
+
+  /** `F("x.h")` may ask for a header; a string in `F("a" "b")` or `F("a\n")` is text. */
+  #isClosedName(): boolean {
+    const start = this.#at;
+    const operand = this.#headerName();
+    this.#skipBlanks();
+    const closed = this.#bytes[this.#at] === closingParenthesis;
+    this.#at = start;
+    return closed && operand !== undefined && /^[\w./+-]+\.\w+$/.test(operand.name);
+  }
+
+  #pragma(): void {
+    this.#skipBlanks();
+    const name = this.#word();
+    if (name === "once") this.#pragmaOnce = true;
+    if (name !== "GCC" && name !== "clang") return;
+    this.#skipBlanks();
+    const kind = this.#word();
+    if (kind === "module") this.#modules = true;
+    if (kind !== "dependency") return;
+    this.#skipBlanks();
+    const operand = this.#headerName();
+    if (operand !== undefined) this.#add("dependency", operand.form, operand.name);
+  }
+
+  /** `#line 7 "parser.y"`, or `# 7 "parser.y" 2` in preprocessed text. */
+  #lineDirective(name: string): void {
+    this.#skipBlanks();
+    if (name === "line") {
+      this.#word();
+      this.#skipBlanks();
+    }
+    if (this.#bytes[this.#at] !== doubleQuote) return;
+    const start = this.#at + 1;
+    this.#skipQuoted(doubleQuote);
+    const file = this.#slice(start, this.#at - 1).replaceAll(/\\(["\\])/g, "$1");
+    if (file !== "" && !/^<.*>$/.test(file)) this.#add("line", "quote", file);
+  }
+
+  #moduleLine(): void {
+    const line = this.#slice(this.#at, Math.min(this.#endOfLine(this.#at), this.#at + 200));
+    this.#modules ||=
+      /^(@import\b|(export\s+)?import(\s*[<":]|\s+\w)|(export\s+)?module\s*(;|:|[\w.:]+\s*(;|\[)))/.test(
+        line,
+      );
+  }
+
+  #add(kind: NameKind, form: NameForm, name: string): IncludeName {
+    const added = { kind, form, name };
+    const key = `${kind} ${form} ${name}`;
+    if (name === "" || this.#known.has(key)) return added;
+    this.#known.add(key);
+    this.#names.push(added);
+    return added;
+  }
+
+  #addComputed(macro: string, isQuestion: boolean): void {
+    const key = `${isQuestion} ${macro}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.#computed.push({ macro, question: isQuestion });
+  }
+
+  #word(): string {
+    const start = this.#at;
+    let end = start;
+    while (word[this.#bytes[end] ?? 0] === 1) end += 1;
+    this.#at = end;
+    return end === start ? "" : this.#text.toString("latin1", start, end);
+  }
+
+  /** Blanks and comments, also those that go over several lines; not the line's end. */
+  #skipBlanks(): void {
+    for (;;) {
+      while (isBlank(this.#bytes[this.#at])) this.#at += 1;
+      if (!this.#skipComment()) return;
+    }
+  }
+
+  #atEndOfLine(): boolean {
+    const byte = this.#bytes[this.#at];
+    return byte === undefined || byte === newline || byte === carriageReturn;
+  }
+
+  #isTrigraphHash(): boolean {
+    return this.#bytes[this.#at + 1] === question && this.#bytes[this.#at + 2] === equals;
+  }
+
+  #slice(start: number, end: number): string {
+    const text = this.#text.toString("utf8", start, end);
+    if (text.includes("\uFFFD")) this.#invalidNames = true;
+    return text;
+  }
+}
+
+function isDelimiter(byte: number | undefined): boolean {
+  if (byte === undefined || byte === parenthesis || byte === closingParenthesis || byte === backslash)
+    return false;
+  return byte > 0x20 && byte !== doubleQuote;
+}

@@ -1,0 +1,85 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { posix } from "node:path";
+import { parseDigest, type Digest } from "@homcc/cas/digest";
+import { systemClock, type Clock } from "@homcc/observability/clock";
+import { digestFile } from "./digest-file.ts";
+import type { Existing } from "./link-walk.ts";
+import { isSettled, stampOf } from "./stamp.ts";
+
+interface KnownDigest {
+  readonly stamp: string;
+  readonly digest: Digest;
+}
+
+/**
+ * Digests of toolchain files, each hashed once: 130 MB of gcc or 300 MB of clang take seconds. With a file to remember
+ * them in, also a new process hashes only what changed.
+ */
+export class ToolchainDigests {
+  readonly #cacheFile: string | undefined;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, KnownDigest>();
+  #loading: Promise<void> | undefined;
+  #changed = false;
+
+  constructor(options: { readonly cacheFile?: string | undefined; readonly clock?: Clock } = {}) {
+    this.#cacheFile = options.cacheFile;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async digest(file: Existing): Promise<Digest> {
+    this.#loading ??= this.#load();
+    await this.#loading;
+    const known = this.#known.get(file.path);
+    if (known?.stamp === stampOf(file.stats)) return known.digest;
+    const readAtMs = this.#clock.wallMs();
+    const { digest, stats } = await digestFile(file.path);
+    if (isSettled(stats, readAtMs)) {
+      this.#known.set(file.path, { stamp: stampOf(stats), digest });
+      this.#changed = true;
+    }
+    return digest;
+  }
+
+  /** Writes what was learned; a file that cannot be written costs only time at the next start. */
+  async save(): Promise<void> {
+    if (this.#cacheFile === undefined || !this.#changed) return;
+    this.#changed = false;
+    const temporary = `${this.#cacheFile}.${process.pid}.tmp`;
+    try {
+      await mkdir(posix.dirname(this.#cacheFile), { recursive: true, mode: 0o700 });
+      await writeFile(temporary, JSON.stringify([...this.#known]), { mode: 0o600 });
+      await rename(temporary, this.#cacheFile);
+    } catch {
+      this.#changed = true;
+    }
+  }
+
+  async #load(): Promise<void> {
+    if (this.#cacheFile === undefined) return;
+    for (const [path, known] of parseKnown(await readFile(this.#cacheFile, "utf8").catch(() => ""))) {
+      this.#known.set(path, known);
+    }
+  }
+}
+
+/** Nothing for a damaged file: it is only a memory. */
+function* parseKnown(text: string): Generator<[string, KnownDigest]> {
+  for (const item of parseList(text)) {
+    if (!Array.isArray(item)) continue;
+    const [path, known]: unknown[] = item;
+    if (typeof path !== "string" || typeof known !== "object" || known === null) continue;
+    const { stamp, digest: written } = known as Partial<Record<string, unknown>>;
+    const digest = typeof written === "string" ? parseDigest(written) : undefined;
+    if (typeof stamp === "string" && digest !== undefined) yield [path, { stamp, digest }];
+  }
+}
+
+function parseList(text: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { outcomes } from "@homcc/observability/outcomes";
+import { renderConfigurationDocument, renderOutcomesDocument } from "./documents.ts";
+import { parseFlags } from "./flags.ts";
+import { renderHelp } from "./help.ts";
+import { optionsOf, type Program } from "./options.ts";
+import { version } from "./version.ts";
+
+const programs: readonly Program[] = ["homcc", "homccd"];
+const root = new URL("../../../", import.meta.url);
+
+test("the documents are those of the tables", async () => {
+  const stale = "run: node scripts/docs.ts";
+  assert.equal(
+    await readFile(new URL("docs/configuration.md", root), "utf8"),
+    renderConfigurationDocument(),
+    stale,
+  );
+  assert.equal(await readFile(new URL("docs/outcomes.md", root), "utf8"), renderOutcomesDocument(), stale);
+});
+
+test("every flag, variable, key and default of the table is in --help and in the document, and no other", () => {
+  const document = renderConfigurationDocument();
+  for (const program of programs) {
+    const help = renderHelp(program);
+    const options = optionsOf(program);
+    const words = options.flatMap(([, { flags, variables, key, default: text, computedDefault }]) => [
+      ...flags,
+      ...variables,
+      ...(key === undefined ? [] : [key]),
+      ...[text, computedDefault].filter((given) => given !== undefined),
+    ]);
+    for (const word of words) {
+      assert.ok(help.replaceAll(/\s+/g, " ").includes(word), `--help of ${program} lacks ${word}`);
+      assert.ok(document.includes(word), `docs/configuration.md lacks ${word}`);
+    }
+    const flags = new Set(options.flatMap(([, option]) => option.flags));
+    for (const [flag] of help.matchAll(/(?<=^ {2}|, )--?[a-z][a-z_-]*/gm)) assert.ok(flags.has(flag), flag);
+    assert.ok(help.split("\n").every((line) => line.length <= 100));
+  }
+  const variables = new Set(
+    programs.flatMap((program) => optionsOf(program).flatMap(([, option]) => option.variables)),
+  );
+  for (const [variable] of document.matchAll(/\bHOMCCD?_[A-Z_]+/g))
+    assert.ok(variables.has(variable), variable);
+});
+
+test("flags, variables and keys are unique, and defaults are allowed values", () => {
+  for (const program of programs) {
+    const options = optionsOf(program);
+    for (const words of [
+      options.flatMap(([, option]) => option.flags),
+      options.flatMap(([, option]) => option.variables),
+      options.flatMap(([, option]) => option.key ?? []),
+    ]) {
+      assert.equal(new Set(words).size, words.length);
+    }
+    for (const [name, option] of options) {
+      if (option.default !== undefined)
+        assert.notEqual(option.type.parse(option.default, "file"), undefined, name);
+    }
+  }
+});
+
+test("every flag of the table is understood", () => {
+  for (const program of programs) {
+    for (const [name, option] of optionsOf(program)) {
+      for (const flag of option.flags) {
+        const value = option.type.metavar === "" ? "1" : (option.default ?? samples[name] ?? "");
+        const argv = option.type.metavar === "" ? [flag] : [flag, value];
+        assert.deepEqual(parseFlags(program, argv), { kind: "parsed", values: { [name]: value }, rest: [] });
+      }
+    }
+  }
+});
+
+const samples: Readonly<Record<string, string>> = {
+  log_level: "INFO",
+  host: "remote:80/3,lzo",
+  schroot_profile: "jammy",
+  docker_container: "box",
+  limit: "7",
+  store: "/store",
+};
+
+test("numbers of outcomes are unique and in the document", () => {
+  const numbers = Object.values(outcomes).map(({ number }) => number);
+  assert.equal(new Set<number>(numbers).size, numbers.length);
+  const document = renderOutcomesDocument();
+  for (const [name, { number, label }] of Object.entries(outcomes)) {
+    assert.ok(document.includes(`| ${number} | \`${name}\` | ${label} |`), name);
+  }
+});
+
+test("the version is that of package.json", async () => {
+  const manifest: unknown = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
+  assert.ok(typeof manifest === "object" && manifest !== null && "version" in manifest);
+  assert.equal(manifest.version, version);
+});

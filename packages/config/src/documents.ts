@@ -1,0 +1,142 @@
+/** docs/configuration.md and docs/outcomes.md, from the tables; `scripts/docs.ts` writes them. */
+import { type Outcome, outcomes } from "@homcc/observability/outcomes";
+import { optionsOf, type Option, type Program } from "./options.ts";
+
+const notice = (source: string) => `<!-- Made from ${source} by scripts/docs.ts: do not edit. -->\n`;
+
+const configurationOpening = `# Configuration
+
+Nothing needs to be configured but the servers: one line each in \`~/.homcc/hosts\`, or the variable \`HOMCC_HOSTS\`.
+
+## Where settings come from
+
+The command line beats the environment, and the environment beats the files. An empty variable counts as absent.
+Files are looked up in these folders, the first one first:
+
+| folder | |
+|---|---|
+| \`$HOMCC_DIR\` | when that variable is set |
+| \`~/.homcc\` | |
+| \`~/.config/homcc\` | |
+| \`/etc/homcc\` | |
+
+The first file \`hosts\` that is not empty counts. All files \`homcc.conf\` count: they merge key by key, and the first
+folder wins. Settings belong to the job: variables and \`~\` are those of the shell that runs the compiler, and a changed file
+counts from the next job on; nothing needs to be restarted. homccd reads its settings once, when it starts.
+
+A line or a value that cannot be used never stops a build: homcc names it once, with what is allowed, and ignores it.
+homccd refuses to start with it (exit status 78).
+
+## hosts
+
+\`\`\`
+localhost/4                # local jobs at once; without a limit 2, without such a line as many as CPUs
+buildserver/12             # name, 12 jobs at once; without a limit 2
+192.168.0.1:3126/21        # with a port; without one 3126
+[FC00::1]:3126/42,lzo      # IPv6; lzo or lzma compression for a server of homcc 1.x
+\`\`\`
+
+Names consist of letters, digits, \`-\`, \`_\` and \`.\`. An IPv6 address without a port needs no brackets. Blanks separate
+hosts; next to \`/\`, \`,\`, \`:\` and \`#\` they mean nothing. \`#\` starts a comment. \`HOST/0\` is never chosen. \`localhost\` is
+this machine and is never contacted; of several such lines the last counts. \`USER@HOST\` (through SSH) is not available
+yet in this version: such a line is named and skipped.
+
+## homcc.conf
+
+The file is read as Python's \`configparser\` reads it: \`KEY = VALUE\` or \`KEY: VALUE\` in sections \`[homcc]\` and \`[homccd]\`,
+full-line comments with \`#\` or \`;\`, deeper indented lines continue a value, keys of \`[DEFAULT]\` belong to both
+sections, \`%(KEY)s\` inserts another value and \`%%\` is a percent sign.
+
+\`\`\`ini
+[homcc]
+compilation_request_timeout = 120
+log_level = INFO
+
+[homccd]
+limit = 64
+max_dependency_cache_size = 20G
+\`\`\`
+
+A boolean is \`1\`, \`yes\`, \`true\`, \`on\`, \`0\`, \`no\`, \`false\` or \`off\` in a file. In a variable whatever begins with \`1\`,
+\`yes\` or \`true\`, or is \`on\`, is true, and all else is false.
+`;
+
+const programTitles: Readonly<Record<Program, string>> = {
+  homcc: "Options of homcc",
+  homccd: "Options of homccd",
+};
+
+/** Text of docs/configuration.md. */
+export function renderConfigurationDocument(): string {
+  const programs: readonly Program[] = ["homcc", "homccd"];
+  return [
+    notice("packages/config/src/options.ts"),
+    configurationOpening,
+    ...programs.flatMap((program) => [
+      `## ${programTitles[program]}\n`,
+      ...optionsOf(program).map(([name, option]) => renderOption(name, option)),
+    ]),
+  ].join("\n");
+}
+
+function renderOption(name: string, option: Option): string {
+  const value = option.type.metavar === "" ? "" : ` ${option.type.metavar}`;
+  const rows = [
+    ["flag", option.flags.map((flag) => code(flag + value)).join(", ")],
+    ["variable", option.variables.map(code).join(", ")],
+    ["key", option.key === undefined ? "" : code(option.key)],
+    ["allowed", option.type.metavar === "" && option.variables.length === 0 ? "" : option.type.allowed],
+    ["default", code(option.default ?? option.computedDefault ?? "")],
+    ["set by", option.setBy],
+  ].filter(([, text]) => text !== "" && text !== "``");
+  const table = rows.map(([title, text]) => `| ${title} | ${text} |`).join("\n");
+  return `### ${name}\n\n${option.paragraph}\n\n| | |\n|---|---|\n${table}\n`;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+const kinds: readonly {
+  readonly kind: Outcome["kind"];
+  readonly title: string;
+  readonly paragraph: string;
+}[] = [
+  {
+    kind: "remote",
+    title: "Remote",
+    paragraph: "The result came from a server.",
+  },
+  {
+    kind: "local",
+    title: "Local",
+    paragraph:
+      "homcc decided beforehand that the job belongs at home. `no_local_compilation` does not forbid these, and only `--verbose` prints them.",
+  },
+  {
+    kind: "fallback",
+    title: "Fallback",
+    paragraph:
+      "The job was meant for a server, and something of ours stood in the way. It ends with what a local compilation gives and with a warning; with `no_local_compilation` it ends with exit status 69 instead.",
+  },
+];
+
+/** Text of docs/outcomes.md. */
+export function renderOutcomesDocument(): string {
+  const opening = `# Outcomes
+
+Every job ends in exactly one of these. \`homcc --verbose COMPILER …\` prints it in one line, \`homcc --explain COMPILER …\`
+says beforehand what is to be expected. Numbers are stable.
+`;
+  return [notice("packages/observability/src/outcomes.ts"), opening, ...kinds.map(renderKind)].join("\n");
+}
+
+function renderKind({ kind, title, paragraph }: (typeof kinds)[number]): string {
+  const rows = Object.entries<Outcome>(outcomes)
+    .filter(([, outcome]) => outcome.kind === kind)
+    .sort(([, one], [, other]) => one.number - other.number)
+    .map(
+      ([name, outcome]) => `| ${outcome.number} | ${code(name)} | ${outcome.label} | ${outcome.paragraph} |`,
+    );
+  return `## ${title}\n\n${paragraph}\n\n| number | name | label | meaning |\n|---|---|---|---|\n${rows.join("\n")}\n`;
+}

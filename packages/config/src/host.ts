@@ -1,0 +1,156 @@
+import { isIPv4, isIPv6 } from "node:net";
+import type { HostText } from "./host-text.ts";
+import { type Compression, compression as compressionType, compressions } from "./values.ts";
+
+/** The port that homccd listens on, also in homcc 1.x. */
+export const defaultPort = 3126;
+/** Slots of a host, localhost included, whose line has no limit. */
+export const defaultLimit = 2;
+/** More than any build starts at once; keeps sums exact. */
+const maxLimit = 100_000;
+
+export type ParsedHost =
+  | {
+      readonly kind: "tcp";
+      readonly host: {
+        readonly name: string;
+        readonly port: number;
+        readonly limit: number;
+        readonly compression: Compression | undefined;
+      };
+    }
+  | { readonly kind: "localhost"; readonly limit: number; readonly hasPort: boolean }
+  | { readonly kind: "ssh" }
+  | {
+      readonly kind: "malformed";
+      readonly column: number;
+      readonly error: { readonly message: string; readonly hint: string };
+    };
+
+const forms = "HOST, HOST:PORT, [IPV6]:PORT, each with /LIMIT and then ,COMPRESSION";
+
+/** Parses one host as the grammar in `hosts.ts` describes it. */
+export function parseHost(hostText: HostText): ParsedHost {
+  try {
+    return parse(hostText.text);
+  } catch (error) {
+    if (!(error instanceof HostSyntaxError)) throw error;
+    return {
+      kind: "malformed",
+      column: hostText.columnAt(error.index),
+      error: { message: `'${hostText.text}': ${error.message}`, hint: `allowed: ${error.allowed}` },
+    };
+  }
+}
+
+function parse(text: string): ParsedHost {
+  const addressEnd = indexOrEnd(text, /[/,]/);
+  const { limit, compression } = parseSuffixes(text, addressEnd);
+  const at = text.lastIndexOf("@", addressEnd - 1);
+  const { name, port } = parseAddress(text.slice(0, addressEnd), at + 1);
+  if (at >= 0) {
+    if (!/^[\w.-]*$/.test(text.slice(0, at)))
+      throw new HostSyntaxError(0, "bad user name", "USER@HOST or @HOST");
+    return { kind: "ssh" };
+  }
+  if (name.toLowerCase() === "localhost") return { kind: "localhost", limit, hasPort: port !== undefined };
+  return { kind: "tcp", host: { name, port: port ?? defaultPort, limit, compression } };
+}
+
+function parseSuffixes(text: string, start: number): { limit: number; compression: Compression | undefined } {
+  const slash = text.indexOf("/", start);
+  const comma = text.indexOf(",", start);
+  if (slash > comma && comma >= 0) {
+    throw new HostSyntaxError(slash, "the limit comes after the compression", "HOST/LIMIT,COMPRESSION");
+  }
+  const limitEnd = comma >= 0 ? comma : text.length;
+  return {
+    limit: slash >= 0 ? parseNumber(text, slash + 1, limitEnd, "limit", 0, maxLimit) : defaultLimit,
+    compression: comma >= 0 ? parseCompression(text, comma + 1) : undefined,
+  };
+}
+
+function parseCompression(text: string, start: number): Compression {
+  const found = compressionType.parse(text.slice(start), "file");
+  if (found !== undefined) return found;
+  const given = text.slice(start);
+  const message = given === "" ? "the compression is missing" : `unknown compression '${given}'`;
+  throw new HostSyntaxError(start, message, compressions.join(", "));
+}
+
+/** `start` is where the address begins in `text`, which ends with it. */
+function parseAddress(text: string, start: number): { name: string; port: number | undefined } {
+  const address = text.slice(start);
+  if (address.startsWith("[")) return parseBracketed(text, start);
+  if (address.indexOf(":") !== address.lastIndexOf(":")) {
+    if (isIPv6(address)) return { name: address, port: undefined };
+    throw new HostSyntaxError(start, `'${address}' is no IPv6 address`, forms);
+  }
+  const nameEnd = start + indexOrEnd(address, /:/);
+  const name = parseName(text, start, nameEnd);
+  return { name, port: nameEnd < text.length ? parsePort(text, nameEnd + 1) : undefined };
+}
+
+function parseBracketed(text: string, start: number): { name: string; port: number | undefined } {
+  const close = text.indexOf("]", start);
+  if (close < 0) throw new HostSyntaxError(text.length, "']' is missing", forms);
+  const name = text.slice(start + 1, close);
+  if (!isIPv6(name)) throw new HostSyntaxError(start + 1, `'${name}' is no IPv6 address`, forms);
+  if (close + 1 === text.length) return { name, port: undefined };
+  if (text[close + 1] !== ":")
+    throw new HostSyntaxError(close + 1, "']' is followed by something else", forms);
+  return { name, port: parsePort(text, close + 2) };
+}
+
+const nameAllowed = "letters, digits, '-', '_' and '.' in a name";
+
+function parseName(text: string, start: number, end: number): string {
+  const name = text.slice(start, end);
+  if (name === "") throw new HostSyntaxError(start, "the host is missing", forms);
+  const bad = /[^A-Za-z0-9._-]/u.exec(name);
+  if (bad !== null) throw new HostSyntaxError(start + bad.index, `'${bad[0]}' in a name`, nameAllowed);
+  if (/^\d+(\.\d+){3}$/.test(name) && !isIPv4(name)) {
+    throw new HostSyntaxError(start, `'${name}' is no IPv4 address`, "four numbers from 0 to 255");
+  }
+  // getaddrinfo refuses these; a leading dash or a lone dot is a typing error.
+  if (name.length > 253 || /^[.-]|\.\./.test(name)) {
+    throw new HostSyntaxError(start, `'${name}' is no host name`, nameAllowed);
+  }
+  return name;
+}
+
+function parsePort(text: string, start: number): number {
+  return parseNumber(text, start, text.length, "port", 1, 65_535);
+}
+
+function parseNumber(
+  text: string,
+  start: number,
+  end: number,
+  what: string,
+  min: number,
+  max: number,
+): number {
+  const digits = text.slice(start, end);
+  const value = /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  const message = digits === "" ? `the ${what} is missing` : `'${digits}' is no ${what}`;
+  throw new HostSyntaxError(start, message, `a ${what} from ${min} to ${max}`);
+}
+
+function indexOrEnd(text: string, pattern: RegExp): number {
+  const index = text.search(pattern);
+  return index < 0 ? text.length : index;
+}
+
+/** Only used within this file: what is wrong, at which index of the host's text. */
+class HostSyntaxError extends Error {
+  readonly index: number;
+  readonly allowed: string;
+
+  constructor(index: number, message: string, allowed: string) {
+    super(message);
+    this.index = index;
+    this.allowed = allowed;
+  }
+}

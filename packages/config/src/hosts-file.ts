@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import type { ConfigurationFiles } from "./files.ts";
+import { unreadable } from "./homcc-conf.ts";
+import { type ParsedHosts, parseHosts } from "./hosts.ts";
+import type { Problem } from "./problem.ts";
+
+export interface HostsCall {
+  /** Value of `--host`. */
+  readonly host: string | undefined;
+  /** Value of `HOMCC_HOSTS`; empty counts as absent. */
+  readonly variable: string;
+  readonly folders: readonly string[];
+  readonly files: ConfigurationFiles;
+}
+
+/** `--host` alone, else `HOMCC_HOSTS`, else the first file `hosts` that is not empty. */
+export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
+  if (call.host !== undefined) return parseHosts(call.host, "--host");
+  if (call.variable.trim() !== "") return parseHosts(call.variable, "HOMCC_HOSTS");
+  const problems: Problem[] = [];
+  for (const folder of call.folders) {
+    const path = join(folder, "hosts");
+    const reading = await call.files.read(path);
+    if (reading.kind === "unreadable") {
+      problems.push(unreadable(path, reading.reason));
+    } else if (reading.kind === "text" && reading.text.trim() === "") {
+      problems.push({
+        severity: "warning",
+        source: path,
+        message: "the file is empty",
+        hint: "it is skipped",
+      });
+    } else if (reading.kind === "text") {
+      const parsed = parseHosts(reading.text, path);
+      return { ...parsed, problems: [...problems, ...parsed.problems] };
+    }
+  }
+  return { hosts: [], localhostLimit: undefined, hostLines: [], problems };
+}

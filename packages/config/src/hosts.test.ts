@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { isIPv6 } from "node:net";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { cutHosts } from "./host-text.ts";
+import { parseHosts } from "./hosts.ts";
+import { compressions } from "./values.ts";
+
+function summary(text: string): unknown[] {
+  return parseHosts(text, "hosts").hosts.map(({ name, port, limit, compression }) => [
+    name,
+    port,
+    limit,
+    compression,
+  ]);
+}
+
+test("every form of a host", () => {
+  const forms: readonly (readonly [string, string, number, number, string | undefined])[] = [
+    ["remotehost", "remotehost", 3126, 2, undefined],
+    ["build-01_a.example.org.", "build-01_a.example.org.", 3126, 2, undefined],
+    ["remotehost:80", "remotehost", 80, 2, undefined],
+    ["remotehost/12", "remotehost", 3126, 12, undefined],
+    ["remotehost,lzo", "remotehost", 3126, 2, "lzo"],
+    ["192.168.0.1:3126/21,LZMA", "192.168.0.1", 3126, 21, "lzma"],
+    ["[FC00::1]", "FC00::1", 3126, 2, undefined],
+    ["[FC00::1]/4", "FC00::1", 3126, 4, undefined],
+    ["[FC00::1]:65535/4,no_compression", "FC00::1", 65_535, 4, "no_compression"],
+    ["FC00::1", "FC00::1", 3126, 2, undefined],
+    ["FC00::1/3,lzo", "FC00::1", 3126, 3, "lzo"],
+    ["FC00::1:3126", "FC00::1:3126", 3126, 2, undefined],
+    ["fe80::1%eth0/3", "fe80::1%eth0", 3126, 3, undefined],
+    ["never/0", "never", 3126, 0, undefined],
+    ["Localhosts", "Localhosts", 3126, 2, undefined],
+  ];
+  for (const [text, ...host] of forms) assert.deepEqual(summary(text), [host], text);
+});
+
+test("blanks separate hosts and mean nothing next to / , : #", () => {
+  assert.deepEqual(summary(" a / 3 , lzo\tb : 81 /4 c#d\n\n  # e\ng /5 10.0.0.1 ::1 [::2] : 9\r\n"), [
+    ["a", 3126, 3, "lzo"],
+    ["b", 81, 4, undefined],
+    ["c", 3126, 2, undefined],
+    ["g", 3126, 5, undefined],
+    ["10.0.0.1", 3126, 2, undefined],
+    ["::1", 3126, 2, undefined],
+    ["::2", 9, 2, undefined],
+  ]);
+});
+
+test("a bad host is named with line, column and what is allowed; the others count", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["a:65536", "1:3", "a port from 1 to 65535"],
+    ["a:0", "1:3", "a port from 1 to 65535"],
+    ["a:", "1:3", "a port from 1 to 65535"],
+    ["\n  a: b", "2:6", "a port from 1 to 65535"],
+    ["a/", "1:3", "a limit from 0 to 100000"],
+    ["a/x", "1:3", "a limit from 0 to 100000"],
+    ["a/-1", "1:3", "a limit from 0 to 100000"],
+    ["a/2/3", "1:3", "a limit from 0 to 100000"],
+    ["a,", "1:3", "lzo, lzma, no_compression"],
+    ["a,zip", "1:3", "lzo, lzma, no_compression"],
+    ["a,lzo,lzo", "1:3", "lzo, lzma, no_compression"],
+    ["a,lzo/3", "1:6", "HOST/LIMIT,COMPRESSION"],
+    ["/3", "1:1", "HOST, HOST:PORT"],
+    [":3126", "1:1", "HOST, HOST:PORT"],
+    ["a$b", "1:2", "letters, digits"],
+    ["bücher", "1:2", "letters, digits"],
+    ["-a", "1:1", "letters, digits"],
+    ["a..b", "1:1", "letters, digits"],
+    ["256.1.1.1", "1:1", "four numbers"],
+    ["[::1", "1:5", "[IPV6]:PORT"],
+    ["[a]", "1:2", "[IPV6]:PORT"],
+    ["[::1]3", "1:6", "[IPV6]:PORT"],
+    ["1::2::3", "1:1", "[IPV6]:PORT"],
+    ["a:1:2", "1:1", "[IPV6]:PORT"],
+    ["tcp://a", "1:6", "a limit"],
+  ];
+  for (const [text, place, allowed] of cases) {
+    const { hosts, problems } = parseHosts(`${text}\nafter`, "/x/hosts");
+    assert.deepEqual(
+      hosts.map(({ name }) => name),
+      ["after"],
+      text,
+    );
+    assert.equal(problems.length, 1, text);
+    assert.equal(problems[0]?.severity, "error");
+    assert.equal(problems[0]?.source, `/x/hosts:${place}`, text);
+    assert.ok(
+      problems[0]?.hint.startsWith(`allowed: `) && problems[0].hint.includes(allowed),
+      problems[0]?.hint,
+    );
+  }
+});
+
+test("localhost is no server: its limit counts, and of several lines the last", () => {
+  assert.equal(parseHosts("a", "hosts").localhostLimit, undefined);
+  assert.equal(parseHosts("localhost", "hosts").localhostLimit, 2);
+  assert.equal(parseHosts("LocalHost/0", "hosts").localhostLimit, 0);
+  const { hosts, localhostLimit, problems, hostLines } = parseHosts(
+    "localhost/7\na\nlocalhost:99/5",
+    "hosts",
+  );
+  assert.deepEqual([hosts.length, localhostLimit], [1, 5]);
+  assert.deepEqual(
+    problems.map(({ severity, source }) => `${severity} ${source}`),
+    ["warning hosts:3:1", "warning hosts:3:1"],
+  );
+  assert.deepEqual(hostLines, ["localhost/7", "a", "localhost:99/5"]);
+});
+
+test("a host that needs SSH is well-formed but cannot be used in this version", () => {
+  for (const text of ["user@remote", "@remote:33/4,lzo", "first.last@[::1]:4"]) {
+    const { hosts, problems, hostLines } = parseHosts(text, "hosts");
+    assert.deepEqual([hosts, hostLines], [[], [text]]);
+    assert.match(problems[0]?.message ?? "", /^not available yet in this version: .*SSH/);
+  }
+  assert.match(parseHosts("user@", "hosts").problems[0]?.message ?? "", /the host is missing/);
+});
+
+test("a server that is listed twice counts once", () => {
+  const { hosts, problems } = parseHosts("a/3\nA:3126/4\na:1", "hosts");
+  assert.deepEqual(
+    hosts.map(({ text }) => text),
+    ["a/3", "a:1"],
+  );
+  assert.equal(problems[0]?.source, "hosts:2:1");
+});
+
+const name = fc
+  .stringMatching(/^[a-z][a-z0-9_-]{0,10}(\.[a-z0-9_-]{1,5}){0,2}$/)
+  .filter((text) => text !== "localhost");
+const address = fc.oneof(
+  name.map((text) => ({ text, name: text, takesPort: true })),
+  fc.ipV4().map((text) => ({ text, name: text, takesPort: true })),
+  fc
+    .ipV6()
+    .filter(isIPv6)
+    .map((text) => ({ text: `[${text}]`, name: text, takesPort: true })),
+  fc
+    .ipV6()
+    .filter(isIPv6)
+    .map((text) => ({ text, name: text, takesPort: false })),
+);
+const host = fc
+  .record({
+    address,
+    port: fc.option(fc.integer({ min: 1, max: 65_535 }), { nil: undefined }),
+    limit: fc.option(fc.integer({ min: 0, max: 999 }), { nil: undefined }),
+    compression: fc.option(fc.constantFrom(...compressions), { nil: undefined }),
+  })
+  .map((parts) => (parts.address.takesPort ? parts : { ...parts, port: undefined }));
+
+test("what is written is what is read", () => {
+  const blank = fc.constantFrom("", "", " ", "\t ");
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(host, { maxLength: 6, selector: (one) => `${one.address.name} ${one.port ?? 3126}` }),
+      fc.array(blank, { minLength: 6, maxLength: 6 }),
+      fc.constantFrom(" ", "\n", "\r\n", "  # comment, a/b:c\n"),
+      (hosts, blanks, separator) => {
+        const [b0, b1, b2, b3, b4, b5] = blanks;
+        const text = hosts
+          .map(({ address: { text: where }, port, limit, compression }) =>
+            [
+              where,
+              port === undefined ? "" : `${b0}:${b1}${port}`,
+              limit === undefined ? "" : `${b2}/${b3}${limit}`,
+              compression === undefined ? "" : `${b4},${b5}${compression}`,
+            ].join(""),
+          )
+          .join(separator);
+        const parsed = parseHosts(text, "hosts");
+        assert.deepEqual(parsed.problems, []);
+        assert.deepEqual(
+          parsed.hosts.map(({ name: host_, port, limit, compression }) => [host_, port, limit, compression]),
+          hosts.map((one) => [one.address.name, one.port ?? 3126, one.limit ?? 2, one.compression]),
+        );
+      },
+    ),
+  );
+});
+
+test("no text makes the parser throw, and every problem points into the text", () => {
+  const parts = fc.constantFrom(
+    ..."ab1.:/,[]@#-% \t\nü".split(""),
+    "::",
+    "localhost",
+    "lzo",
+    "3126",
+    "\u{1f600}",
+  );
+  fc.assert(
+    fc.property(fc.array(parts, { maxLength: 30 }), (characters) => {
+      const text = characters.join("");
+      const lines = text.split("\n");
+      for (const { source } of parseHosts(text, "hosts").problems) {
+        const [, line = 0, column = 0] = source.split(":").map(Number);
+        assert.ok(line >= 1 && line <= lines.length, source);
+        assert.ok(column >= 1 && column <= (lines[line - 1]?.length ?? 0) + 1, source);
+      }
+      for (const cut of cutHosts(text)) assert.doesNotMatch(cut.text, /[\s#]/);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,123 @@
+/**
+ * The hosts file, `HOMCC_HOSTS` and `--host`:
+ *
+ *     file    := line*                         lines end in LF or CR LF
+ *     line    := host* ["#" comment]           blanks separate hosts
+ *     host    := address ["/" limit] ["," compression]
+ *     address := name [":" port] | "[" ipv6 "]" [":" port] | ipv6 | [user] "@" address
+ *
+ * Blanks around `/`, `,`, `:` and `#` mean nothing. `localhost` is this machine: its limit counts local jobs, and it
+ * is never contacted. An address with `@` is reached through SSH.
+ */
+import { cutHosts, type HostText } from "./host-text.ts";
+import { type ParsedHost, parseHost } from "./host.ts";
+import type { Problem } from "./problem.ts";
+import type { Compression } from "./values.ts";
+
+/** A server that can be contacted. */
+export interface Host {
+  /** Name or IP address, without brackets. */
+  readonly name: string;
+  readonly port: number;
+  /** Slots. 0: never choose this host. */
+  readonly limit: number;
+  /** For a peer that speaks the format of homcc 1.x; `undefined` and `no_compression` both mean none. */
+  readonly compression: Compression | undefined;
+  /** As configured, without blanks. */
+  readonly text: string;
+  /** `FILE:LINE:COLUMN`. */
+  readonly source: string;
+}
+
+/** This machine as a place for jobs. */
+export interface Localhost {
+  readonly limit: number;
+  /** False when no line says `localhost`: then local cores take no jobs that a server could do. */
+  readonly configured: boolean;
+}
+
+export interface ParsedHosts {
+  readonly hosts: readonly Host[];
+  /** `undefined`: no line names localhost. */
+  readonly localhostLimit: number | undefined;
+  /** Every well-formed host as configured, without blanks. */
+  readonly hostLines: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** Reads every host of `text`; what is wrong becomes a problem and the others count. `source` names the file. */
+export function parseHosts(text: string, source: string): ParsedHosts {
+  const hosts = new Map<string, Host>();
+  const hostLines: string[] = [];
+  const problems: Problem[] = [];
+  let localhostLimit: number | undefined;
+  for (const hostText of cutHosts(text)) {
+    const place = `${source}:${hostText.line}:${hostText.column}`;
+    const parsed = parseHost(hostText);
+    if (parsed.kind === "malformed") {
+      problems.push({
+        severity: "error",
+        source: `${source}:${hostText.line}:${parsed.column}`,
+        ...parsed.error,
+      });
+      continue;
+    }
+    hostLines.push(hostText.text);
+    if (parsed.kind === "localhost") {
+      problems.push(...localhostWarnings(parsed, localhostLimit, place));
+      localhostLimit = parsed.limit;
+    } else if (parsed.kind === "ssh") {
+      problems.push(sshProblem(hostText, place));
+    } else {
+      addHost(hosts, { ...parsed.host, text: hostText.text, source: place }, problems);
+    }
+  }
+  return { hosts: [...hosts.values()], localhostLimit, hostLines, problems };
+}
+
+/** The first line of an address counts: two entries for one server would let a job try the same server twice. */
+function addHost(hosts: Map<string, Host>, host: Host, problems: Problem[]): void {
+  const address = `${host.name.toLowerCase()} ${host.port}`;
+  const first = hosts.get(address);
+  if (first === undefined) {
+    hosts.set(address, host);
+    return;
+  }
+  problems.push({
+    severity: "warning",
+    source: host.source,
+    message: `'${host.text}' is listed twice and counts once`,
+    hint: `'${first.text}' at ${first.source} is used`,
+  });
+}
+
+function localhostWarnings(
+  parsed: ParsedHost & { kind: "localhost" },
+  earlierLimit: number | undefined,
+  source: string,
+): Problem[] {
+  const warnings: Problem[] = [];
+  if (earlierLimit !== undefined) {
+    const message = `several localhost lines: the last one, localhost/${parsed.limit}, counts`;
+    warnings.push({ severity: "warning", source, message, hint: "one localhost line is enough" });
+  }
+  if (parsed.hasPort) {
+    const message = "localhost is never contacted, so its port means nothing";
+    warnings.push({
+      severity: "warning",
+      source,
+      message,
+      hint: "127.0.0.1:PORT names a server on this machine",
+    });
+  }
+  return warnings;
+}
+
+function sshProblem(hostText: HostText, source: string): Problem {
+  return {
+    severity: "error",
+    source,
+    message: `not available yet in this version: '${hostText.text}' needs SSH, so it is not used`,
+    hint: "HOST:PORT connects directly",
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * From a job's environment and command line to its settings. Nothing is read from the process: the agent serves many
+ * shells, and each of their variables and files counts for its own jobs, from the next job on.
+ */
+import { HomccError } from "@homcc/observability/error";
+import { availableParallelism } from "node:os";
+import { ConfigurationFiles, configurationFolders } from "./files.ts";
+import { storeFolder } from "./folders.ts";
+import { readConfiguration } from "./homcc-conf.ts";
+import { readHosts } from "./hosts-file.ts";
+import type { Host, Localhost, ParsedHosts } from "./hosts.ts";
+import { createOptionReader, type OptionReader } from "./option-reader.ts";
+import { clientOptions, serverOptions } from "./options.ts";
+import type { Problem } from "./problem.ts";
+import { chooseSandbox } from "./sandbox.ts";
+import type { ClientSettings, Sandbox, ServerSettings } from "./settings.ts";
+
+/** Where settings come from. */
+export interface SettingsCall {
+  /** Of the launcher, or of homccd. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Values by option name, as `parseFlags` gives them; booleans as `1`. */
+  readonly commandLine?: Readonly<Record<string, string>>;
+  /** A relative HOMCC_DIR or store starts here. */
+  readonly cwd?: string;
+  /** Instead of /etc/homcc. */
+  readonly systemFolder?: string;
+  /** Reads files; the default keeps what it read as long as the files do not change. */
+  readonly files?: ConfigurationFiles;
+}
+
+/** What `loadSettings` returns. */
+export interface LoadedSettings {
+  readonly settings: ClientSettings;
+  /** Hosts that can be used, in the order of the file, each address once; a `limit` of 0 means: never choose it. */
+  readonly hosts: readonly Host[];
+  readonly localhost: Localhost;
+  /** Every well-formed host as written, without blanks and comments: what `--show-hosts` prints. */
+  readonly hostLines: readonly string[];
+  /** Report those that are new (`ProblemMemory`) and go on. */
+  readonly problems: readonly Problem[];
+  /** Why `hosts` is empty: ends `--show-hosts`, `-j` and `no_local_compilation` with 66, and is the hint otherwise. */
+  readonly noHosts: HomccError | undefined;
+  /** The job ends with this error's exit status: two sandboxes at once. */
+  readonly fatal: HomccError | undefined;
+}
+
+/** What `loadServerSettings` returns; with a problem of severity `error` homccd must not start. */
+export interface LoadedServerSettings {
+  readonly settings: ServerSettings;
+  readonly problems: readonly Problem[];
+}
+
+const sharedFiles = new ConfigurationFiles();
+
+/** The settings of one call of homcc. Never rejects because of what is configured. */
+export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> {
+  const { environment, commandLine = {}, cwd = "/", systemFolder, files = sharedFiles } = call;
+  const folders = configurationFolders(environment, cwd, systemFolder);
+  const configuration = await readConfiguration("homcc", folders, files, commandLine);
+  const sources = { program: "homcc", commandLine, environment, ini: configuration.ini } as const;
+  const options = createOptionReader(clientOptions, sources);
+  const { sandbox, conflict, problem } = chooseSandbox(options);
+  const settings = clientSettings(options, sandbox);
+  const variable = environment["HOMCC_HOSTS"] ?? "";
+  const parsed = await readHosts({ host: options.get("host"), variable, folders, files });
+  const hosts = problem === undefined ? parsed.hosts : [];
+  return {
+    settings,
+    hosts: hosts.map((host) => ({ ...host, compression: host.compression ?? settings.compression })),
+    localhost: {
+      limit: parsed.localhostLimit ?? availableParallelism(),
+      configured: parsed.localhostLimit !== undefined,
+    },
+    hostLines: parsed.hostLines,
+    problems: [
+      ...configuration.problems,
+      ...options.problems,
+      ...(problem === undefined ? [] : [problem]),
+      ...parsed.problems,
+    ],
+    noHosts: hosts.some(({ limit }) => limit > 0) ? undefined : noHostsError(parsed, problem),
+    fatal: conflict,
+  };
+}
+
+function clientSettings(options: OptionReader<typeof clientOptions>, sandbox: Sandbox): ClientSettings {
+  const verbose = options.get("verbose");
+  return {
+    compression: options.get("compression"),
+    sandbox,
+    compilationRequestTimeoutMs: options.get("compilation_request_timeout"),
+    establishConnectionTimeoutMs: options.get("establish_connection_timeout"),
+    remoteCompilationTries: options.get("remote_compilation_tries"),
+    logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "WARNING"),
+    verbose,
+    noLocalCompilation: options.get("no_local_compilation"),
+    agentIdleTimeoutMs: options.get("agent_idle_time"),
+  };
+}
+
+function noHostsError(parsed: ParsedHosts, sandboxProblem: Problem | undefined): HomccError {
+  if (sandboxProblem !== undefined) {
+    return new HomccError("ERR_HOMCC_NO_HOSTS", sandboxProblem.message, { hint: sandboxProblem.hint });
+  }
+  const someGiven =
+    parsed.hostLines.length > 0 || parsed.problems.some(({ severity }) => severity === "error");
+  const message = someGiven ? "None of the configured hosts can be used" : "No hosts are configured";
+  return new HomccError("ERR_HOMCC_NO_HOSTS", message, { hint: "set HOMCC_HOSTS or write ~/.homcc/hosts" });
+}
+
+/** The settings of a homccd. With a problem of severity `error` it must not start. */
+export async function loadServerSettings(call: SettingsCall): Promise<LoadedServerSettings> {
+  const { environment, commandLine = {}, cwd = "/", systemFolder, files = sharedFiles } = call;
+  const folders = configurationFolders(environment, cwd, systemFolder);
+  const configuration = await readConfiguration("homccd", folders, files, commandLine);
+  const sources = { program: "homccd", commandLine, environment, ini: configuration.ini } as const;
+  const options = createOptionReader(serverOptions, sources);
+  const verbose = options.get("verbose");
+  const settings: ServerSettings = {
+    limit: options.get("limit") ?? availableParallelism() + 2,
+    port: options.get("port"),
+    address: options.get("address"),
+    logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "INFO"),
+    verbose,
+    maxDependencyCacheBytes: options.get("max_dependency_cache_size"),
+    store: storeFolder(options.get("store"), environment, cwd),
+    executor: options.get("executor"),
+    user: options.get("user"),
+    allow: options.get("allow"),
+  };
+  return { settings, problems: [...configuration.problems, ...options.problems] };
+}

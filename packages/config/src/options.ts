@@ -1,0 +1,380 @@
+/**
+ * The table of options: every flag, environment variable and file key of both programs. The command lines, the
+ * settings, `--help`, `--show-variables` and docs/configuration.md are made from it.
+ */
+import { hostOnly } from "./host-option.ts";
+import * as values from "./values.ts";
+
+export interface Option {
+  readonly type: values.ValueType<unknown>;
+  /** Text that counts when no source gives one. */
+  readonly default?: string;
+  /** For people: what counts when that depends on other things. */
+  readonly computedDefault?: string;
+  /** First the one that `--help` shows. */
+  readonly flags: readonly string[];
+  /** Beats the file; of several, the first that is set counts. */
+  readonly variables: readonly string[];
+  /** Key in the section named after the program. */
+  readonly key?: string;
+  /** Who decides about it: whoever starts the build, or whoever runs the server. */
+  readonly setBy: "user" | "administrator";
+  /** At most one option of a group may be on the command line. */
+  readonly group?: "sandbox" | "action";
+  readonly paragraph: string;
+}
+
+/** Options of `homcc`, by name. */
+export const clientOptions = {
+  help: {
+    type: values.boolean,
+    flags: ["--help"],
+    variables: [],
+    setBy: "user",
+    paragraph: "Show this text.",
+  },
+  version: {
+    type: values.boolean,
+    flags: ["--version"],
+    variables: [],
+    setBy: "user",
+    paragraph: "Show the version.",
+  },
+  show_hosts: {
+    type: values.boolean,
+    flags: ["--show-hosts"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph: "Show the hosts that are configured, one a line. Without any, the exit status is 66.",
+  },
+  show_concurrency: {
+    type: values.boolean,
+    flags: ["--show-concurrency", "-j"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph:
+      "Show the sum of the limits of all hosts that can be used, as in `make -j$(homcc -j)`. Without any, the exit status is 66.",
+  },
+  show_variables: {
+    type: values.boolean,
+    flags: ["--show-variables"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph: "Show the environment variables of homcc that are set, as NAME: value.",
+  },
+  scan_includes: {
+    type: values.boolean,
+    flags: ["--scan-includes"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph:
+      "Show the files that the compiler command would need on a server besides its sources and besides those in /usr/include and /usr/lib, one absolute path a line. Nothing is compiled; no hosts are needed.",
+  },
+  explain: {
+    type: values.boolean,
+    flags: ["--explain"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph:
+      "Show what homcc makes of the compiler command without running it: remote or local and why, inputs, outputs.",
+  },
+  log_level: {
+    type: values.logLevel,
+    computedDefault: "WARNING, with verbose DEBUG",
+    flags: ["--log-level"],
+    variables: ["HOMCC_LOG_LEVEL"],
+    key: "log_level",
+    setBy: "user",
+    paragraph: "Least important messages that are printed.",
+  },
+  verbose: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--verbose"],
+    variables: ["HOMCC_VERBOSE"],
+    key: "verbose",
+    setBy: "user",
+    paragraph:
+      "Print one line about each job and its outcome. Means the log level DEBUG unless one is given.",
+  },
+  no_config: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--no-config"],
+    variables: [],
+    setBy: "user",
+    paragraph: "Do not read homcc.conf. Environment variables and the hosts file still count.",
+  },
+  host: {
+    type: hostOnly,
+    flags: ["--host"],
+    variables: [],
+    setBy: "user",
+    paragraph: "Use this host alone. Anything that a line of the hosts file may be.",
+  },
+  hosts: {
+    type: values.text,
+    flags: [],
+    variables: ["HOMCC_HOSTS"],
+    setBy: "user",
+    paragraph: "The hosts, one a line or between blanks. Beats the hosts file.",
+  },
+  directory: {
+    type: values.path,
+    flags: [],
+    variables: ["HOMCC_DIR"],
+    setBy: "user",
+    paragraph:
+      "Folder in which `hosts` and `homcc.conf` are looked up first, and below which sockets (`run`) and stores (`agent`, `server`) lie.",
+  },
+  no_local_compilation: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--no-local-compilation"],
+    variables: ["HOMCC_NO_LOCAL_COMPILATION"],
+    key: "no_local_compilation",
+    setBy: "user",
+    paragraph:
+      "When the remote compilation cannot be had, end with exit status 69 instead of compiling locally. What belongs at home anyway (linking, preprocessing, …) still runs.",
+  },
+  schroot_profile: {
+    type: values.name("PROFILE", "the name of a schroot profile"),
+    flags: ["--schroot-profile"],
+    variables: ["HOMCC_SCHROOT_PROFILE"],
+    key: "schroot_profile",
+    setBy: "user",
+    group: "sandbox",
+    paragraph:
+      "Compile in this schroot environment of the server. Not available yet in this version: with it, jobs run locally.",
+  },
+  docker_container: {
+    type: values.name("CONTAINER", "the name of a docker container"),
+    flags: ["--docker-container"],
+    variables: ["HOMCC_DOCKER_CONTAINER"],
+    key: "docker_container",
+    setBy: "user",
+    group: "sandbox",
+    paragraph:
+      "Compile in this docker container of the server. Not available yet in this version: with it, jobs run locally.",
+  },
+  no_sandbox: {
+    type: values.boolean,
+    flags: ["--no-sandbox"],
+    variables: [],
+    setBy: "user",
+    group: "sandbox",
+    paragraph: "Ignore a configured schroot profile or docker container.",
+  },
+  compression: {
+    type: values.compression,
+    flags: [],
+    variables: ["HOMCC_COMPRESSION"],
+    key: "compression",
+    setBy: "user",
+    paragraph:
+      "Compression for servers of homcc 1.x whose line in the hosts file names none. Servers of this version always compress with zstd.",
+  },
+  compilation_request_timeout: {
+    type: values.seconds,
+    default: "240",
+    flags: ["--compilation_request_timeout", "--compilation-request-timeout"],
+    variables: ["HOMCC_COMPILATION_REQUEST_TIMEOUT"],
+    key: "compilation_request_timeout",
+    setBy: "user",
+    paragraph: "Seconds that a remote compilation may take in total before the job is compiled locally.",
+  },
+  establish_connection_timeout: {
+    type: values.seconds,
+    default: "10",
+    flags: ["--establish_connection_timeout", "--establish-connection-timeout"],
+    variables: ["HOMCC_ESTABLISH_CONNECTION_TIMEOUT"],
+    key: "establish_connection_timeout",
+    setBy: "user",
+    paragraph: "Seconds to wait for the connection to a server.",
+  },
+  remote_compilation_tries: {
+    type: values.integer(1, 1000),
+    default: "3",
+    flags: ["--remote_compilation_tries", "--remote-compilation-tries"],
+    variables: ["HOMCC_REMOTE_COMPILATION_TRIES"],
+    key: "remote_compilation_tries",
+    setBy: "user",
+    paragraph: "Servers that are asked for one job, busy ones included, before it is compiled locally.",
+  },
+  no_agent: {
+    type: values.text,
+    flags: [],
+    variables: ["HOMCC_NO_AGENT"],
+    setBy: "user",
+    paragraph: "Set to anything, it keeps homcc from starting or using the agent: every job runs locally.",
+  },
+  agent_idle_time: {
+    type: values.seconds,
+    default: "3600",
+    flags: [],
+    variables: ["HOMCC_AGENT_IDLE_TIME"],
+    key: "agent_idle_time",
+    setBy: "user",
+    paragraph: "Seconds without a job after which the agent ends itself. The next job starts a new one.",
+  },
+  job_log: {
+    type: values.path,
+    flags: [],
+    variables: ["HOMCC_JOB_LOG"],
+    setBy: "user",
+    paragraph:
+      "Absolute path of a file to which one JSON object is appended for each job: source, outcome, host, bytes, times.",
+  },
+} as const satisfies Record<string, Option>;
+
+/** Options of `homccd`, by name. */
+export const serverOptions = {
+  help: {
+    type: values.boolean,
+    flags: ["--help"],
+    variables: [],
+    setBy: "administrator",
+    paragraph: "Show this text.",
+  },
+  version: {
+    type: values.boolean,
+    flags: ["--version"],
+    variables: [],
+    setBy: "administrator",
+    paragraph: "Show the version.",
+  },
+  profiles: {
+    type: values.boolean,
+    flags: ["--profiles"],
+    variables: [],
+    setBy: "administrator",
+    paragraph: "Show the schroot profiles and docker containers that clients may name.",
+  },
+  limit: {
+    type: values.integer(1, 100_000),
+    computedDefault: "CPUs + 2",
+    flags: ["--jobs", "-j", "--limit"],
+    variables: ["HOMCCD_LIMIT"],
+    key: "limit",
+    setBy: "administrator",
+    paragraph: "Compilations that run at once.",
+  },
+  port: {
+    type: values.integer(0, 65_535),
+    default: "3126",
+    flags: ["--port"],
+    variables: ["HOMCCD_PORT"],
+    key: "port",
+    setBy: "administrator",
+    paragraph: "TCP port to listen on. 0 lets the system choose one.",
+  },
+  address: {
+    type: values.listenAddress,
+    default: "0.0.0.0",
+    flags: ["--listen"],
+    variables: ["HOMCCD_ADDRESS"],
+    key: "address",
+    setBy: "administrator",
+    paragraph: "Address to listen on. `::` serves IPv6 and IPv4.",
+  },
+  allow: {
+    type: values.addressRanges,
+    default: "private",
+    flags: ["--allow"],
+    variables: ["HOMCCD_ALLOW"],
+    key: "allow",
+    setBy: "administrator",
+    paragraph:
+      "Addresses that are served: addresses and ranges between blanks or commas. `private` stands for loopback, private, link-local and VPN ranges, `any` for every address. homccd has no authentication: never use `any` on a machine that the internet can reach.",
+  },
+  user: {
+    type: values.name("USER", "the name of an account"),
+    default: "nobody",
+    flags: ["--user"],
+    variables: ["HOMCCD_USER"],
+    key: "user",
+    setBy: "administrator",
+    paragraph: "Account that a homccd started as root changes to for good before it serves anybody.",
+  },
+  executor: {
+    type: values.executor,
+    default: "auto",
+    flags: ["--executor"],
+    variables: ["HOMCCD_EXECUTOR"],
+    key: "executor",
+    setBy: "administrator",
+    paragraph:
+      "How jobs run. `namespace`: in namespaces of their own, in which the client's paths exist. `mapped`: in a private folder with mapped paths, for machines that allow no namespaces. `auto`: the first of them that works here.",
+  },
+  max_dependency_cache_size: {
+    type: values.size,
+    default: "10G",
+    flags: ["--max-dependency-cache-size"],
+    variables: ["HOMCCD_MAX_DEPENDENCY_CACHE_SIZE", "HOMCC_MAX_DEPENDENCY_CACHE_SIZE"],
+    key: "max_dependency_cache_size",
+    setBy: "administrator",
+    paragraph:
+      "Size of the store of files that clients sent. The least recently used go first. A number followed by M (mebibytes) or G (gibibytes).",
+  },
+  store: {
+    type: values.path,
+    computedDefault: "$HOMCC_DIR/server, else $XDG_CACHE_HOME/homcc/server, else ~/.cache/homcc/server",
+    flags: ["--store"],
+    variables: ["HOMCCD_STORE"],
+    key: "store",
+    setBy: "administrator",
+    paragraph: "Folder of that store.",
+  },
+  log_level: {
+    type: values.logLevel,
+    computedDefault: "INFO, with verbose DEBUG",
+    flags: ["--log-level"],
+    variables: ["HOMCCD_LOG_LEVEL"],
+    key: "log_level",
+    setBy: "administrator",
+    paragraph: "Least important messages that are printed.",
+  },
+  verbose: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--verbose"],
+    variables: ["HOMCCD_VERBOSE"],
+    key: "verbose",
+    setBy: "administrator",
+    paragraph: "Print details about each job. Means the log level DEBUG unless one is given.",
+  },
+  no_config: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--no-config"],
+    variables: [],
+    setBy: "administrator",
+    paragraph: "Do not read homcc.conf. Environment variables still count.",
+  },
+  directory: {
+    type: values.path,
+    flags: [],
+    variables: ["HOMCC_DIR"],
+    setBy: "administrator",
+    paragraph: "Folder in which `homcc.conf` is looked up first, and below which the store (`server`) lies.",
+  },
+} as const satisfies Record<string, Option>;
+
+export type Program = "homcc" | "homccd";
+
+/** Every option of a program with its name, in the order of `--help`. */
+export function optionsOf(program: Program): readonly (readonly [name: string, option: Option])[] {
+  return Object.entries(program === "homcc" ? clientOptions : serverOptions);
+}
+
+/** The type of an option's value; `undefined` is possible where the table has no default. */
+export type ValueOf<O> = O extends { readonly type: values.ValueType<infer T> }
+  ? O extends { readonly default: string }
+    ? T
+    : T | undefined
+  : never;

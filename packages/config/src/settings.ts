@@ -1,0 +1,47 @@
+import type { LogLevel } from "@homcc/observability/log";
+import type { AddressRanges } from "./address-ranges.ts";
+import type { Compression, ExecutorChoice } from "./values.ts";
+
+/** Where the remote compiler is meant to run inside the server. */
+export type Sandbox =
+  | { readonly kind: "none" }
+  | { readonly kind: "schroot"; readonly profile: string }
+  | { readonly kind: "docker"; readonly container: string };
+
+/** Settings of one call of homcc: they belong to the job, not to the agent that works on it. */
+export interface ClientSettings {
+  /** For peers that speak the format of homcc 1.x; each `Host` already has its own or this one. */
+  readonly compression: Compression | undefined;
+  readonly sandbox: Sandbox;
+  readonly compilationRequestTimeoutMs: number;
+  readonly establishConnectionTimeoutMs: number;
+  /** Hosts tried for one job, busy ones included; at least 1. */
+  readonly remoteCompilationTries: number;
+  /** `verbose` means DEBUG unless a level is set. */
+  readonly logLevel: LogLevel;
+  readonly verbose: boolean;
+  /** A fallback ends with exit status 69 instead of a local compilation. */
+  readonly noLocalCompilation: boolean;
+  /** How long an agent without jobs lives. */
+  readonly agentIdleTimeoutMs: number;
+}
+
+/** Settings of one homccd. */
+export interface ServerSettings {
+  /** Jobs that run at once. */
+  readonly limit: number;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Address or name to listen on, without brackets. */
+  readonly address: string;
+  readonly logLevel: LogLevel;
+  readonly verbose: boolean;
+  readonly maxDependencyCacheBytes: number;
+  /** Absolute folder of the blob store. */
+  readonly store: string;
+  readonly executor: ExecutorChoice;
+  /** Account that a homccd started as root drops to. */
+  readonly user: string;
+  /** Clients from other addresses are refused. */
+  readonly allow: AddressRanges;
+}

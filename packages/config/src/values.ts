@@ -1,0 +1,126 @@
+import { logLevels } from "@homcc/observability/log";
+import { isIP } from "node:net";
+import { type AddressRanges, addressRangesAllowed, parseAddressRanges } from "./address-ranges.ts";
+
+/** Where a text comes from: homcc 1.x reads booleans differently in variables and in files. */
+export type Origin = "command line" | "environment" | "file";
+
+/** How the text of an option becomes a value. */
+export interface ValueType<T> {
+  /** Stands for the value in `--help`; empty for a boolean, whose flag takes no value. */
+  readonly metavar: string;
+  /** Completes "allowed: …". */
+  readonly allowed: string;
+  /** `undefined` for a text that is not allowed. */
+  readonly parse: (text: string, origin: Origin) => T | undefined;
+}
+
+/** Algorithms of the homcc 1.x wire format. */
+export const compressions = ["lzo", "lzma", "no_compression"] as const;
+export type Compression = (typeof compressions)[number];
+
+export const executorChoices = ["auto", "namespace", "mapped"] as const;
+export type ExecutorChoice = (typeof executorChoices)[number];
+
+export const text: ValueType<string> = {
+  metavar: "TEXT",
+  allowed: "any text",
+  parse: (given) => (given === "" ? undefined : given),
+};
+
+export const path: ValueType<string> = {
+  metavar: "PATH",
+  allowed: "a path",
+  parse: (given) => (given === "" || given.includes("\0") ? undefined : given),
+};
+
+/** Names that end up in another program's command line or in a message: no blanks, no leading dash. */
+export function name(metavar: string, allowed: string): ValueType<string> {
+  return { metavar, allowed, parse: (given) => (/^[\w.][\w.:-]*$/.test(given) ? given : undefined) };
+}
+
+export function integer(min: number, max: number): ValueType<number> {
+  return {
+    metavar: "N",
+    allowed: `a whole number from ${min} to ${max}`,
+    parse: (given) => {
+      const value = /^\s*\+?\d{1,15}\s*$/.test(given) ? Number(given) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** 23 days: the delay of a timer in Node ends at 2^31 ms. */
+const maxSeconds = 2_000_000;
+
+/** Parsed to milliseconds, rounded up, so that no time-out becomes 0. */
+export const seconds: ValueType<number> = {
+  metavar: "S",
+  allowed: `seconds above 0 and up to ${maxSeconds}; fractions like 0.5 are fine`,
+  parse: (given) => {
+    const value = /^\s*\+?(\d{1,15}(\.\d*)?|\.\d+)\s*$/.test(given) ? Number(given) : Number.NaN;
+    return value > 0 && value <= maxSeconds ? Math.ceil(value * 1000) : undefined;
+  },
+};
+
+/** What Python's configparser takes for a boolean. */
+const fileBooleans: ReadonlyMap<string, boolean> = new Map([
+  ["1", true],
+  ["yes", true],
+  ["true", true],
+  ["on", true],
+  ["0", false],
+  ["no", false],
+  ["false", false],
+  ["off", false],
+]);
+
+export const boolean: ValueType<boolean> = {
+  metavar: "",
+  allowed: "1, yes, true, on, 0, no, false, off",
+  parse: (given, origin) => {
+    // homcc 1.x's expression for variables: a beginning is enough, except for "on", and nothing is an error.
+    if (origin === "environment") return /^(?:1|yes|true|on$)/i.test(given);
+    return fileBooleans.get(given.toLowerCase());
+  },
+};
+
+/** Parsed to bytes. */
+export const size: ValueType<number> = {
+  metavar: "SIZE",
+  allowed: "a whole number above 0 followed by M (mebibytes) or G (gibibytes)",
+  parse: (given) => {
+    const match = /^\s*(\d{1,9})([MG])\s*$/i.exec(given);
+    const unit = match?.[2]?.toUpperCase() === "G" ? 2 ** 30 : 2 ** 20;
+    const value = Number(match?.[1] ?? 0) * unit;
+    return value > 0 ? value : undefined;
+  },
+};
+
+export function choice<const T extends string>(metavar: string, choices: readonly T[]): ValueType<T> {
+  return {
+    metavar,
+    allowed: choices.join(", "),
+    parse: (given) => choices.find((one) => one.toLowerCase() === given.trim().toLowerCase()),
+  };
+}
+
+export const logLevel: ValueType<(typeof logLevels)[number]> = choice("LEVEL", logLevels);
+export const compression: ValueType<Compression> = choice("COMPRESSION", compressions);
+export const executor: ValueType<ExecutorChoice> = choice("EXECUTOR", executorChoices);
+
+/** An address or name of this machine; brackets around an IPv6 address are taken off. */
+export const listenAddress: ValueType<string> = {
+  metavar: "ADDRESS",
+  allowed: "an IPv4 or IPv6 address, or a name of this machine",
+  parse: (given) => {
+    const address = given.trim().replace(/^\[(.*)\]$/, "$1");
+    return isIP(address) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9._-]*)$/.test(address) ? address : undefined;
+  },
+};
+
+export const addressRanges: ValueType<AddressRanges> = {
+  metavar: "RANGES",
+  allowed: addressRangesAllowed,
+  parse: parseAddressRanges,
+};

@@ -1,0 +1,47 @@
+/**
+ * What one job may use. Each keeps a runaway compiler (template recursion, a bomb in a header) from taking the server
+ * down; honest compiles stay far below.
+ */
+export interface JobLimits {
+  /** The largest file a job may write. */
+  readonly fileSizeBytes: number;
+  /** CPU time of each single process. */
+  readonly cpuSeconds: number;
+  /** Processes and threads of all jobs of the session together: the kernel counts per user namespace. */
+  readonly processes: number;
+  readonly openFiles: number;
+  /** Address space of each process; `undefined`: none, because it counts reservations that are never touched. */
+  readonly addressSpaceBytes?: number;
+  /** stdout and stderr, each. */
+  readonly textBytes: number;
+  /** No job starts with less room in its file system, and one that ends with less is `limited`: it may lack bytes. */
+  readonly minFreeBytes: number;
+}
+
+export const defaultJobLimits: JobLimits = {
+  fileSizeBytes: 4 * 2 ** 30,
+  cpuSeconds: 3600,
+  processes: 8192,
+  openFiles: 4096,
+  textBytes: 64 * 2 ** 20,
+  minFreeBytes: 32 * 2 ** 20,
+};
+
+/** A day, whatever an action asks for; timers overflow at 2^31 ms. */
+export const maxTimeoutMs: number = 86_400_000;
+
+/** Linux's numbers, equal on x86-64 and arm64. */
+const resources = { cpu: 0, fileSize: 1, core: 4, processes: 6, openFiles: 7, addressSpace: 9 } as const;
+
+/** As the runner takes them. `countProcesses` is off where the server's own processes would be counted too. */
+export function resourceLimits(limits: JobLimits, countProcesses: boolean) {
+  const rows: [resource: number, value: number | undefined][] = [
+    [resources.cpu, limits.cpuSeconds],
+    [resources.fileSize, limits.fileSizeBytes],
+    [resources.core, 0],
+    [resources.openFiles, limits.openFiles],
+    [resources.processes, countProcesses ? limits.processes : undefined],
+    [resources.addressSpace, limits.addressSpaceBytes],
+  ];
+  return rows.flatMap(([resource, value]) => (value === undefined ? [] : [{ resource, value: BigInt(value) }]));
+}

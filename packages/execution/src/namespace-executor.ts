@@ -1,0 +1,246 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Action, ActionResult, DeclaredOutput, InputEntry } from "@homcc/cas/action";
+import type { BlobStore } from "@homcc/cas/blob-store";
+import { HomccError } from "@homcc/observability/error";
+import { checkActionPaths, deviceFiles, isDevice } from "./action-paths.ts";
+import type { Executor, ExecutorSession } from "./executor.ts";
+import { InputMirror, type MirrorView } from "./input-mirror.ts";
+import { asStoreError, describeAction, JobFolder } from "./job-folder.ts";
+import { type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
+import { type LayerListing, listLayer } from "./layer-listing.ts";
+import { type LayerEntry, LayerPlan } from "./layer-plan.ts";
+import { folderOf, LinkResolver } from "./link-resolution.ts";
+import { collectOutputs, judgeUpper } from "./output-collection.ts";
+import { removeTree } from "./remove-tree.ts";
+import { JobRunner, type RunnerResult } from "./runner.ts";
+import type { ToolchainLayers } from "./toolchain-layer.ts";
+
+export interface NamespaceExecutorOptions {
+  /** The built native/runner.c. */
+  readonly runnerProgram: string;
+  /** Sessions live here and nothing else does: what a crash left is removed at start. */
+  readonly folder: string;
+  /** The folder directly in which all layers of `toolchains` lie. */
+  readonly toolchainsFolder: string;
+  readonly toolchains: ToolchainLayers;
+  readonly blobs: BlobStore;
+  /** Server folders that jobs see read-only (locales, gconv, zoneinfo); all of them exist. */
+  readonly shares: readonly string[];
+  readonly limits: JobLimits;
+}
+
+/**
+ * Gives each job a root of its own in which the client's paths are the real ones: the session's mirrored inputs over
+ * the toolchain's files, and nothing else of this server. Needs user namespaces and overlayfs in them (Linux 5.11).
+ */
+export async function createNamespaceExecutor(options: NamespaceExecutorOptions): Promise<Executor> {
+  await removeTree(options.folder);
+  await mkdir(options.folder, { recursive: true });
+  await mkdir(options.toolchainsFolder, { recursive: true });
+  const listings = new Map<string, Promise<LayerListing>>();
+  const listingOf = (layer: string) => {
+    const known = listings.get(layer) ?? listLayer(layer);
+    listings.set(layer, known);
+    known.catch(() => listings.delete(layer));
+    return known;
+  };
+  let nextSession = 1;
+  return {
+    name: "namespace",
+    openSession: async () => {
+      const folder = join(options.folder, String(nextSession++));
+      await layOutSession(folder, options.shares).catch((error: unknown) => {
+        throw asStoreError(error);
+      });
+      return new NamespaceSession(options, folder, listingOf);
+    },
+  };
+}
+
+/** `base` is the lowest layer: the places where the runner mounts devices, shares and /proc. */
+async function layOutSession(folder: string, shares: readonly string[]): Promise<void> {
+  const base = join(folder, "base");
+  for (const path of ["/proc", "/dev", "/tmp", ...shares]) await mkdir(base + path, { recursive: true });
+  for (const device of deviceFiles) await writeFile(base + device, "");
+  await mkdir(join(folder, "g"));
+  await mkdir(join(folder, "j"));
+}
+
+class NamespaceSession implements ExecutorSession {
+  readonly #options: NamespaceExecutorOptions;
+  readonly #folder: string;
+  readonly #listingOf: (layer: string) => Promise<LayerListing>;
+  readonly #mirror: InputMirror;
+  readonly #runner: JobRunner;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  #nextJob = 1;
+
+  constructor(
+    options: NamespaceExecutorOptions,
+    folder: string,
+    listingOf: (layer: string) => Promise<LayerListing>,
+  ) {
+    this.#options = options;
+    this.#folder = folder;
+    this.#listingOf = listingOf;
+    this.#mirror = new InputMirror(folder, options.blobs);
+    const { runnerProgram, toolchainsFolder, shares } = options;
+    this.#runner = new JobRunner(runnerProgram, ["namespace", folder, toolchainsFolder, ...shares]);
+  }
+
+  async execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    ended.throwIfAborted();
+    checkActionPaths(action);
+    const running = this.#execute(action, ended);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new HomccError("ERR_HOMCC_EXECUTOR", "the session was closed"));
+    await this.#runner.close();
+    await Promise.allSettled(this.#running);
+    await removeTree(this.#folder);
+  }
+
+  /** toolchain layer → places of all paths → mirror → job folder → run → outputs */
+  async #execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
+    const toolchainLayer = await this.#options.toolchains.layerFor(action.toolchain);
+    const toolchain = await this.#listingOf(toolchainLayer);
+    const layout = layOut(action, toolchain);
+    const view = await this.#mirror.view(layout.entries, layout.absent);
+    try {
+      signal.throwIfAborted();
+      const job = await JobFolder.create(join(this.#folder, "j", String(this.#nextJob++)), this.#options.limits);
+      try {
+        await this.#writeOwnLayer(job, view, layout);
+        const startedMs = performance.now();
+        const result = await this.#run(action, job, this.#layers(job, view, toolchainLayer), view, layout, signal);
+        const wallMs = performance.now() - startedMs;
+        return await this.#collect(job, layout, result, wallMs);
+      } catch (error) {
+        await job.remove();
+        throw error;
+      }
+    } finally {
+      view.release();
+    }
+  }
+
+  async #writeOwnLayer(job: JobFolder, view: MirrorView, layout: JobLayout): Promise<void> {
+    const plan = new LayerPlan();
+    for (const entry of [...view.missing, ...layout.placeholders]) {
+      if (!plan.add(entry)) throw new HomccError("ERR_HOMCC_REFUSED", `contradicting entries at ${entry.path}`);
+    }
+    try {
+      const failed = await plan.write(join(job.path, "l"), this.#options.blobs);
+      for (const error of failed.values()) throw error;
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
+  #layers(job: JobFolder, view: MirrorView, toolchainLayer: string): string {
+    return [`j/${basename(job.path)}/l`, ...view.layers, `/t/${basename(toolchainLayer)}`, "base"].join(":");
+  }
+
+  /** `undefined`: the time was up. */
+  async #run(
+    action: Action,
+    job: JobFolder,
+    layers: string,
+    view: MirrorView,
+    layout: JobLayout,
+    signal: AbortSignal,
+  ): Promise<RunnerResult | undefined> {
+    const timeout = AbortSignal.timeout(Math.min(action.timeoutMs, maxTimeoutMs));
+    try {
+      return await this.#runner.run(
+        {
+          ...describeAction(action, this.#options.limits),
+          folder: `j/${basename(job.path)}`,
+          layers,
+          absent: [...view.present, ...layout.absentInToolchain],
+          cwd: action.cwd,
+          limits: resourceLimits(this.#options.limits, true),
+          environment: action.environment,
+          steps: action.steps,
+        },
+        AbortSignal.any([signal, timeout]),
+      );
+    } catch (error) {
+      if (timeout.aborted && error === timeout.reason) return undefined;
+      throw error;
+    }
+  }
+
+  async #collect(
+    job: JobFolder,
+    layout: JobLayout,
+    result: RunnerResult | undefined,
+    wallMs: number,
+  ): Promise<ActionResult> {
+    const text = await job.read(result, this.#options.limits);
+    const conclusive = text.termination.kind === "exited" || text.termination.kind === "signalled";
+    const collected = conclusive
+      ? await collectOutputs(join(job.path, "upper"), layout.outputs, isDevice, judgeUpper)
+      : { outputs: [], undeclared: [] };
+    return {
+      ...text,
+      ...collected,
+      usage: { wallMs, cpuMs: result?.cpuMs ?? 0, maxRssKiB: result?.maxRssKiB ?? 0 },
+      [Symbol.asyncDispose]: () => job.remove(),
+    };
+  }
+}
+
+/** An action's paths at the places where they really lie in the job's root. */
+interface JobLayout {
+  /** Inputs, and the working folder and the folders of outputs, which exist even when no input lies in them. */
+  readonly entries: readonly InputEntry[];
+  readonly placeholders: readonly LayerEntry[];
+  readonly outputs: ReadonlyMap<string, DeclaredOutput>;
+  readonly absent: readonly string[];
+  /** Those of `absent` that the toolchain's layer may show. */
+  readonly absentInToolchain: readonly string[];
+}
+
+function layOut(action: Action, toolchain: LayerListing): JobLayout {
+  const links = new Map<string, string>();
+  for (const input of action.inputs) if (input.kind === "symlink") links.set(input.path, input.target);
+  const root = new LinkResolver((path) => links.get(path) ?? toolchain.readLink(path));
+  const entries = new Map<string, InputEntry>();
+  for (const input of action.inputs) {
+    const path = input.kind === "directory" ? root.target(input.path) : root.place(input.path);
+    if (!isDevice(path) && path !== "/") entries.set(path, path === input.path ? input : { ...input, path });
+  }
+  const outputs = new Map<string, DeclaredOutput>();
+  for (const output of action.outputs) {
+    const path = root.place(output.path);
+    if (!isDevice(path)) outputs.set(path, output);
+  }
+  for (const folder of [root.target(action.cwd), ...Array.from(outputs.keys(), folderOf)]) {
+    if (folder !== "" && folder !== "/" && !entries.has(folder)) entries.set(folder, { kind: "directory", path: folder });
+  }
+  const placeholders: LayerEntry[] = [];
+  const mode = 0o666 & ~action.umask;
+  for (const [path, { exists }] of outputs) {
+    if (exists && !entries.has(path)) placeholders.push({ kind: "placeholder", path, mode });
+  }
+  const newOutputs = [...outputs].filter(([path, { exists }]) => !exists && !entries.has(path));
+  const absent = [...action.absent.map((path) => root.place(path)), ...newOutputs.map(([path]) => path)];
+  return {
+    entries: [...entries.values()],
+    placeholders,
+    outputs,
+    absent: absent.filter((path) => !isDevice(path)),
+    absentInToolchain: absent.filter((path) => toolchain.has(path) && !isDevice(path)),
+  };
+}

@@ -1,0 +1,135 @@
+import type { IncludeName, IncludeNames } from "@homcc/compiler/include-names";
+import type { FileDigests } from "./file-digests.ts";
+import { notFound, type NotFound } from "./include-finder.ts";
+import type { NamesByDigest } from "./names-by-digest.ts";
+import type { Pace } from "./pace.ts";
+import type { PathWalk } from "./path-walk.ts";
+import { folderOf, type ProbeList } from "./probe-list.ts";
+
+export interface ClosureRules {
+  /** Real paths of the files the compiler reads; `undefined` when it could not say: then all that may be. */
+  readonly listed: ReadonlySet<string> | undefined;
+  /** Macros that the command line defines as header names. */
+  readonly defined: IncludeNames["defined"];
+  /** Lines that look like module imports are some. */
+  readonly modules: boolean;
+}
+
+interface Member {
+  readonly spelled: string;
+  readonly names: IncludeNames;
+}
+
+/**
+ * Goes from file to file by the names in them, looking each name up wherever the compiler may have. A file that the
+ * compiler did not list is an input for its existence and is not gone through.
+ */
+export class Closure {
+  readonly #walk: PathWalk;
+  readonly #probes: ProbeList;
+  readonly #digests: FileDigests;
+  readonly #names: NamesByDigest;
+  readonly #rules: ClosureRules;
+  readonly #pace: Pace;
+  readonly #visited = new Set<string>();
+  readonly #queue: string[] = [];
+  readonly #members: Member[] = [];
+  readonly #reachedByName = new Set<string>();
+
+  constructor(
+    parts: {
+      readonly walk: PathWalk;
+      readonly probes: ProbeList;
+      readonly digests: FileDigests;
+      readonly names: NamesByDigest;
+      readonly pace: Pace;
+    },
+    rules: ClosureRules,
+  ) {
+    this.#walk = parts.walk;
+    this.#probes = parts.probes;
+    this.#digests = parts.digests;
+    this.#names = parts.names;
+    this.#pace = parts.pace;
+    this.#rules = rules;
+  }
+
+  /** Real paths that some name led to. */
+  get reachedByName(): ReadonlySet<string> {
+    return this.#reachedByName;
+  }
+
+  /** Folders of files that have a computed operand. */
+  computingFolders(): Set<string> {
+    const computing = this.#members.filter(({ names }) => names.computed.length > 0);
+    return new Set(computing.map(({ spelled }) => folderOf(spelled)));
+  }
+
+  /** Follows everything from these files on. Files that do not exist are noted as absent. */
+  async follow(spelled: Iterable<string>): Promise<NotFound | undefined> {
+    this.#queue.push(...spelled);
+    for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
+      const problem = await this.#visit(next);
+      if (problem !== undefined) return problem;
+      if (this.#pace.due()) await this.#pace.pause();
+    }
+    return this.#lookAtComputed();
+  }
+
+  /** Looks up one name that stands in no file: an option or the compiler itself says it. */
+  look(name: IncludeName, folder: string): void {
+    for (const found of this.#probes.look(name, folder)) {
+      this.#reachedByName.add(found.realPath);
+      const isRead = this.#rules.listed?.has(found.realPath) ?? found.included;
+      if (isRead) this.#queue.push(found.spelled);
+    }
+  }
+
+  async #visit(spelled: string): Promise<NotFound | undefined> {
+    const resolved = this.#walk.look(spelled);
+    if (resolved.kind === "blocked") return notFound("unreadable-input", spelled);
+    if (resolved.kind !== "file") return undefined;
+    const folder = folderOf(spelled);
+    // The same file beside other files is another includer.
+    const key = `${this.#walk.resolve(folder).path}\0${resolved.path}`;
+    if (this.#visited.has(key)) return undefined;
+    this.#visited.add(key);
+    const record = await this.#digests.record(resolved.path, resolved.stats);
+    const names = record === undefined ? undefined : await this.#names.of(record, this.#pace);
+    if (names === undefined) return notFound("unreadable-input", spelled);
+    this.#members.push({ spelled, names });
+    return this.#lookAtNames(spelled, folder, names);
+  }
+
+  #lookAtNames(spelled: string, folder: string, names: IncludeNames): NotFound | undefined {
+    if (names.invalidNames) return notFound("not-utf8", `a name in ${spelled}`);
+    if (names.modules && this.#rules.modules)
+      return notFound("local-construct", `module import in ${spelled}`);
+    if (names.assemblerUnknown) return notFound("local-construct", `.incbin or .include in ${spelled}`);
+    for (const name of names.names) this.look(name, folder);
+    for (const file of names.assemblerFiles) {
+      if (this.#walk.look(this.#walk.spell(file)).kind !== "file") {
+        return notFound("local-construct", `.incbin or .include of ${file} in ${spelled}`);
+      }
+    }
+    return undefined;
+  }
+
+  /** Operands that are macros: every header name that such a macro is defined as. */
+  async #lookAtComputed(): Promise<NotFound | undefined> {
+    const defined = [...this.#rules.defined, ...this.#members.flatMap(({ names }) => names.defined)];
+    for (const { spelled, names } of this.#members) {
+      for (const { macro, question } of names.computed) {
+        const values = defined.filter((definition) => definition.macro === macro);
+        for (const { form, name } of values) {
+          this.look({ kind: question ? "has_include" : "include", form, name }, folderOf(spelled));
+        }
+        // The compiler lists what a computed include found, but nothing about a question.
+        if (values.length === 0 && (question || this.#rules.listed === undefined)) {
+          return notFound("inputs-unknown", `a computed name, ${macro}, in ${spelled}`);
+        }
+      }
+    }
+    return this.#queue.length === 0 ? undefined : this.follow([]);
+  }
+}

@@ -1,0 +1,52 @@
+import type { InputEntry } from "@homcc/cas/action";
+import type { Compilation } from "@homcc/compiler/compilation";
+import { systemClock, type Clock } from "@homcc/observability/clock";
+import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
+import { DependencyCache } from "./dependency-cache.ts";
+import { FileDigests } from "./file-digests.ts";
+import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import { pathOf, structureEntries } from "./path-walk.ts";
+
+export type Discovery =
+  | {
+      readonly kind: "found";
+      /** Files, folders and links, each path once. The same array as last time while nothing changed. */
+      readonly entries: readonly InputEntry[];
+      /** Each path once; of a path whose folder is missing, the first missing folder. The same array likewise. */
+      readonly absent: readonly string[];
+    }
+  | NotFound;
+
+/** Which files a compilation reads, which names it must not find, and the files' digests. */
+export class InputDiscovery {
+  readonly #finder: IncludeFinder;
+  readonly #answers = new WeakMap<FoundInputs, Discovery>();
+
+  constructor(finder: IncludeFinder = createFinder()) {
+    this.#finder = finder;
+  }
+
+  async discover(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
+    const found = await this.#finder.find(compilation, context);
+    if (found.kind === "local") return found;
+    const known = this.#answers.get(found);
+    if (known !== undefined) return known;
+    const discovery = discoveryOf(found);
+    this.#answers.set(found, discovery);
+    return discovery;
+  }
+}
+
+/** The compiler's own lists behind a cache; `digests` may be shared with whoever reads the files for sending them. */
+export function createFinder(
+  options: { readonly digests?: FileDigests; readonly clock?: Clock } = {},
+): DependencyCache {
+  const { clock = systemClock, digests = new FileDigests({ clock }) } = options;
+  return new DependencyCache(new CompilerIncludeFinder(digests, clock), { digests, clock });
+}
+
+function discoveryOf(found: FoundInputs): Discovery {
+  const files = found.files.map(({ entry }) => entry);
+  const absent = found.absent.flatMap(({ folder, names }) => names.map((name) => pathOf(folder, name)));
+  return { kind: "found", entries: [...files, ...structureEntries(found.links, found.directories)], absent };
+}

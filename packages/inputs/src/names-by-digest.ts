@@ -1,0 +1,44 @@
+import type { Digest } from "@homcc/cas/digest";
+import { IncludeLexer } from "@homcc/compiler/include-lexer";
+import type { IncludeNames } from "@homcc/compiler/include-names";
+import type { FileDigests, FileRecord } from "./file-digests.ts";
+import type { Pace } from "./pace.ts";
+
+/** At 100 MB/s, 3 ms. */
+const stepBytes = 300 << 10;
+/** A header has about 1 kB of names. */
+const maxKnown = 30_000;
+
+/** Names that files may make the compiler look for; each content is read by the lexer once. */
+export class NamesByDigest {
+  readonly #digests: FileDigests;
+  readonly #known = new Map<Digest, IncludeNames>();
+
+  constructor(digests: FileDigests) {
+    this.#digests = digests;
+  }
+
+  /** `undefined` when the file vanished or changed: its names are not those of the record. */
+  async of({ entry }: FileRecord, pace: Pace): Promise<IncludeNames | undefined> {
+    const known = this.#known.get(entry.digest);
+    if (known !== undefined) {
+      this.#known.delete(entry.digest);
+      this.#known.set(entry.digest, known);
+      return known;
+    }
+    const file = await this.#digests.read(entry.path);
+    if (file?.record.entry.digest !== entry.digest) return undefined;
+    const lexer = new IncludeLexer(file.bytes);
+    while (lexer.advance(stepBytes)) if (pace.due()) await pace.pause();
+    return this.#remember(entry.digest, lexer.names());
+  }
+
+  #remember(digest: Digest, names: IncludeNames): IncludeNames {
+    this.#known.set(digest, names);
+    if (this.#known.size > maxKnown) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    return names;
+  }
+}

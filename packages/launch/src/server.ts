@@ -1,0 +1,151 @@
+import { lstatSync, unlinkSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { type LaunchCall, SocketLaunchCall } from "./call.ts";
+import { decodeRequest, encodeReply, peekRequest, requestVersion } from "./codec.ts";
+import { type Frame, FrameReader } from "./frame.ts";
+
+export type { LaunchCall } from "./call.ts";
+
+export interface ServeLaunchesOptions {
+  /** The socket's name, which is removed when the agent retires or closes. */
+  readonly path: string;
+  /** A listening socket that the launcher has bound to `path`; without it the agent binds by itself. */
+  readonly listenFd?: number;
+  /** Identity of the program that is running, as the launcher that started it saw it (`--identity`). */
+  readonly identity: string;
+  /** One call. If it settles without a final reply, the launcher runs the compiler itself. */
+  onLaunch(call: LaunchCall): Promise<void>;
+  /** A launcher of another version came: every further call is sent away; finish what runs and end. */
+  onRetired?(): void;
+  /** Something went wrong with one connection; the launcher at its other end runs the compiler itself. */
+  onError?(error: unknown): void;
+  /** A launcher writes its request at once: one that does not is stuck or stopped. */
+  readonly requestTimeoutMs?: number;
+}
+
+export interface LaunchServer {
+  /** Calls that have no final reply yet, and local compilers that still run. */
+  readonly openCalls: number;
+  /** Takes no more calls, and resolves when the open ones have ended. */
+  close(): Promise<void>;
+}
+
+const defaultRequestTimeoutMs = 10_000;
+/** Between the end of the socket's name and of the socket: who has looked the name up before is still served. */
+const closeGraceMs = 200;
+const listenBacklog = 4096;
+
+/** Accepts launchers and hands their calls to `onLaunch`. Rejects when the socket cannot be listened on. */
+export async function serveLaunches(options: ServeLaunchesOptions): Promise<LaunchServer> {
+  const server = new SocketLaunchServer(options);
+  await server.listen();
+  return server;
+}
+
+class SocketLaunchServer implements LaunchServer {
+  readonly #options: ServeLaunchesOptions;
+  readonly #server: Server;
+  readonly #calls = new Set<Promise<void>>();
+  /** Inode of the socket's name while it is ours to remove. */
+  #nameInode: bigint | undefined;
+  #retired = false;
+
+  constructor(options: ServeLaunchesOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#receive(socket));
+  }
+
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
+  async listen(): Promise<void> {
+    const { listenFd, path } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.once("listening", resolve);
+      const where = listenFd === undefined ? { path } : { fd: listenFd };
+      this.#server.listen({ ...where, backlog: listenBacklog });
+    });
+    this.#server.on("error", (error) => this.#options.onError?.(error));
+    this.#nameInode = lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  }
+
+  async close(): Promise<void> {
+    this.#removeName();
+    await delay(closeGraceMs);
+    // Its callback waits for connections too, and those end with their calls.
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    await closed;
+    await Promise.all(this.#calls);
+  }
+
+  #receive(socket: Socket): void {
+    const reader = new FrameReader();
+    const timer = setTimeout(() => socket.destroy(), this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs);
+    const onData = (chunk: Uint8Array): void => {
+      try {
+        const [frame] = reader.push(chunk);
+        if (frame === undefined) return;
+        clearTimeout(timer);
+        socket.off("data", onData);
+        // Nothing follows a request, but only a stream that is read tells when it ends.
+        socket.resume();
+        this.#dispatch(socket, frame);
+      } catch (error) {
+        this.#options.onError?.(error);
+        socket.destroy();
+      }
+    };
+    socket.on("data", onData);
+    // A launcher that died is seen at "close"; what it died of does not matter.
+    socket.on("error", () => {});
+    socket.once("close", () => clearTimeout(timer));
+  }
+
+  #dispatch(socket: Socket, frame: Frame): void {
+    const { version, agentIdentity } = peekRequest(frame);
+    if (this.#retired || version !== requestVersion || agentIdentity !== this.#options.identity) {
+      this.#retire();
+      socket.end(encodeReply({ kind: "retired" }));
+      return;
+    }
+    const call = new SocketLaunchCall(socket, decodeRequest(frame));
+    socket.write(encodeReply({ kind: "accepted" }));
+    void this.#track(this.#run(call));
+  }
+
+  async #track(running: Promise<void>): Promise<void> {
+    this.#calls.add(running);
+    await running;
+    this.#calls.delete(running);
+  }
+
+  async #run(call: SocketLaunchCall): Promise<void> {
+    try {
+      await this.#options.onLaunch(call);
+    } catch (error) {
+      this.#options.onError?.(error);
+    }
+    if (!call.isAnswered) call.abandon();
+  }
+
+  /** The name goes first: a launcher that is sent away must not meet this agent again. */
+  #retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    this.#removeName();
+    this.#options.onRetired?.();
+  }
+
+  #removeName(): void {
+    const { path } = this.#options;
+    if (this.#nameInode === undefined) return;
+    const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    if (inode === this.#nameInode) unlinkSync(path);
+    this.#nameInode = undefined;
+  }
+}

@@ -1,0 +1,214 @@
+import { parseDigest } from "@homcc/cas/digest";
+import {
+  maxArgumentLength,
+  maxArguments,
+  maxDeclaredEntries,
+  maxEnvironmentVariables,
+  maxJobEntries,
+  maxMissingDigests,
+  maxNameLength,
+  maxOutputBytes,
+  maxOutputs,
+  maxPathLength,
+  maxSessionEntries,
+  maxSteps,
+  maxTextLength,
+  maxTimeoutMs,
+  maxUndeclared,
+} from "./limits.ts";
+import {
+  array,
+  bool,
+  converted,
+  dictionary,
+  int,
+  oneOf,
+  optional,
+  record,
+  string,
+  type TypeOf,
+  union,
+} from "./schema.ts";
+
+const name = string({ maxLength: maxNameLength });
+const text = string({ maxLength: maxTextLength });
+const argument = string({ maxLength: maxArgumentLength });
+const digest = converted("a digest (64 hexadecimal digits/size)", parseDigest);
+
+const absolutePath = string({
+  maxLength: maxPathLength,
+  where: { description: "an absolute path", test: (path) => path.startsWith("/") },
+});
+
+/** Nothing below may climb out of the job's root, so `.`, `..` and empty components are refused here, once. */
+const normalPath = string({
+  maxLength: maxPathLength,
+  where: {
+    description: "an absolute path without '.', '..', '//' or a slash at the end",
+    test: (path) => path === "/" || /^(?:\/(?!\.{1,2}(?:\/|$))[^/]+)+$/.test(path),
+  },
+});
+
+const variableName = string({
+  maxLength: maxNameLength,
+  where: { description: "a name without '='", test: (text) => text !== "" && !text.includes("=") },
+});
+
+const environment = dictionary(variableName, argument, maxEnvironmentVariables);
+
+const terminalSize = record({ columns: int(0, 65_535), rows: int(0, 65_535) });
+
+/**
+ * An entry of the session, numbered by counting: the first one declared on a connection is 0. `absent` is a path that
+ * does not exist at home and that a compiler may probe. `mtimeNs` is decimal, as it has more digits than a JSON number.
+ */
+const sessionEntry = union("kind", {
+  file: record({
+    path: normalPath,
+    digest,
+    mtimeNs: converted("nanoseconds in decimal", (text) =>
+      /^(?:0|-?[1-9][0-9]{0,18})$/.test(text) ? text : undefined,
+    ),
+  }),
+  directory: record({ path: normalPath }),
+  symlink: record({ path: normalPath, target: string({ maxLength: maxPathLength }) }),
+  absent: record({ path: normalPath }),
+});
+
+const toolchain = record({
+  /** Digest of the toolchain manifest: the identity that is compared. */
+  digest,
+  /** Absolute path by which the client calls the driver. */
+  driver: absolutePath,
+  family: oneOf(["gcc", "clang"]),
+  /** First line of `--version`, for messages. */
+  version: text,
+});
+
+const step = record({ program: absolutePath, argv: array(argument, maxArguments) });
+
+const job = record({
+  toolchain,
+  /** Run in order, the first failure ends the job. */
+  steps: array(step, maxSteps),
+  cwd: normalPath,
+  environment,
+  umask: int(0, 0o777),
+  terminal: record({
+    stdin: optional(terminalSize),
+    stdout: optional(terminalSize),
+    stderr: optional(terminalSize),
+  }),
+  /** Entries declared on this connection before: both ends must agree, or numbers would name other files. */
+  declareFrom: int(0, maxSessionEntries),
+  /** Entries that the session does not have yet; they get the next numbers. */
+  declare: array(sessionEntry, maxDeclaredEntries),
+  /** Numbers of the entries of this job, ascending: the first as it is, then the differences. */
+  inputs: array(int(0, maxSessionEntries), maxJobEntries),
+  outputs: array(record({ path: normalPath, exists: bool }), maxOutputs),
+  timeoutMs: int(1, maxTimeoutMs),
+  /** The client's LC_MESSAGES locale, when it is not C: the server says whether it has it. */
+  locale: optional(name),
+  /** Name of the source, for logs and monitors. */
+  label: text,
+});
+
+/** Client to server. Each opens a stream of its own, except `cancel`. */
+export const clientMessages = union("kind", {
+  /** Compile this. Answered on the same stream by `missing`?, `queued`?, `started`?, then `result` or `refused`. */
+  job,
+  /** The bytes of this digest follow as data frames on this stream; answered by `stored` or `rejected`. */
+  blob: record({ digest }),
+  /** Sent on a job's stream: end the job, its processes included; nobody reads the answer. */
+  cancel: record({}),
+});
+
+const termination = union("kind", {
+  exited: record({ status: int(0, 255) }),
+  signalled: record({ signal: int(1, 127) }),
+  "timed-out": record({}),
+  limited: record({ limit: name }),
+});
+
+const writtenOrRemoved = union("kind", {
+  written: record({ path: normalPath, sizeBytes: int(0, maxOutputBytes), mode: int(0, 0o7777) }),
+  removed: record({ path: normalPath }),
+});
+
+const usage = record({
+  wallMs: int(0, Number.MAX_SAFE_INTEGER),
+  cpuMs: int(0, Number.MAX_SAFE_INTEGER),
+  maxRssKiB: int(0, Number.MAX_SAFE_INTEGER),
+});
+
+/** Why a server does not give a result; a reason of a newer server reads as `refused`. */
+export const refusalReasons = [
+  /** The server's toolchain under that path has another digest; `identities` has both. */
+  "toolchain-differs",
+  /** An option, a path or a program that the server does not run. */
+  "refused",
+  /** No room for inputs or outputs, even after evicting. */
+  "server-full",
+  /** The server can only map paths, and the result would show it. */
+  "mapped-unsupported",
+  /** More jobs of this client than the server queues. */
+  "limited",
+  /** The message contradicts itself: an error of ours. */
+  "bad-job",
+  /** An uploaded blob was not what its digest says: the file changed while it was sent. */
+  "input-changed",
+  /** The executor could not run the job. */
+  "executor-failed",
+  /** The server ends; jobs that run are finished, this one is not begun. */
+  "shutting-down",
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+const identity = record({ digest: optional(digest), version: text });
+
+/** Server to client, on the stream of the job or blob that it is about. */
+export const serverMessages = union("kind", {
+  /** These blobs are needed and not here; all of them in one message. */
+  missing: record({ digests: array(digest, maxMissingDigests) }),
+  /** All inputs are here; this many jobs are served before. For monitors. */
+  queued: record({ ahead: int(0, Number.MAX_SAFE_INTEGER) }),
+  /** The compiler runs. For monitors. */
+  started: record({}),
+  /**
+   * The compiler ran. Data frames with the bytes of stdout, stderr and every written output follow, in this order and
+   * without gaps; the end flag closes the stream.
+   */
+  result: record({
+    termination,
+    stdoutBytes: int(0, maxOutputBytes),
+    stderrBytes: int(0, maxOutputBytes),
+    outputs: array(writtenOrRemoved, maxOutputs),
+    /** Files the job created and nobody declared: a gap in the option table. */
+    undeclared: array(absolutePath, maxUndeclared),
+    usage,
+    /** Name of the executor, such as `namespace`. */
+    executor: name,
+    /** False when the job's `locale` is not installed on the server: its messages are in another language. */
+    localeKnown: bool,
+  }),
+  /** There will be no result; closes the stream. */
+  refused: record({
+    reason: oneOf(refusalReasons, "refused"),
+    message: text,
+    hint: optional(text),
+    identities: optional(record({ client: identity, server: identity })),
+  }),
+  /** The blob of this stream is in the store; closes the stream. */
+  stored: record({}),
+  /** The blob of this stream was not stored; closes the stream. */
+  rejected: record({ reason: oneOf(["digest-mismatch", "server-full", "failed"], "failed"), message: text }),
+});
+
+export type ClientMessage = TypeOf<typeof clientMessages>;
+export type ServerMessage = TypeOf<typeof serverMessages>;
+export type JobMessage = Extract<ClientMessage, { kind: "job" }>;
+export type ResultMessage = Extract<ServerMessage, { kind: "result" }>;
+export type RefusedMessage = Extract<ServerMessage, { kind: "refused" }>;
+export type SessionEntry = TypeOf<typeof sessionEntry>;
+export type WireTermination = TypeOf<typeof termination>;
+export type WireOutputChange = TypeOf<typeof writtenOrRemoved>;

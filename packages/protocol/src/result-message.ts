@@ -1,0 +1,29 @@
+import type { ActionResult } from "@homcc/cas/action";
+import { maxUndeclared } from "./limits.ts";
+import type { ResultMessage } from "./messages.ts";
+
+/** The message that announces a result; the bytes of stdout, stderr and the written outputs follow it. */
+export function toResultMessage(
+  result: Pick<ActionResult, "termination" | "stdout" | "stderr" | "outputs" | "undeclared" | "usage">,
+  server: { readonly executor: string; readonly localeKnown: boolean },
+): ResultMessage {
+  return {
+    kind: "result",
+    termination: result.termination,
+    stdoutBytes: result.stdout.byteLength,
+    stderrBytes: result.stderr.byteLength,
+    outputs: result.outputs.map((output) =>
+      output.kind === "written"
+        ? { kind: "written", path: output.path, sizeBytes: output.sizeBytes, mode: output.mode }
+        : output,
+    ),
+    undeclared: result.undeclared.slice(0, maxUndeclared),
+    usage: {
+      wallMs: Math.round(result.usage.wallMs),
+      cpuMs: Math.round(result.usage.cpuMs),
+      maxRssKiB: Math.round(result.usage.maxRssKiB),
+    },
+    executor: server.executor,
+    localeKnown: server.localeKnown,
+  };
+}

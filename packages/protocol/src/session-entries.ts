@@ -1,0 +1,151 @@
+import type { InputEntry } from "@homcc/cas/action";
+import { HomccError } from "@homcc/observability/error";
+import { maxDeclaredEntries, maxJobEntries, maxSessionEntries, maxSessionPathCharacters } from "./limits.ts";
+import type { JobMessage, SessionEntry } from "./messages.ts";
+
+/** The part of a job message that says which files it sees. */
+export type CodedEntries = Pick<JobMessage, "declareFrom" | "declare" | "inputs">;
+
+/**
+ * The client's end of the session's numbers: each input entry and each absent path travels once per connection and is
+ * a number afterwards. Keeps the newest entry of a path; a file that changes gets a new number.
+ */
+export class EntryNumbering {
+  readonly #byPath = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
+  #count = 0;
+  #pathCharacters = 0;
+
+  /** Numbers handed out; at `maxSessionEntries` a new connection is due. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Codes the files of one job and hands them to `send`, which must put the job on the wire before it returns. When it
+   * throws, or the session or job is full (ERR_HOMCC_PROTOCOL), the numbers are not taken: the server never saw them.
+   */
+  encode(inputs: Iterable<InputEntry>, absent: Iterable<string>, send: (coded: CodedEntries) => void): void {
+    const added = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
+    const declare: SessionEntry[] = [];
+    const numbers: number[] = [];
+    let pathCharacters = this.#pathCharacters;
+
+    const number = (entry: NumberedEntry): void => {
+      const known = added.get(entry.path) ?? this.#byPath.get(entry.path);
+      if (known !== undefined && isSame(known.entry, entry)) {
+        numbers.push(known.number);
+        return;
+      }
+      const next = { entry, number: this.#count + declare.length };
+      added.set(entry.path, next);
+      declare.push(toSessionEntry(entry));
+      numbers.push(next.number);
+      pathCharacters += pathCharactersOf(entry);
+      if (declare.length > maxDeclaredEntries)
+        throw full(`a job declares at most ${maxDeclaredEntries} new files`);
+    };
+    for (const entry of inputs) number(entry);
+    for (const path of absent) number({ kind: "absent", path });
+
+    if (numbers.length > maxJobEntries) throw full(`a job names at most ${maxJobEntries} files`);
+    checkSession(this.#count + declare.length, pathCharacters);
+    send({ declareFrom: this.#count, declare, inputs: toDifferences(numbers) });
+    for (const [path, entry] of added) this.#byPath.set(path, entry);
+    this.#count += declare.length;
+    this.#pathCharacters = pathCharacters;
+  }
+}
+
+/** The server's end: what the numbers of one connection stand for. */
+export class EntryTable {
+  readonly #entries: NumberedEntry[] = [];
+  #pathCharacters = 0;
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  /**
+   * Takes in what the job declares and gives the files it names, in the order of their numbers. Call it once per job
+   * message, in the order of arrival. Throws ERR_HOMCC_PROTOCOL, after which the connection is of no use.
+   */
+  resolve(job: CodedEntries): { readonly inputs: InputEntry[]; readonly absent: string[] } {
+    if (job.declareFrom !== this.#entries.length) {
+      throw new HomccError(
+        "ERR_HOMCC_PROTOCOL",
+        `job.declareFrom is ${job.declareFrom}, but ${this.#entries.length} entries were declared`,
+      );
+    }
+    let pathCharacters = this.#pathCharacters;
+    for (const entry of job.declare) pathCharacters += pathCharactersOf(entry);
+    checkSession(this.#entries.length + job.declare.length, pathCharacters);
+    this.#pathCharacters = pathCharacters;
+    for (const entry of job.declare) this.#entries.push(fromSessionEntry(entry));
+
+    const inputs: InputEntry[] = [];
+    const absent: string[] = [];
+    for (const number of fromDifferences(job.inputs)) {
+      const entry = this.#entries[number];
+      if (entry === undefined) {
+        throw new HomccError(
+          "ERR_HOMCC_PROTOCOL",
+          `job.inputs names entry ${number} of ${this.#entries.length}`,
+        );
+      }
+      if (entry.kind === "absent") absent.push(entry.path);
+      else inputs.push(entry);
+    }
+    return { inputs, absent };
+  }
+}
+
+/** Ascending numbers without repetition, the first as it is, then the differences: mostly ones, which zstd likes. */
+export function toDifferences(numbers: readonly number[]): number[] {
+  const sorted = [...new Set(numbers)].sort((a, b) => a - b);
+  return sorted.map((number, index) => number - (sorted[index - 1] ?? 0));
+}
+
+/** The numbers again. Throws ERR_HOMCC_PROTOCOL on a difference of 0, which would name a file twice. */
+export function fromDifferences(differences: readonly number[]): number[] {
+  let current = 0;
+  return differences.map((difference, index) => {
+    if (index > 0 && difference < 1) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `job.inputs[${index}]: a difference of ${difference}`);
+    }
+    current += difference;
+    return current;
+  });
+}
+
+type NumberedEntry = InputEntry | { readonly kind: "absent"; readonly path: string };
+
+function isSame(a: NumberedEntry, b: NumberedEntry): boolean {
+  if (a.kind === "file") return b.kind === "file" && a.digest === b.digest && a.mtimeNs === b.mtimeNs;
+  if (a.kind === "symlink") return b.kind === "symlink" && a.target === b.target;
+  return a.kind === b.kind;
+}
+
+function toSessionEntry(entry: NumberedEntry): SessionEntry {
+  return entry.kind === "file" ? { ...entry, mtimeNs: entry.mtimeNs.toString() } : entry;
+}
+
+function fromSessionEntry(entry: SessionEntry): NumberedEntry {
+  return entry.kind === "file" ? { ...entry, mtimeNs: BigInt(entry.mtimeNs) } : entry;
+}
+
+function pathCharactersOf(entry: SessionEntry | NumberedEntry): number {
+  return entry.path.length + (entry.kind === "symlink" ? entry.target.length : 0);
+}
+
+function checkSession(count: number, pathCharacters: number): void {
+  if (count > maxSessionEntries) throw full(`a session has at most ${maxSessionEntries} files`);
+  if (pathCharacters > maxSessionPathCharacters) {
+    throw full(`the paths of a session have at most ${maxSessionPathCharacters} characters`);
+  }
+}
+
+function full(message: string): HomccError {
+  return new HomccError("ERR_HOMCC_PROTOCOL", message, {
+    hint: "a new connection starts with an empty table",
+  });
+}

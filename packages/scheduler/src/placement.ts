@@ -1,0 +1,180 @@
+import { hostIdOf, type HostAddress, type HostId } from "./host.ts";
+import { slotThat, type Slot } from "./slots.ts";
+
+/** A slot on a server, held until released. */
+export interface Placement<Host extends HostAddress> extends Slot {
+  readonly host: Host;
+  readonly hostId: HostId;
+}
+
+export interface PlacementRequest {
+  /** Servers this job has been given already, busy and failed ones included: it is never given one twice. */
+  readonly tried: ReadonlySet<HostId>;
+  /** `remote_compilation_tries`: the number of servers a job is given at most. */
+  readonly maxTries: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HostPoolOptions<Host extends HostAddress> {
+  readonly hosts: readonly Host[];
+  /** Whether jobs may go there now (`HostHealth.usable`). */
+  readonly usable: (host: HostId) => boolean;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+/** A server as placement sees it. */
+export interface Candidate {
+  readonly hostId: HostId;
+  readonly freeSlots: number;
+}
+
+/**
+ * Chooses where the next job goes: at random, weighted by free slots. That is LIMIT times the free fraction: an idle
+ * cluster is filled in proportion to LIMIT as homcc 1.x does, and a busy server is avoided before it is full.
+ * `undefined` when nobody has a free slot.
+ */
+export function choose(candidates: readonly Candidate[], random: () => number): HostId | undefined {
+  const total = candidates.reduce((sum, { freeSlots }) => sum + freeSlots, 0);
+  let point = random() * total;
+  for (const { hostId, freeSlots } of candidates) {
+    if (point < freeSlots) return hostId;
+    point -= freeSlots;
+  }
+  return undefined;
+}
+
+interface Server<Host extends HostAddress> {
+  readonly hostId: HostId;
+  host: Host;
+  held: number;
+}
+
+interface Waiter<Host extends HostAddress> {
+  readonly tried: ReadonlySet<HostId>;
+  settle(placement: Placement<Host> | undefined): void;
+}
+
+/** Which server a job goes to, and how many jobs each has. */
+export class HostPool<Host extends HostAddress = HostAddress> {
+  readonly #servers = new Map<HostId, Server<Host>>();
+  readonly #waiters = new Set<Waiter<Host>>();
+  readonly #usable: (host: HostId) => boolean;
+  readonly #random: () => number;
+
+  constructor(options: HostPoolOptions<Host>) {
+    this.#usable = options.usable;
+    this.#random = options.random ?? Math.random;
+    this.setHosts(options.hosts);
+  }
+
+  /** Jobs that wait for a free slot. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  heldOn(host: HostId): number {
+    return this.#servers.get(host)?.held ?? 0;
+  }
+
+  /**
+   * A slot on a server this job has not tried. While all of them are full it waits, first come, first served.
+   * `undefined` when no server is left for it: all tried, dead, or `maxTries` reached.
+   * Rejects with the signal's reason when it is aborted before.
+   */
+  place(request: PlacementRequest): Promise<Placement<Host> | undefined> {
+    const { tried, maxTries, signal } = request;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (tried.size >= maxTries || !this.#anyLeft(tried)) return Promise.resolve(undefined);
+    const server = this.#choose(tried);
+    return server === undefined ? this.#wait(tried, signal) : Promise.resolve(this.#take(server));
+  }
+
+  /** Call after a server died or came back: jobs waiting for it are placed, or told that no server is left. */
+  healthChanged(): void {
+    this.#serve();
+  }
+
+  /** Takes over a changed hosts file. Slots held on servers that are no longer named stay valid. */
+  setHosts(hosts: readonly Host[]): void {
+    const named = new Map(hosts.map((host) => [hostIdOf(host), host]));
+    for (const [hostId, server] of this.#servers) {
+      if (named.has(hostId)) continue;
+      if (server.held === 0) this.#servers.delete(hostId);
+      else server.host = { ...server.host, limit: 0 };
+    }
+    for (const [hostId, host] of named) {
+      const server = this.#servers.get(hostId);
+      if (server === undefined) this.#servers.set(hostId, { hostId, host, held: 0 });
+      else server.host = host;
+    }
+    this.#serve();
+  }
+
+  #wait(tried: ReadonlySet<HostId>, signal: AbortSignal | undefined): Promise<Placement<Host> | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<Placement<Host> | undefined>();
+    const waiter: Waiter<Host> = {
+      tried,
+      settle: (placement) => {
+        signal?.removeEventListener("abort", abandon);
+        resolve(placement);
+      },
+    };
+    const abandon = (): void => {
+      this.#waiters.delete(waiter);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abandon, { once: true });
+    this.#waiters.add(waiter);
+    return promise;
+  }
+
+  /** The slots that became free on one server go to the longest waiting jobs that have not tried it. */
+  #giveFrom(server: Server<Host>): void {
+    for (const waiter of this.#waiters) {
+      if (server.held >= server.host.limit || !this.#usable(server.hostId)) return;
+      if (waiter.tried.has(server.hostId)) continue;
+      this.#waiters.delete(waiter);
+      waiter.settle(this.#take(server));
+    }
+  }
+
+  /** Places every waiter anew, in their order; one whom no free server suits does not hold up the next. */
+  #serve(): void {
+    for (const waiter of this.#waiters) {
+      const left = this.#anyLeft(waiter.tried);
+      const server = left ? this.#choose(waiter.tried) : undefined;
+      if (left && server === undefined) continue;
+      this.#waiters.delete(waiter);
+      waiter.settle(server === undefined ? undefined : this.#take(server));
+    }
+  }
+
+  #anyLeft(tried: ReadonlySet<HostId>): boolean {
+    return this.#eligible(tried).length > 0;
+  }
+
+  #choose(tried: ReadonlySet<HostId>): Server<Host> | undefined {
+    const candidates = this.#eligible(tried).map(({ hostId, host, held }) => ({
+      hostId,
+      freeSlots: Math.max(0, host.limit - held),
+    }));
+    const hostId = choose(candidates, this.#random);
+    return hostId === undefined ? undefined : this.#servers.get(hostId);
+  }
+
+  #eligible(tried: ReadonlySet<HostId>): Server<Host>[] {
+    return [...this.#servers.values()].filter(
+      ({ hostId, host }) => host.limit > 0 && !tried.has(hostId) && this.#usable(hostId),
+    );
+  }
+
+  #take(server: Server<Host>): Placement<Host> {
+    server.held += 1;
+    const slot = slotThat(() => {
+      server.held -= 1;
+      this.#giveFrom(server);
+    });
+    return { ...slot, host: server.host, hostId: server.hostId };
+  }
+}

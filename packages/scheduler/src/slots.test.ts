@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { type Slot, SlotQueue } from "./slots.ts";
+
+test("serves in order and only up to the limit", async () => {
+  const queue = new SlotQueue(2);
+  const order: number[] = [];
+  const first = await queue.acquire();
+  const second = await queue.acquire();
+  const waiting = [3, 4].map(async (number) => {
+    const slot = await queue.acquire();
+    order.push(number);
+    return slot;
+  });
+  assert.deepEqual([queue.held, queue.waiting], [2, 2]);
+  assert.equal(queue.tryAcquire(), undefined);
+  second.release();
+  second.release();
+  await waiting[0];
+  assert.deepEqual([order, queue.held, queue.waiting], [[3], 2, 1]);
+  first.release();
+  await Promise.all(waiting);
+  assert.deepEqual(order, [3, 4]);
+});
+
+test("nobody overtakes those who wait", async () => {
+  const queue = new SlotQueue(1);
+  const first = await queue.acquire();
+  const second = queue.acquire();
+  queue.resize(2);
+  assert.equal(queue.tryAcquire(), undefined, "the new slot is the waiter's");
+  first.release();
+  assert.equal(queue.held, 1);
+  const third = queue.tryAcquire();
+  assert.ok(third);
+  (await second).release();
+  third.release();
+  assert.equal(queue.held, 0);
+});
+
+test("an aborted waiter leaves the queue and takes nothing", async () => {
+  const queue = new SlotQueue(1);
+  const slot = await queue.acquire();
+  const abort = new AbortController();
+  const reason = new Error("the launcher is gone");
+  const waiting = queue.acquire(abort.signal);
+  const next = queue.acquire();
+  abort.abort(reason);
+  await assert.rejects(waiting, reason);
+  await assert.rejects(queue.acquire(abort.signal), reason);
+  assert.equal(queue.waiting, 1);
+  slot.release();
+  (await next).release();
+  assert.deepEqual([queue.held, queue.waiting], [0, 0]);
+});
+
+test("an abort after the slot was granted changes nothing", async () => {
+  const queue = new SlotQueue(1);
+  const first = await queue.acquire();
+  const abort = new AbortController();
+  const second = queue.acquire(abort.signal);
+  first.release();
+  abort.abort();
+  using slot = await second;
+  assert.equal(queue.held, 1);
+  slot.release();
+  assert.equal(queue.held, 0);
+});
+
+test("a smaller limit lets go by and by, zero stops, a bad limit is a bug", async () => {
+  const queue = new SlotQueue(3);
+  const slots = [await queue.acquire(), await queue.acquire(), await queue.acquire()];
+  queue.resize(1);
+  const waiting = queue.acquire();
+  slots[0]?.release();
+  slots[1]?.release();
+  assert.deepEqual([queue.held, queue.waiting], [1, 1]);
+  slots[2]?.release();
+  (await waiting).release();
+  queue.resize(0);
+  assert.equal(queue.tryAcquire(), undefined);
+  for (const limit of [-1, 1.5, Number.NaN, Infinity]) assert.throws(() => queue.resize(limit), /slot limit/);
+});
+
+const operation = fc.oneof(
+  fc.record({ kind: fc.constant("acquire" as const) }),
+  fc.record({ kind: fc.constant("try" as const) }),
+  fc.record({ kind: fc.constant("release" as const), which: fc.nat() }),
+  fc.record({ kind: fc.constant("abort" as const), which: fc.nat() }),
+  fc.record({ kind: fc.constant("resize" as const), limit: fc.nat(4) }),
+);
+
+test("property: first come, first served, never above the limit, nothing leaks", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
+      const queue = new SlotQueue(2);
+      const gone = new Error("gone");
+      const failures: unknown[] = [];
+      const slots: Slot[] = [];
+      let waiting: { readonly number: number; readonly abort: AbortController }[] = [];
+      let limit = 2;
+      let next = 0;
+      for (const step of operations) {
+        const heldBefore = queue.held;
+        if (step.kind === "acquire") {
+          const waiter = { number: (next += 1), abort: new AbortController() };
+          waiting.push(waiter);
+          const acquired = async (): Promise<void> => {
+            const slot = await queue.acquire(waiter.abort.signal);
+            assert.equal(waiter.number, waiting[0]?.number, "first come, first served");
+            waiting.shift();
+            slots.push(slot);
+          };
+          acquired().catch((error: unknown) => error === gone || failures.push(error));
+        } else if (step.kind === "try") {
+          const slot = queue.tryAcquire();
+          assert.equal(slot !== undefined, waiting.length === 0 && slots.length < limit);
+          if (slot !== undefined) slots.push(slot);
+        } else if (step.kind === "release" && slots.length > 0) {
+          const [slot] = slots.splice(step.which % slots.length, 1);
+          slot?.release();
+          slot?.release();
+        } else if (step.kind === "abort" && waiting.length > 0) {
+          const waiter = waiting[step.which % waiting.length];
+          waiting = waiting.filter((other) => other !== waiter);
+          waiter?.abort.abort(gone);
+        } else if (step.kind === "resize") {
+          limit = step.limit;
+          queue.resize(limit);
+        }
+        await settled();
+        assert.deepEqual(failures, []);
+        assert.deepEqual([queue.held, queue.waiting], [slots.length, waiting.length]);
+        assert.ok(queue.held <= Math.max(limit, heldBefore));
+        assert.ok(queue.held >= limit || waiting.length === 0, "nobody waits beside a free slot");
+      }
+      queue.resize(1);
+      await settled();
+      while (slots.length > 0) {
+        slots.shift()?.release();
+        await settled();
+      }
+      assert.deepEqual([queue.held, queue.waiting, waiting.length], [0, 0, 0]);
+    }),
+  );
+});
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,534 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Clock, systemClock } from "@homcc/observability/clock";
+import { HomccError } from "@homcc/observability/error";
+import { pack, packNow, unpackNow } from "@homcc/protocol/compression";
+import { type Frame, FrameDecoder, frameFlags, frameTypes } from "@homcc/protocol/frame";
+import type { Agreement } from "@homcc/protocol/hello";
+import {
+  maxFrameBytes,
+  maxMessageBytes,
+  maxOpenStreams,
+  maxPingBytes,
+  maxTextLength,
+} from "@homcc/protocol/limits";
+import { decodeMessage, encodeMessage, type IncomingSchema } from "@homcc/protocol/message-codec";
+import {
+  type ClientMessage,
+  clientMessages,
+  type ServerMessage,
+  serverMessages,
+} from "@homcc/protocol/messages";
+import type { Schema } from "@homcc/protocol/schema";
+import { deadAfterMs, Heartbeat, pingIntervalMs } from "./heartbeat.ts";
+import { InboundStream, type StreamHandler } from "./inbound-stream.ts";
+import { Outbox, type Priority } from "./outbox.ts";
+import { rechunk } from "./rechunk.ts";
+import { systemTimers, type Timers } from "./timers.ts";
+
+export type { StreamHandler } from "./inbound-stream.ts";
+
+/** The agent's end of a connection. */
+export type ClientChannel = Channel<ClientMessage, ServerMessage>;
+/** The server's end. */
+export type ServerChannel = Channel<ServerMessage, ClientMessage>;
+
+/**
+ * Decides what becomes of a stream that the peer opens with `message`; the message is not delivered again.
+ * `undefined`: nothing of this stream is wanted.
+ */
+export type StreamAcceptor<Incoming> = (
+  stream: number,
+  message: Incoming,
+) => StreamHandler<Incoming> | undefined;
+
+export interface ChannelOptions {
+  /** Host and port of the peer, for messages and logs. */
+  readonly peer: string;
+  readonly agreement: Agreement;
+  /** Bytes that came with the handshake and belong to the frames. */
+  readonly initialBytes?: Uint8Array;
+  /** Measured by the handshake. */
+  readonly roundTripMs?: number;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly pingIntervalMs?: number;
+  readonly deadAfterMs?: number;
+}
+
+export interface SendOptions {
+  /** Nothing of this end follows on the stream; from the server it closes the stream. */
+  readonly end?: boolean;
+}
+
+export interface SendDataOptions {
+  /** `small` for what fits one frame or two: it overtakes `large`. */
+  readonly priority: "small" | "large";
+  readonly end: boolean;
+}
+
+/**
+ * Uncompressed bytes of a data frame. An object of that size is some 70 kB on the wire, 60 ms of a 10 Mbit/s uplink,
+ * which is what a control message may have to wait; halving it costs 5 % of compression.
+ */
+export const dataChunkBytes = 256 << 10;
+
+/** Received bytes that wait for slow handlers before the socket is not read any more, and where reading goes on. */
+const pauseAboveBytes = 4 << 20;
+const resumeBelowBytes = 1 << 20;
+
+/** A peer that lets this much wait for it does not read. */
+const maxQueuedBytes = 64 << 20;
+
+/** How long a peer may take to fetch the last words of a connection. */
+const lingerMs = 1_000;
+
+/** Room for the heartbeat's own number in a ping; the pong repeats it. */
+const pingTokenBytes = 4;
+
+type Role = "client" | "server";
+
+/** Makes the agent's end; it runs at once. */
+export function openClientChannel(socket: Duplex, options: ChannelOptions): ClientChannel {
+  const channel: ClientChannel = new Channel("client", socket, clientMessages, serverMessages, options);
+  channel.serve(() => undefined);
+  return channel;
+}
+
+/** Makes the server's end; nothing is read before `serve`. */
+export function openServerChannel(socket: Duplex, options: ChannelOptions): ServerChannel {
+  return new Channel("server", socket, serverMessages, clientMessages, options);
+}
+
+/**
+ * One connection with many streams: a stream is a job or an upload, opened by the client by its first message. The
+ * server's end flag closes a stream for both ends; the client's says that it sends nothing more.
+ */
+export class Channel<Outgoing, Incoming> {
+  /** Host and port of the peer. */
+  readonly peer: string;
+  /** Resolves with the reason once the connection is of no use any more; never rejects. */
+  readonly closed: Promise<HomccError>;
+  /** Aborted with that reason. */
+  readonly signal: AbortSignal;
+
+  readonly #role: Role;
+  readonly #socket: Duplex;
+  readonly #outgoing: Schema<Outgoing>;
+  readonly #incoming: IncomingSchema<Incoming>;
+  readonly #agreement: Agreement;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #decoder = new FrameDecoder(maxFrameBytes);
+  readonly #outbox: Outbox;
+  readonly #heartbeat: Heartbeat;
+  readonly #streams = new Map<number, InboundStream<Incoming>>();
+  readonly #abort = new AbortController();
+  readonly #resolveClosed: (reason: HomccError) => void;
+  #initialBytes: Uint8Array | undefined;
+  #accept: StreamAcceptor<Incoming> | undefined;
+  #lastStream = 0;
+  #waitingBytes = 0;
+  #receivedBytes = 0;
+  #paused = true;
+  #pongQueued = false;
+  #pingSent: { readonly token: number; readonly atMs: number } | undefined;
+  #pingCount = 0;
+  #roundTripMs: number | undefined;
+  #reason: HomccError | undefined;
+
+  constructor(
+    role: Role,
+    socket: Duplex,
+    outgoing: Schema<Outgoing>,
+    incoming: IncomingSchema<Incoming>,
+    options: ChannelOptions,
+  ) {
+    this.peer = options.peer;
+    this.signal = this.#abort.signal;
+    this.#role = role;
+    this.#socket = socket;
+    this.#outgoing = outgoing;
+    this.#incoming = incoming;
+    this.#agreement = options.agreement;
+    this.#initialBytes = options.initialBytes;
+    this.#roundTripMs = options.roundTripMs;
+    this.#clock = options.clock ?? systemClock;
+    this.#timers = options.timers ?? systemTimers;
+    const closed = Promise.withResolvers<HomccError>();
+    this.closed = closed.promise;
+    this.#resolveClosed = closed.resolve;
+    if (socket instanceof Socket) {
+      socket.setNoDelay(true);
+      // Finds a vanished peer below the heartbeat too, should this process be stopped for long.
+      socket.setKeepAlive(true, 60_000);
+      socket.setTimeout(0);
+    }
+    this.#outbox = new Outbox(socket);
+    this.#heartbeat = new Heartbeat({
+      clock: this.#clock,
+      timers: this.#timers,
+      pingIntervalMs: options.pingIntervalMs ?? pingIntervalMs,
+      deadAfterMs: options.deadAfterMs ?? deadAfterMs,
+      isReading: () => !this.#paused,
+      ping: () => this.#ping(),
+      dead: (silentMs) => this.#lose(lost(`${this.peer} was silent for ${Math.round(silentMs)} ms`)),
+    });
+    socket.on("error", (error) => this.#lose(lost(`the connection to ${this.peer} broke`, error)));
+    socket.on("end", () => this.#lose(lost(`${this.peer} closed the connection`)));
+    socket.on("close", () => this.#lose(lost(`the connection to ${this.peer} ended`)));
+    socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
+    socket.pause();
+    if (socket.destroyed) this.#lose(lost(`the connection to ${this.peer} ended`));
+  }
+
+  /** False once `closed` has its reason. */
+  get isOpen(): boolean {
+    return this.#reason === undefined;
+  }
+
+  /** Wire bytes after the handshake, for the ledger. */
+  get sentBytes(): number {
+    return this.#outbox.sentBytes;
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** Of the handshake or the latest ping; `undefined` before any. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** Streams that are open on this end. */
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Begins to read; the server calls it once. Streams that the peer opens go to `accept`. */
+  serve(accept: StreamAcceptor<Incoming>): void {
+    this.#accept = accept;
+    const initialBytes = this.#initialBytes;
+    this.#initialBytes = undefined;
+    this.#paused = false;
+    // A turn later, so that the caller has what this channel is part of before the first call to it.
+    setImmediate(() => {
+      if (initialBytes !== undefined && initialBytes.byteLength > 0) this.#read(initialBytes);
+      if (!this.#paused) this.#socket.resume();
+    });
+  }
+
+  /** Client: a number for a new stream, whose answers go to `handler`. Throws the reason when the channel is closed. */
+  openStream(handler: StreamHandler<Incoming>): number {
+    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#streams.size >= maxOpenStreams) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} streams open to ${this.peer}`);
+    }
+    const stream = ++this.#lastStream;
+    this.#streams.set(stream, this.#inbound(stream, handler));
+    return stream;
+  }
+
+  /** Forgets a stream: nothing more is delivered, `sendData` on it stops and resolves. Tells the peer nothing. */
+  closeStream(stream: number): void {
+    this.#streams.get(stream)?.close();
+    this.#streams.delete(stream);
+  }
+
+  /**
+   * Queues a message, before all data. Messages arrive in the order of these calls, whatever their streams.
+   * Throws ERR_HOMCC_PROTOCOL, with nothing sent, when the message is beyond the limits. Does nothing when the channel or
+   * the stream is closed: handlers learn that from `onClose`.
+   */
+  send(stream: number, message: Outgoing, options: SendOptions = {}): void {
+    const text = encodeMessage(this.#outgoing, message);
+    const { payload, zstd } = this.#agreement.zstd ? packNow(text) : { payload: text, zstd: false };
+    if (payload.byteLength > this.#agreement.maxOutgoingFrameBytes) {
+      const limit = this.#agreement.maxOutgoingFrameBytes;
+      throw new HomccError(
+        "ERR_HOMCC_PROTOCOL",
+        `a message of ${payload.byteLength} bytes for ${this.peer}; it takes ${limit}`,
+      );
+    }
+    if (!this.#streams.has(stream)) return;
+    this.#push("control", { type: frameTypes.message, flags: flagsOf(zstd, options.end), stream, payload });
+    if (options.end === true) this.#endSent(stream);
+  }
+
+  /**
+   * Sends bytes on a stream, in frames that take turns with those of other streams; resolves when the last one was handed
+   * to the socket, which keeps the source no faster than the network. Also resolves, early, when the stream is closed;
+   * rejects with the reason when the channel is, and with the source's own error (the stream is then left open).
+   * Chunks must not change afterwards.
+   */
+  async sendData(
+    stream: number,
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: SendDataOptions,
+  ): Promise<void> {
+    let previous = Promise.resolve();
+    const chunkBytes = Math.min(dataChunkBytes, this.#agreement.maxOutgoingFrameBytes);
+    for await (const { bytes, last } of rechunk(chunks, chunkBytes)) {
+      const { payload, zstd } = this.#agreement.zstd ? await pack(bytes) : { payload: bytes, zstd: false };
+      // The next piece is compressed while this one waits, and no more than that: the source's memory is bounded.
+      await previous;
+      if (this.#reason !== undefined) throw this.#reason;
+      if (!this.#streams.has(stream)) return;
+      const end = last && options.end;
+      if (payload.byteLength > 0 || end) {
+        const written = Promise.withResolvers<void>();
+        const frame = { type: frameTypes.data, flags: flagsOf(zstd, end), stream, payload };
+        this.#push(options.priority, frame, written.resolve);
+        previous = written.promise;
+      }
+    }
+    await previous;
+    if (this.#reason !== undefined) throw this.#reason;
+    if (options.end) this.#endSent(stream);
+  }
+
+  /** Says goodbye with `reason` and ends the connection; open streams are told. Resolves when the socket is closed. */
+  async close(reason: string): Promise<void> {
+    this.#end(lost(`the connection to ${this.peer} was closed: ${reason}`), reason);
+    if (this.#socket.closed) return;
+    await new Promise<void>((resolve) => {
+      this.#socket.once("close", () => resolve());
+    });
+  }
+
+  /** Ends the connection because of a peer's mistake or one of ours; the peer is told the message. Gives the reason it ended with. */
+  fail(error: unknown): HomccError {
+    const reason =
+      error instanceof HomccError
+        ? error
+        : new HomccError("ERR_HOMCC_CONNECTION_LOST", `an internal error on the connection to ${this.peer}`, {
+            cause: error,
+          });
+    this.#end(reason, reason.message);
+    return this.#reason ?? reason;
+  }
+
+  #inbound(stream: number, handler: StreamHandler<Incoming>): InboundStream<Incoming> {
+    const inbound = new InboundStream(handler, {
+      delivered: (bytes) => this.#delivered(bytes),
+      ended: () => {
+        if (this.#role === "client") this.closeStream(stream);
+      },
+      failed: (error) => inbound.abort(this.fail(error)),
+    });
+    return inbound;
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (this.#reason !== undefined) return;
+    this.#receivedBytes += chunk.byteLength;
+    this.#heartbeat.received();
+    try {
+      for (const frame of this.#decoder.push(chunk)) {
+        this.#receive(frame);
+        if (!this.isOpen) return;
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+    if (this.#waitingBytes > pauseAboveBytes && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #receive(frame: Frame): void {
+    switch (frame.type) {
+      case frameTypes.message:
+      case frameTypes.data:
+        this.#receiveOnStream(frame);
+        break;
+      case frameTypes.ping:
+        this.#pong(frame.payload);
+        break;
+      case frameTypes.pong:
+        this.#measureRoundTrip(frame.payload);
+        break;
+      case frameTypes.goodbye:
+        this.#lose(lost(`${this.peer} closed the connection: ${readGoodbye(frame.payload)}`));
+        break;
+      default:
+      // Of a later version, which must not rely on it.
+    }
+  }
+
+  #receiveOnStream(frame: Frame): void {
+    const zstd = (frame.flags & frameFlags.zstd) !== 0;
+    const inbound = this.#streams.get(frame.stream);
+    if (inbound === undefined) {
+      this.#receiveOnNewStream(frame, zstd);
+      return;
+    }
+    if (inbound.endReceived && !this.#isCancellation(frame)) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `a frame on stream ${frame.stream} after its end`);
+    }
+    if (frame.type === frameTypes.data) {
+      this.#waitingBytes += inbound.push({ kind: "data", payload: frame.payload, zstd });
+    } else {
+      const message = this.#decode(frame.payload, zstd);
+      if (message !== undefined) this.#waitingBytes += inbound.push({ kind: "message", message });
+    }
+    this.#finishReceiving(inbound, frame);
+  }
+
+  /** Only the client opens streams, in ascending order; what is neither open nor new came late and is ignored. */
+  #receiveOnNewStream(frame: Frame, zstd: boolean): void {
+    if (frame.stream === 0) throw new HomccError("ERR_HOMCC_PROTOCOL", "a message or data on stream 0");
+    if (this.#role === "client" || frame.stream <= this.#lastStream) return;
+    if (frame.type !== frameTypes.message) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `stream ${frame.stream} begins with data`);
+    }
+    if (this.#streams.size >= maxOpenStreams) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} open streams`);
+    }
+    this.#lastStream = frame.stream;
+    const message = this.#decode(frame.payload, zstd);
+    if (message === undefined) return;
+    this.#open(frame, message);
+  }
+
+  /**
+   * The stream is there before its acceptor is asked, so that the acceptor may answer at once; what arrives before it
+   * returned cannot exist, as nothing is read meanwhile.
+   */
+  #open(frame: Frame, message: Incoming): void {
+    let handler: StreamHandler<Incoming> | undefined;
+    const inbound = this.#inbound(frame.stream, {
+      onMessage: (next) => handler?.onMessage(next),
+      onData: (bytes) => handler?.onData?.(bytes),
+      onEnd: () => handler?.onEnd?.(),
+      onClose: (reason) => handler?.onClose?.(reason),
+    });
+    this.#streams.set(frame.stream, inbound);
+    handler = this.#accept?.(frame.stream, message);
+    if (handler === undefined) this.closeStream(frame.stream);
+    else if (this.#reason === undefined) this.#finishReceiving(inbound, frame);
+    else handler.onClose?.(this.#reason);
+  }
+
+  #finishReceiving(inbound: InboundStream<Incoming>, frame: Frame): void {
+    if ((frame.flags & frameFlags.end) !== 0 && !inbound.endReceived)
+      this.#waitingBytes += inbound.push({ kind: "end" });
+    inbound.run();
+  }
+
+  #decode(payload: Uint8Array, zstd: boolean): Incoming | undefined {
+    const text = zstd ? unpackNow(payload, maxMessageBytes) : payload;
+    return decodeMessage(this.#incoming, text);
+  }
+
+  #delivered(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#reason !== undefined) return;
+    if (this.#accept === undefined) return;
+    this.#paused = false;
+    this.#heartbeat.received();
+    this.#socket.resume();
+  }
+
+  #endSent(stream: number): void {
+    if (this.#role === "server") this.closeStream(stream);
+  }
+
+  #push(priority: Priority, frame: Frame, written?: () => void): void {
+    if (this.#reason !== undefined) return;
+    this.#heartbeat.sent();
+    this.#outbox.push(priority, frame, written);
+    if (this.#outbox.queuedBytes > maxQueuedBytes) {
+      this.#lose(lost(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`));
+    }
+  }
+
+  #ping(): void {
+    if (this.#outbox.blocked) return;
+    const token = ++this.#pingCount >>> 0;
+    const payload = Buffer.alloc(pingTokenBytes);
+    payload.writeUInt32LE(token);
+    this.#pingSent = { token, atMs: this.#clock.monotonicMs() };
+    this.#push("control", { type: frameTypes.ping, flags: 0, stream: 0, payload });
+  }
+
+  /** One pong waits at a time: a flood of pings makes no queue. */
+  #pong(payload: Uint8Array): void {
+    if (payload.byteLength > maxPingBytes) {
+      throw new HomccError(
+        "ERR_HOMCC_PROTOCOL",
+        `a ping of ${payload.byteLength} bytes; at most ${maxPingBytes} are allowed`,
+      );
+    }
+    if (this.#pongQueued) return;
+    this.#pongQueued = true;
+    const copy = Buffer.from(payload);
+    this.#push("control", { type: frameTypes.pong, flags: 0, stream: 0, payload: copy }, () => {
+      this.#pongQueued = false;
+    });
+  }
+
+  #measureRoundTrip(payload: Uint8Array): void {
+    const sent = this.#pingSent;
+    if (sent === undefined || payload.byteLength !== pingTokenBytes) return;
+    if (Buffer.from(payload).readUInt32LE() !== sent.token) return;
+    this.#roundTripMs = this.#clock.monotonicMs() - sent.atMs;
+  }
+
+  /** Ends with a goodbye that the peer has a moment to read. */
+  #end(reason: HomccError, goodbye: string): void {
+    if (this.#reason !== undefined) return;
+    const payload = Buffer.from(goodbye.slice(0, maxTextLength));
+    this.#outbox.push("control", { type: frameTypes.goodbye, flags: 0, stream: 0, payload });
+    this.#outbox.flushControl();
+    this.#finish(reason);
+    this.#socket.end();
+    // Unread bytes would turn our end into a reset, which can overtake the goodbye.
+    this.#socket.resume();
+    const cancel = this.#timers.after(lingerMs, () => this.#socket.destroy());
+    this.#socket.once("close", cancel);
+  }
+
+  /** Ends without a word: the peer is gone or has said its own. */
+  #lose(reason: HomccError): void {
+    if (this.#reason !== undefined) return;
+    this.#finish(reason);
+    this.#socket.destroy();
+  }
+
+  #finish(reason: HomccError): void {
+    this.#reason = reason;
+    this.#heartbeat.stop();
+    this.#outbox.discard();
+    this.#resolveClosed(reason);
+    this.#abort.abort(reason);
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    // What arrived in full is still delivered: a slow disk does not cost a finished job.
+    for (const stream of streams) {
+      if (!stream.endReceived || this.#role === "server") stream.push({ kind: "close", reason });
+      stream.run();
+    }
+  }
+
+  /** A job may be cancelled after its stream's end flag: the one message that is welcome then. */
+  #isCancellation(frame: Frame): boolean {
+    return this.#role === "server" && frame.type === frameTypes.message;
+  }
+}
+
+function flagsOf(zstd: boolean, end = false): number {
+  return (zstd ? frameFlags.zstd : 0) | (end ? frameFlags.end : 0);
+}
+
+function lost(message: string, cause?: unknown): HomccError {
+  return new HomccError("ERR_HOMCC_CONNECTION_LOST", message, cause === undefined ? {} : { cause });
+}
+
+function readGoodbye(payload: Uint8Array): string {
+  const text = Buffer.from(payload.subarray(0, maxTextLength)).toString("utf8");
+  // It ends in a terminal or a log: no line breaks, no escape sequences.
+  return text.replaceAll(/[\p{Cc}\p{Cs}]/gu, " ") || "without a reason";
+}

@@ -1,0 +1,195 @@
+import { connect as connectSocket, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Clock, systemClock } from "@homcc/observability/clock";
+import { describeError, type ErrorCode, HomccError } from "@homcc/observability/error";
+import {
+  agree,
+  type ConnectionRefusal,
+  encodeHello,
+  type Hello,
+  knownCapabilities,
+  protocolVersions,
+  readServerGreeting,
+  type Welcome,
+} from "@homcc/protocol/hello";
+import { maxFrameBytes, maxHelloBytes } from "@homcc/protocol/limits";
+import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
+import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  /** From the first packet to the welcome. */
+  readonly connectTimeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Program and version, such as `homcc 2.0.0`. */
+  readonly agent?: string;
+  readonly clock?: Clock;
+  /** Timers of the channel's heartbeat, for tests. */
+  readonly channel?: Pick<ChannelOptions, "timers" | "pingIntervalMs" | "deadAfterMs">;
+}
+
+/** How an attempt to connect failed. */
+export type ConnectFailure =
+  /** Nobody listens, no route, no such name. */
+  | "unreachable"
+  | "timed-out"
+  /** Something listens that is not a homccd 2; `homcc 1.x` is what it may be. */
+  | "not-v2"
+  /** A homccd that speaks none of our versions; the message names both. */
+  | "version-mismatch"
+  /** A homccd 2 that does not want us: our address, its shutdown. */
+  | "refused";
+
+const codeOf: Readonly<Record<ConnectFailure, ErrorCode>> = {
+  unreachable: "ERR_HOMCC_UNAVAILABLE",
+  "timed-out": "ERR_HOMCC_CONNECT_TIMEOUT",
+  "not-v2": "ERR_HOMCC_PROTOCOL",
+  "version-mismatch": "ERR_HOMCC_PROTOCOL",
+  refused: "ERR_HOMCC_REFUSED",
+};
+
+export class ConnectError extends HomccError {
+  readonly failure: ConnectFailure;
+
+  constructor(
+    failure: ConnectFailure,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
+    super(codeOf[failure], message, options);
+    this.failure = failure;
+  }
+}
+
+export interface ServerConnection {
+  readonly channel: ClientChannel;
+  readonly welcome: Welcome;
+}
+
+/** Connects and greets. Rejects with a `ConnectError`, or with the signal's reason when it is aborted. */
+export async function connectToServer(options: ConnectOptions): Promise<ServerConnection> {
+  const peer = options.host.includes(":")
+    ? `[${options.host}]:${options.port}`
+    : `${options.host}:${options.port}`;
+  options.signal?.throwIfAborted();
+  using deadline = handshakeSignal(
+    options.connectTimeoutMs,
+    () => new ConnectError("timed-out", `${peer} did not answer within ${options.connectTimeoutMs} ms`),
+    options.signal,
+  );
+  const socket = connectSocket({ host: options.host, port: options.port, noDelay: true });
+  // Listened to for as long as the socket lives: an error without a listener would end the process.
+  socket.on("error", () => {});
+  try {
+    await connected(socket, peer, deadline.signal);
+    return await greetServer(socket, { ...options, peer, deadline: deadline.signal });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+export interface GreetOptions extends Pick<ConnectOptions, "agent" | "clock" | "channel"> {
+  readonly peer: string;
+  readonly deadline: AbortSignal;
+}
+
+/** The client's half of the handshake, over any connection. Does not destroy the socket when it fails. */
+export async function greetServer(socket: Duplex, options: GreetOptions): Promise<ServerConnection> {
+  const { peer } = options;
+  const clock = options.clock ?? systemClock;
+  const startMs = clock.monotonicMs();
+  socket.write(encodeHello(ourHello(options.agent ?? "homcc 2.0.0")));
+  const first = await readFirstMessage(socket, { maxJsonBytes: maxHelloBytes, signal: options.deadline });
+  switch (first.kind) {
+    case "closed":
+      throw notV2(
+        peer,
+        first.receivedBytes === 0 ? "it closed the connection on our hello" : "its answer broke off",
+        first.cause,
+      );
+    case "tls":
+      throw notV2(peer, "it speaks TLS");
+    case "unknown":
+      throw notV2(peer, first.why);
+    case "json":
+      break;
+  }
+  const welcome = readWelcome(peer, first.json);
+  const channel = openClientChannel(socket, {
+    ...options.channel,
+    peer,
+    clock,
+    agreement: agree(welcome),
+    initialBytes: first.rest,
+    roundTripMs: clock.monotonicMs() - startMs,
+  });
+  return { channel, welcome };
+}
+
+function ourHello(agent: string): Hello {
+  return { versions: protocolVersions, agent, capabilities: knownCapabilities, maxFrameBytes };
+}
+
+function readWelcome(peer: string, json: Uint8Array): Welcome {
+  let greeting: ReturnType<typeof readServerGreeting>;
+  try {
+    greeting = readServerGreeting(json);
+  } catch (error) {
+    throw notV2(peer, describeError(error), error);
+  }
+  if (greeting.kind === "refused") throw refused(peer, greeting.refusal);
+  const { welcome } = greeting;
+  if (!protocolVersions.includes(welcome.version))
+    throw versionMismatch(peer, welcome.server, [welcome.version]);
+  return welcome;
+}
+
+function refused(peer: string, refusal: ConnectionRefusal): ConnectError {
+  if (refusal.server === undefined) return notV2(peer, `a homcc 1.x server refuses: ${refusal.info}`);
+  const { versions } = refusal;
+  if (versions !== undefined && !versions.some((version) => protocolVersions.includes(version))) {
+    return versionMismatch(peer, refusal.server, versions);
+  }
+  return new ConnectError("refused", `${peer} (${refusal.server}) refuses: ${refusal.info}`);
+}
+
+function versionMismatch(peer: string, server: string, versions: readonly number[]): ConnectError {
+  return new ConnectError(
+    "version-mismatch",
+    `${peer} (${server}) speaks protocol version ${versions.join(", ")}, this client ${protocolVersions.join(", ")}`,
+    { hint: "install the same major version of homcc on both machines" },
+  );
+}
+
+function notV2(peer: string, what: string, cause?: unknown): ConnectError {
+  return new ConnectError("not-v2", `${peer} is no homcc 2 server: ${what}`, {
+    hint: "homcc 1.x servers and other programs cannot be used",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+async function connected(socket: Socket, peer: string, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal.reason);
+  const onError = (error: Error): void => {
+    reject(new ConnectError("unreachable", `${peer} cannot be reached`, { cause: withText(error) }));
+  };
+  socket.once("connect", resolve).once("error", onError);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    await promise;
+  } finally {
+    socket.off("connect", resolve).off("error", onError);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** With several addresses of one name Node gives an AggregateError without a text; the last attempt has one. */
+function withText(error: Error): Error {
+  if (!(error instanceof AggregateError) || error.message !== "") return error;
+  const last: unknown = error.errors.at(-1);
+  return last instanceof Error ? last : error;
+}

@@ -1,0 +1,110 @@
+import type { Duplex } from "node:stream";
+import { type Preface, readPreface, v1PrefixBytes } from "@homcc/protocol/hello";
+import type { HomccError } from "@homcc/observability/error";
+
+/** What a connection began with. */
+export type FirstMessage =
+  | { readonly kind: "json"; readonly json: Buffer; /** Bytes that came with it. */ readonly rest: Buffer }
+  | { readonly kind: "tls" }
+  | { readonly kind: "unknown"; readonly why: string }
+  /** The peer closed before its message was complete. */
+  | { readonly kind: "closed"; readonly receivedBytes: number; readonly cause: Error | undefined };
+
+export interface FirstMessageOptions {
+  readonly maxJsonBytes: number;
+  /** Judges the beginning of a message above `alwaysAllowedBytes`: false ends it before the rest is taken in. */
+  readonly mayBeLong?: (start: Uint8Array) => boolean;
+  readonly alwaysAllowedBytes?: number;
+  /** Rejects with the signal's reason when it is aborted; the timeout of the handshake is one. */
+  readonly signal: AbortSignal;
+}
+
+/** How many first bytes `mayBeLong` is shown. */
+const judgedBytes = 64;
+
+/**
+ * Reads one v1-shaped frame and leaves the socket paused. Memory grows with the bytes that come, not with what their
+ * prefix promises.
+ */
+export async function readFirstMessage(socket: Duplex, options: FirstMessageOptions): Promise<FirstMessage> {
+  options.signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<FirstMessage>();
+  const chunks: Buffer[] = [];
+  let receivedBytes = 0;
+  let failure: Error | undefined;
+  let preface: Preface | undefined;
+
+  const judge = (): void => {
+    if (receivedBytes < v1PrefixBytes) return;
+    preface ??= readPreface(start(chunks, v1PrefixBytes), options.maxJsonBytes);
+    if (preface.kind !== "json") {
+      resolve(preface);
+      return;
+    }
+    const { jsonBytes } = preface;
+    const isLong = jsonBytes > (options.alwaysAllowedBytes ?? options.maxJsonBytes);
+    const seen = start(chunks, v1PrefixBytes + judgedBytes).subarray(v1PrefixBytes);
+    if (isLong && options.mayBeLong?.(seen) !== true) {
+      resolve({ kind: "unknown", why: `a first message of ${jsonBytes} bytes that is not a homcc 1.x call` });
+    } else if (receivedBytes >= v1PrefixBytes + jsonBytes) {
+      const bytes = Buffer.concat(chunks);
+      const end = v1PrefixBytes + jsonBytes;
+      resolve({ kind: "json", json: bytes.subarray(v1PrefixBytes, end), rest: bytes.subarray(end) });
+    }
+  };
+  const onData = (chunk: Buffer): void => {
+    chunks.push(chunk);
+    receivedBytes += chunk.byteLength;
+    // One byte at a time costs an object for each: join them before they cost more than they hold.
+    if (chunks.length > 64) chunks.splice(0, chunks.length, Buffer.concat(chunks));
+    judge();
+  };
+  const onError = (error: Error): void => {
+    failure = error;
+  };
+  const onGone = (): void => resolve({ kind: "closed", receivedBytes, cause: failure });
+  const onAbort = (): void => reject(options.signal.reason);
+
+  socket.on("data", onData).on("error", onError).on("end", onGone).on("close", onGone);
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  if (socket.destroyed) onGone();
+  // Listeners start a socket, but not one that was accepted with `pauseOnConnect`.
+  socket.resume();
+  try {
+    return await promise;
+  } finally {
+    socket.pause();
+    socket.off("data", onData).off("error", onError).off("end", onGone).off("close", onGone);
+    options.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The timeout of a handshake, as a signal that also follows `outer`. */
+export function handshakeSignal(
+  timeoutMs: number,
+  error: () => HomccError,
+  outer?: AbortSignal,
+): HandshakeSignal {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(error()), timeoutMs);
+  const follow = (): void => controller.abort(outer?.reason);
+  if (outer?.aborted === true) follow();
+  outer?.addEventListener("abort", follow, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", follow);
+    },
+  };
+}
+
+export interface HandshakeSignal extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+function start(chunks: readonly Buffer[], length: number): Buffer {
+  const [first, second] = chunks;
+  const isEnough = first !== undefined && (second === undefined || first.byteLength >= length);
+  return (isEnough ? first : Buffer.concat(chunks)).subarray(0, length);
+}

@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { access } from "node:fs/promises";
+import { promisify } from "node:util";
+import { underContinuousIntegration } from "./continuous-integration.ts";
+
+const run = promisify(execFile);
+
+interface DebianPackage {
+  readonly name: string;
+  /** Which tests need it. */
+  readonly reason: string;
+}
+
+/** Everything the tests use besides what set-up itself needs. */
+const packages: readonly DebianPackage[] = [
+  { name: "g++", reason: "the compiler that every test compares with" },
+  { name: "libc6-dev", reason: "headers of C programs" },
+  { name: "clang", reason: "the other compiler: differential suite, toolchains" },
+  { name: "ccache", reason: "CCACHE_PREFIX" },
+  { name: "cmake", reason: "compiler launcher, real projects" },
+  { name: "ninja-build", reason: "the generator behind CMake" },
+  { name: "make", reason: "the example project, real projects" },
+  { name: "python3", reason: "pseudo-terminals, real projects" },
+  { name: "locales", reason: "makes the locale of the German messages" },
+  { name: "libc-bin", reason: "locale and localedef" },
+  { name: "tzdata", reason: "time zones" },
+  { name: "iproute2", reason: "network namespaces of the real projects" },
+  { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },
+];
+
+const germanLocale = "de_DE.UTF-8";
+
+/**
+ * Installs what is missing, where that is wanted (`CI` or `HOMCC_TEST_INSTALL=1`) and possible (root on Debian).
+ * What cannot be installed is told, and its tests are skipped.
+ */
+export async function installDebianPackages(environment: NodeJS.ProcessEnv): Promise<void> {
+  const wanted = underContinuousIntegration(environment) || environment["HOMCC_TEST_INSTALL"] === "1";
+  if (!wanted || process.getuid?.() !== 0 || !(await exists("/etc/debian_version"))) return;
+  const names = [...packages.map(({ name }) => name), await messageCatalogue()];
+  const missing = await missingPackages(names);
+  try {
+    if (missing.length > 0) await install(missing);
+    await generateLocale();
+  } catch (error) {
+    console.error(`test: some packages could not be installed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The translations of the default gcc: `gcc-12-locales` for gcc 12. */
+async function messageCatalogue(): Promise<string> {
+  const { stdout } = await run("gcc", ["-dumpversion"]).catch(() => ({ stdout: "12" }));
+  return `gcc-${stdout.trim().split(".")[0]}-locales`;
+}
+
+async function missingPackages(names: readonly string[]): Promise<string[]> {
+  const listed = await run("dpkg-query", ["--show", "--showformat=${binary:Package} ${db:Status-Status}\\n"]);
+  const installed = new Set(
+    listed.stdout
+      .split("\n")
+      .filter((line) => line.endsWith(" installed"))
+      .map((line) => line.replace(/[: ].*/, "")),
+  );
+  return names.filter((name) => !installed.has(name));
+}
+
+async function install(names: readonly string[]): Promise<void> {
+  console.log(`test: installing ${names.join(" ")}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const aptGet = (...words: readonly string[]): Promise<unknown> =>
+    run("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...words], { env: environment, maxBuffer: 2 ** 26 });
+  await aptGet("update");
+  // One by one when they cannot all be had: a missing one must not take the others with it.
+  await aptGet("install", "--yes", "--no-install-recommends", ...names).catch(async () => {
+    for (const name of names) {
+      await aptGet("install", "--yes", "--no-install-recommends", name).catch((error: unknown) => {
+        console.error(`test: ${name} cannot be installed: ${String(error).split("\n")[0]}`);
+      });
+    }
+  });
+}
+
+async function generateLocale(): Promise<void> {
+  const { stdout } = await run("locale", ["-a"]);
+  if (/^de_DE\.utf-?8$/im.test(stdout)) return;
+  const [name, charset] = germanLocale.split(".");
+  await run("localedef", ["-i", name ?? "", "-f", charset ?? "", germanLocale]);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,150 @@
+/** The ways in which builds call homcc, each with a real compile on a real server. */
+import assert from "node:assert/strict";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { writeFiles } from "../support/files.ts";
+import { homccProgram } from "../support/repository.ts";
+import { meets } from "../support/requirements.ts";
+import { type Server, startServer } from "../support/server.ts";
+import { createWorkplace, systemPath, type Workplace } from "../support/workplace.ts";
+
+let server: Server;
+let workplace: Workplace;
+before(async () => {
+  server = await startServer();
+  workplace = await createWorkplace({ hosts: `${server.address}/4` });
+});
+after(async () => {
+  await workplace?.[Symbol.asyncDispose]();
+  await server?.stop();
+});
+beforeEach(async () => {
+  await rm(workplace.project, { recursive: true, force: true });
+  await mkdir(workplace.project);
+  await writeFiles(
+    workplace.project,
+    {
+      "a.cpp": '#include "h.h"\nint value() { return VALUE; }\n',
+      "main.cpp": "int value();\nint main() { return value() - 1; }\n",
+      "h.h": "#define VALUE 1\n",
+    },
+    new Date("2024-03-04T05:06:07Z"),
+  );
+});
+
+const path = (...folders: readonly string[]): Record<string, string> => ({ PATH: [...folders, systemPath].join(":") });
+
+/** Runs a shell command, expects success and `count` jobs that all ran on the server. */
+async function expectRemote(count: number, script: string, variables: Readonly<Record<string, string>> = {}): Promise<string> {
+  const before = (await workplace.jobs()).length;
+  const environment = workplace.environment({ HOMCC: homccProgram, ...variables });
+  const result = await workplace.run(["/bin/sh", "-ec", script], { environment });
+  assert.equal(result.status, 0, result.stderr + result.stdout);
+  const jobs = (await workplace.jobs(before + count)).slice(before);
+  const compiles = jobs.filter(({ outcome }) => outcome !== "linking-only" && outcome !== "no-compilation" && outcome !== "configure-check");
+  assert.deepEqual(
+    compiles.map(({ outcome, host }) => `${outcome} on ${host}`),
+    Array.from({ length: count }, () => `compiled-remotely on ${server.address}`),
+  );
+  return result.stdout;
+}
+
+for (const compiler of ["g++", "c++", "/usr/bin/g++", "/usr/bin/c++", "x86_64-linux-gnu-g++", "g++-12", "clang++", "clang++-14"]) {
+  test(`as a prefix of ${compiler}`, async (t) => {
+    if (!meets(t, { program: compiler.split("/").at(-1) ?? compiler })) return;
+    await expectRemote(1, `$HOMCC ${compiler} -c a.cpp -o a.o && ${compiler} a.o main.cpp -o app && ./app`);
+  });
+}
+
+test("through links of other names", async () => {
+  await symlink(homccProgram, join(workplace.project, "hc"));
+  await symlink("hc", join(workplace.project, "distribute"));
+  await expectRemote(2, "./hc g++ -c a.cpp && ./distribute g++ -c main.cpp");
+});
+
+test("from another working folder, found in PATH", async () => {
+  await symlink(homccProgram, join(workplace.project, "homcc"));
+  await expectRemote(1, "cd / && homcc g++ -c $OLDPWD/a.cpp -o $OLDPWD/a.o", path(workplace.project));
+});
+
+test("through a masquerade link, with the compiler later in PATH", async () => {
+  const links = join(workplace.folder, "links");
+  await mkdir(links, { recursive: true });
+  for (const name of ["g++", "gcc"]) await symlink(homccProgram, join(links, name)).catch(() => {});
+  await expectRemote(1, "g++ -c a.cpp -o a.o", path(links));
+  await expectRemote(1, `$HOMCC g++ -c a.cpp -o a.o`, path(links));
+});
+
+test("two masquerade folders one after the other do not go round in a circle", async () => {
+  const folders = ["one", "two"].map((name) => join(workplace.folder, name));
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true });
+    await symlink(homccProgram, join(folder, "g++")).catch(() => {});
+  }
+  await expectRemote(1, "g++ -c a.cpp -o a.o", path(...folders));
+});
+
+test("with a compiler that is a link of another name", async () => {
+  await symlink("/usr/bin/g++", join(workplace.project, "mycc"));
+  await expectRemote(1, "$HOMCC ./mycc -c a.cpp -o a.o");
+});
+
+test("with a compiler that is a script around the compiler", async () => {
+  const script = join(workplace.project, "wrapped");
+  await writeFile(script, '#!/bin/sh\nexec g++ -DWRAPPED "$@"\n', { mode: 0o755 });
+  const before = (await workplace.jobs()).length;
+  const result = await workplace.run([homccProgram, "./wrapped", "-c", "a.cpp", "-o", "a.o"]);
+  assert.equal(result.status, 0, result.stderr);
+  const [job] = (await workplace.jobs(before + 1)).slice(before);
+  // Its options are known only to itself: either its own expansion is replayed, or it is run at home.
+  assert.ok(job?.outcome === "compiled-remotely" || job?.outcome === "not-a-compiler", JSON.stringify(job));
+});
+
+test("what is no compiler is run unchanged", async () => {
+  const result = await workplace.run([homccProgram, "echo", "-c", "a.cpp"]);
+  assert.deepEqual({ ...result }, { status: 0, signal: null, stdout: "-c a.cpp\n", stderr: "" });
+});
+
+test("behind ccache: CCACHE_PREFIX", async (t) => {
+  if (!meets(t, { program: "ccache" })) return;
+  const variables = { CCACHE_PREFIX: homccProgram, CCACHE_DIR: join(workplace.folder, "ccache") };
+  await expectRemote(1, "ccache g++ -c a.cpp -o a.o && rm a.o && ccache g++ -c a.cpp -o a.o && test -e a.o", variables);
+});
+
+test("as CMake's compiler launcher with Ninja", async (t) => {
+  if (!meets(t, { program: "cmake" }, { program: "ninja" })) return;
+  await writeFile(
+    join(workplace.project, "CMakeLists.txt"),
+    "cmake_minimum_required(VERSION 3.16)\nproject(p CXX)\nadd_executable(app a.cpp main.cpp)\n",
+  );
+  await expectRemote(2, "cmake -S . -B build -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=$HOMCC && cmake --build build && build/app");
+});
+
+test("with make -j and a plain Makefile", async (t) => {
+  if (!meets(t, { program: "make" })) return;
+  await writeFile(join(workplace.project, "Makefile"), "app: a.o main.o\n\t$(CXX) $^ -o $@\n");
+  await expectRemote(2, 'make -j4 CXX="$HOMCC g++" && ./app');
+});
+
+test("a pipe behind it ends with it, although the agent lives on", async () => {
+  await expectRemote(1, "$HOMCC g++ -c a.cpp -o a.o | cat", { HOMCC_DIR: join(workplace.folder, "fresh-agent") });
+});
+
+test("without an agent", async () => {
+  await expectRemote(1, "$HOMCC g++ -c a.cpp -o a.o", { HOMCC_NO_AGENT: "1", HOMCC_DIR: join(workplace.folder, "no-agent") });
+});
+
+test("--verbose says in one line where it ran", async () => {
+  const result = await workplace.run([homccProgram, "--verbose", "g++", "-c", "a.cpp", "-o", "a.o"]);
+  assert.equal(result.status, 0, result.stderr);
+  assert.match(result.stderr, new RegExp(`^\\[HOMCC-\\w+\\].*Compiled remotely on ${server.address}`, "m"));
+});
+
+test("--explain prints what would happen and runs nothing", async () => {
+  const result = await workplace.run([homccProgram, "--explain", "g++", "-c", "a.cpp", "-o", "a.o"]);
+  assert.equal(result.status, 0, result.stderr);
+  assert.match(result.stdout, /h\.h/);
+  assert.match(result.stdout, /a\.o/);
+  await assert.rejects(readFile(join(workplace.project, "a.o")));
+});

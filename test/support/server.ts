@@ -1,0 +1,94 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { homccdProgram } from "./repository.ts";
+import { waitFor } from "./wait-for.ts";
+
+export interface ServerOptions {
+  /** Default: `auto`, what homccd finds out itself. */
+  readonly executor?: "namespace" | "mapped";
+  /** Jobs at once. Default 4. */
+  readonly limit?: number;
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Default: a temporary one that `stop` removes. */
+  readonly storeFolder?: string;
+  /** More of homccd's own options. */
+  readonly options?: readonly string[];
+  /** Words before homccd, to start it in another place: `setpriv --reuid=…`, `unshare …`. */
+  readonly prefix?: readonly string[];
+}
+
+export interface Server extends AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+  /** `127.0.0.1:PORT`, as a line of the hosts file has it. */
+  readonly address: string;
+  readonly storeFolder: string;
+  /** Everything it has printed so far. */
+  log(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** Starts a real homccd on loopback and returns when it listens. */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const temporaryFolder = await mkdtemp(join(tmpdir(), "homccd-test-"));
+  // A homccd that is started as root serves as another user, who must be able to reach its store.
+  await chmod(temporaryFolder, 0o755);
+  const storeFolder = options.storeFolder ?? join(temporaryFolder, "store");
+  const child = spawnServer(options, temporaryFolder, storeFolder);
+  let printed = "";
+  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+  const ended = once(child, "close");
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    const stubborn = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    await ended;
+    clearTimeout(stubborn);
+    await rm(temporaryFolder, { recursive: true, force: true });
+  };
+  try {
+    const port = await waitFor("homccd to listen", () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`homccd ended: ${printed}`);
+      return listeningPort(printed);
+    });
+    return {
+      pid: child.pid ?? -1,
+      port,
+      address: `127.0.0.1:${port}`,
+      storeFolder,
+      log: () => printed,
+      kill: (signal) => child.kill(signal),
+      ended,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw new Error(`homccd did not start; it printed: ${printed}`, { cause: error });
+  }
+}
+
+function spawnServer(options: ServerOptions, folder: string, storeFolder: string): ChildProcessWithoutNullStreams {
+  const command = [...(options.prefix ?? []), homccdProgram, "--no-config", "--store", storeFolder];
+  command.push("--listen", "127.0.0.1", "--port", String(options.port ?? 0));
+  command.push("--jobs", String(options.limit ?? 4));
+  if (options.executor !== undefined) command.push("--executor", options.executor);
+  const [program = homccdProgram, ...words] = [...command, ...(options.options ?? [])];
+  return spawn(program, words, {
+    cwd: "/",
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: folder, HOMCC_DIR: folder },
+  });
+}
+
+/** The port in "listening on 127.0.0.1:3126". */
+function listeningPort(printed: string): number | undefined {
+  const port = /listening\b.*:(\d+)/i.exec(printed)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
