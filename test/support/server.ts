@@ -87,8 +87,8 @@ function spawnServer(options: ServerOptions, folder: string, storeFolder: string
   });
 }
 
-/** The port in "listening on 127.0.0.1:3126". */
+/** The port in "listening on 127.0.0.1 port 3126". */
 function listeningPort(printed: string): number | undefined {
-  const port = /listening\b.*:(\d+)/i.exec(printed)?.[1];
+  const port = /listening on \S+ port (\d+)/.exec(printed)?.[1];
   return port === undefined ? undefined : Number(port);
 }

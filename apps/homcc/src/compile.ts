@@ -65,7 +65,7 @@ async function distribute(
   );
   const failed = results.find((result) => result.kind === "fallback");
   if (failed !== undefined) {
-    await Promise.all(results.map((result) => (result.kind === "final" ? result.discard() : undefined)));
+    await Promise.all(results.filter((result) => result.kind === "final").map((result) => result.discard()));
     return atHome(failed.outcome, failed.detail);
   }
   const finals = results.filter((result) => result.kind === "final");

@@ -5,12 +5,13 @@ import { HomccError } from "@homcc/observability/error";
 import type { ServerMessage } from "@homcc/protocol/messages";
 import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
+import type { StreamBytes } from "@homcc/transport/inbound-stream";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./server-session.ts";
 
-/** Sends a blob the server lacks; several jobs may ask for the same one. */
-export type Upload = (digest: Digest) => Promise<void>;
+/** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */
+export type Upload = (digest: Digest) => Promise<number>;
 
 /** One job on its stream, from the job message to the last byte of its result. */
 export class RemoteRun {
@@ -22,6 +23,8 @@ export class RemoteRun {
   readonly #resolve: (receiver: ResultReceiver) => void;
   readonly #reject: (reason: unknown) => void;
   #stream = 0;
+  #bytes: Readonly<StreamBytes> = { sent: 0, received: 0 };
+  #uploadedBytes = 0;
   #receiver: ResultReceiver | undefined;
 
   constructor(action: Action, channel: ClientChannel, upload: Upload) {
@@ -34,10 +37,16 @@ export class RemoteRun {
     this.#reject = finished.reject;
   }
 
+  /** Wire bytes of this job, the blobs it had sent included. */
+  get cost(): { readonly sentBytes: number; readonly receivedBytes: number } {
+    return { sentBytes: this.#bytes.sent + this.#uploadedBytes, receivedBytes: this.#bytes.received };
+  }
+
   /** Puts the job on the wire before it returns: the session's numbers depend on the order of jobs. */
   start(job: JobDescription, coded: CodedEntries): void {
     const { steps, cwd, environment, umask, terminal, outputs, timeoutMs } = this.#action;
     this.#stream = this.#channel.openStream(this.#handler());
+    this.#bytes = this.#channel.bytesOf(this.#stream);
     try {
       this.#channel.send(this.#stream, {
         kind: "job",
@@ -84,7 +93,8 @@ export class RemoteRun {
     switch (message.kind) {
       case "missing":
         void this.#attempt(async () => {
-          await Promise.all(message.digests.map((digest) => this.#upload(digest)));
+          const sizes = await Promise.all(message.digests.map((digest) => this.#upload(digest)));
+          this.#uploadedBytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
         });
         break;
       case "result":
@@ -125,16 +135,17 @@ export class RemoteRun {
 /** Below this a blob is a header that jobs wait for; it overtakes objects and large sources. */
 const smallBlobBytes = 64 << 10;
 
-/** Uploads the file at `path`; rejects with ERR_HOMCC_INPUT_CHANGED when it no longer has the bytes of `digest`. */
-export function sendBlob(channel: ClientChannel, digest: Digest, path: string): Promise<void> {
-  const answered = Promise.withResolvers<void>();
+/** Uploads the file at `path` and resolves to the wire bytes it took; rejects with ERR_HOMCC_INPUT_CHANGED when it no longer has the bytes of `digest`. */
+export function sendBlob(channel: ClientChannel, digest: Digest, path: string): Promise<number> {
+  const answered = Promise.withResolvers<number>();
   const stream = channel.openStream({
     onMessage: (message) => {
-      if (message.kind === "stored") answered.resolve();
+      if (message.kind === "stored") answered.resolve(bytes.sent);
       if (message.kind === "rejected") answered.reject(rejection(path, message.reason, message.message));
     },
     onClose: (reason) => answered.reject(reason),
   });
+  const bytes = channel.bytesOf(stream);
   channel.send(stream, { kind: "blob", digest });
   const priority = sizeBytesOf(digest) <= smallBlobBytes ? "small" : "large";
   const sent = channel.sendData(stream, createReadStream(path), { priority, end: true });

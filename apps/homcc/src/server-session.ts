@@ -42,7 +42,7 @@ export class ServerSession {
   readonly #numbering = new EntryNumbering();
   /** Paths the server has as present: only of these can an absence be news. */
   readonly #present = new Set<string>();
-  readonly #uploads = new Map<Digest, Promise<void>>();
+  readonly #uploads = new Map<Digest, Promise<number>>();
 
   constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
     this.hostId = hostId;
@@ -71,7 +71,7 @@ export class ServerSession {
         undeclared: message.undeclared,
         executor: message.executor,
         localeKnown: message.localeKnown,
-        cost: { host: this.hostId, executor: message.executor, sentBytes: 0, receivedBytes: 0 },
+        cost: { host: this.hostId, executor: message.executor, ...run.cost },
         commit: () => receiver.commit(),
         discard: () => receiver.discard(),
       };
@@ -94,9 +94,9 @@ export class ServerSession {
   }
 
   /** Sends a blob once, however many jobs wait for it; resolves to the bytes it took. */
-  #upload(digest: Digest, inputs: readonly InputEntry[]): Promise<void> {
+  #upload(digest: Digest, inputs: readonly InputEntry[]): Promise<number> {
     const pending = this.#uploads.get(digest);
-    if (pending !== undefined) return pending;
+    if (pending !== undefined) return pending.then(() => 0);
     const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
     if (entry === undefined) {
       return Promise.reject(new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`));

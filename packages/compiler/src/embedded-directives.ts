@@ -1,37 +1,30 @@
 import type { NameForm } from "./include-names.ts";
 
-/**
- * `.incbin` and `.include` of inline assembly, which hide in strings: the assembler opens their operand, and no
- * compiler lists it. A mention that no assembler could read (`".include"` in a table, `x.include(y)`) is none.
- */
-export function extractAssemblerFiles(text: Buffer): {
-  readonly files: readonly string[];
-  readonly unknown: boolean;
-} {
-  const files = new Set<string>();
-  let unknown = false;
-  for (const name of [".incbin", ".include"]) {
-    for (let at = text.indexOf(name, 0, "latin1"); at >= 0; at = text.indexOf(name, at + 1, "latin1")) {
-      const rest = text.toString("latin1", at + name.length, at + name.length + maxOperandBytes);
-      const before = text.toString("latin1", Math.max(0, at - 2), at);
-      const operand = operandOf(before, rest);
-      if (operand === undefined) continue;
-      if (operand === "") unknown = true;
-      else files.add(Buffer.from(operand, "latin1").toString("utf8"));
-    }
-  }
-  return { files: [...files], unknown };
-}
-
+const assemblerDirectives = [".incbin", ".include"] as const;
 /** Longer than any path. */
 const maxOperandBytes = 4200;
 
-/** `undefined` for no directive, an empty text for an operand that is written elsewhere. */
-function operandOf(before: string, rest: string): string | undefined {
-  const isStatement = /(^|["\s;:]|\\[nt])$/.test(before);
-  const isDirective = /^(\s|\\t|\\"|"\s*[\w"])/.test(rest);
-  if (!isStatement || !isDirective) return undefined;
-  return /^(?:\s|\\t)*\\"([^"\\]+)\\"/.exec(rest)?.[1] ?? /^[ \t]*"([^"\n]+)"/.exec(rest)?.[1] ?? "";
+/** Whether looking into the strings of a file is worth it. */
+export function mentionsAssembler(text: Buffer): boolean {
+  return assemblerDirectives.some((name) => text.includes(name, 0, "latin1"));
+}
+
+/**
+ * Operands of `.incbin` and `.include` in a string literal: the assembler opens them, and no compiler lists them. An
+ * empty one is written elsewhere. What no assembler could read (`".include"` in a table of names) is none.
+ */
+export function* assemblerOperands(text: Buffer, start: number, end: number, raw: boolean): Generator<string> {
+  for (const name of assemblerDirectives) {
+    for (let at = text.indexOf(name, start, "latin1"); at >= 0 && at < end; at = text.indexOf(name, at + 1, "latin1")) {
+      const before = text.toString("latin1", Math.max(0, at - 2), at);
+      const rest = text.toString("latin1", at + name.length, at + name.length + maxOperandBytes);
+      const isStatement = /(^|["(\s;:]|\\[nt])$/.test(before);
+      const isDirective = /^(\s|\\t|\\"|"\s*[\w"])/.test(rest);
+      if (!isStatement || !isDirective) continue;
+      const operand = (raw ? /^\s*"([^"\n]+)"/ : /^(?:\s|\\t)*\\"([^"\\]+)\\"/).exec(rest)?.[1];
+      yield operand === undefined ? "" : Buffer.from(operand, "latin1").toString("utf8");
+    }
+  }
 }
 
 /** `_Pragma("GCC dependency \"x.h\"")`; the directive itself is read where directives are. */

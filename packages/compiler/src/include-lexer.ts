@@ -1,4 +1,4 @@
-import { extractAssemblerFiles, pragmaDependencies } from "./embedded-directives.ts";
+import { assemblerOperands, mentionsAssembler, pragmaDependencies } from "./embedded-directives.ts";
 import type { IncludeName, IncludeNames, NameForm, NameKind } from "./include-names.ts";
 import { isBlank, spliceLines } from "./source-bytes.ts";
 
@@ -57,6 +57,8 @@ export class IncludeLexer {
   readonly #computed: { macro: string; question: boolean }[] = [];
   readonly #defined: { macro: string; form: NameForm; name: string }[] = [];
   readonly #known = new Set<string>();
+  readonly #assemblerFiles = new Set<string>();
+  readonly #mentionsAssembler: boolean;
   #at = 0;
   #depth = 0;
   #sawFirstInclude = false;
@@ -67,6 +69,7 @@ export class IncludeLexer {
   constructor(source: Uint8Array) {
     this.#bytes = spliceLines(source);
     this.#text = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+    this.#mentionsAssembler = mentionsAssembler(this.#text);
   }
 
   /** Reads on for about so many bytes, to the end of a line; false at the end. */
@@ -79,15 +82,14 @@ export class IncludeLexer {
   /** Complete when `advance` has come to the end. */
   names(): IncludeNames {
     const has = (text: string): boolean => this.#text.includes(text, 0, "latin1");
-    const assembler = extractAssemblerFiles(this.#text);
     for (const { form, name } of pragmaDependencies(this.#text)) this.#add("dependency", form, name);
     return {
       names: this.#names,
       firstIncludes: this.#firstIncludes,
       computed: this.#computed,
       defined: this.#defined,
-      assemblerFiles: assembler.files,
-      assemblerUnknown: assembler.unknown,
+      assemblerFiles: [...this.#assemblerFiles].filter((file) => file !== ""),
+      assemblerUnknown: this.#assemblerFiles.has(""),
       modules: this.#modules,
       pragmaOnce: this.#pragmaOnce,
       time: has("__DATE__") || has("__TIME__") || has("__TIMESTAMP__"),
@@ -154,14 +156,13 @@ export class IncludeLexer {
 
   #string(): void {
     const start = this.#at;
-    if (this.#isRawPrefix(start)) {
-      const end = this.#endOfRawString(start + 1);
-      if (end !== undefined) {
-        this.#at = end;
-        return;
-      }
+    const rawEnd = this.#isRawPrefix(start) ? this.#endOfRawString(start + 1) : undefined;
+    if (rawEnd === undefined) this.#skipQuoted(doubleQuote);
+    else this.#at = rawEnd;
+    if (!this.#mentionsAssembler) return;
+    for (const operand of assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined)) {
+      this.#assemblerFiles.add(operand);
     }
-    this.#skipQuoted(doubleQuote);
   }
 
   /** `'` is also the separator in 1'000'000. */

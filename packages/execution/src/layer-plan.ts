@@ -97,7 +97,7 @@ async function writeEntry(path: string, entry: Written, blobs: BlobStore): Promi
 
 /**
  * Whole microseconds, rounded down, so that the second never changes: gcc's `#pragma once` compares seconds, and a
- * double holds microseconds exactly until 2255. Before 1970 Node writes the current time, hence 0.
+ * double is off by 120 ns at most. For times before 1970 Node would write the current one, hence 0.
  */
 function mtimeSeconds(mtimeNs: bigint): number {
   return mtimeNs < 0n ? 0 : Number(mtimeNs / 1000n) / 1e6;

@@ -10,9 +10,11 @@ import { hasCode } from "@homcc/observability/error";
 import type { ExecutorSession } from "./executor.ts";
 import type { ClientProject, JobOptions } from "./fixtures/client-project.ts";
 import { run, TestBench } from "./fixtures/test-bench.ts";
+import { removeTree } from "./remove-tree.ts";
 
 const succeeded = { kind: "exited", status: 0 };
 const ordinaryUser = 65534;
+const isRoot = process.getuid?.() === 0;
 
 let bench: TestBench;
 let session: ExecutorSession;
@@ -392,11 +394,11 @@ test("kill -9 of the server ends its jobs", async () => {
   await waitUntil(() => sleepers("987651") === 2);
   server.kill("SIGKILL");
   await waitUntil(() => sleepers("987651") === 0);
-  rmSync(folder.toString().trim(), { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(folder.toString().trim());
 });
 
 test("a full disk is reported as such and never gives a broken object", async (t) => {
-  if (process.getuid?.() !== 0) return t.skip("needs root to mount a small file system");
+  if (!isRoot) return t.skip("needs root to mount a small file system");
   const folder = mkdtempSync(join(bench.folder, "small-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", folder]);
   if (mounted.status !== 0) return t.skip("needs the right to mount");
@@ -420,7 +422,7 @@ test("a full disk is reported as such and never gives a broken object", async (t
   }
 });
 
-test("all of this as an ordinary user", { skip: process.getuid?.() !== 0 }, async (t) => {
+if (isRoot) test("all of this as an ordinary user", async (t) => {
   const file = new URL(import.meta.url).pathname;
   const asUser = { uid: ordinaryUser, gid: ordinaryUser, cwd: "/", encoding: "utf8" } as const;
   const readable = spawnSync(process.execPath, ["--check", file], asUser);

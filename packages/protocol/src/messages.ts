@@ -210,5 +210,3 @@ export type JobMessage = Extract<ClientMessage, { kind: "job" }>;
 export type ResultMessage = Extract<ServerMessage, { kind: "result" }>;
 export type RefusedMessage = Extract<ServerMessage, { kind: "refused" }>;
 export type SessionEntry = TypeOf<typeof sessionEntry>;
-export type WireTermination = TypeOf<typeof termination>;
-export type WireOutputChange = TypeOf<typeof writtenOrRemoved>;

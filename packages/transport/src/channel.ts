@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { pack, packNow, unpackNow } from "@homcc/protocol/compression";
-import { type Frame, FrameDecoder, frameFlags, frameTypes } from "@homcc/protocol/frame";
+import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import type { Agreement } from "@homcc/protocol/hello";
 import {
   maxFrameBytes,
@@ -21,7 +21,7 @@ import {
 } from "@homcc/protocol/messages";
 import type { Schema } from "@homcc/protocol/schema";
 import { deadAfterMs, Heartbeat, pingIntervalMs } from "./heartbeat.ts";
-import { InboundStream, type StreamHandler } from "./inbound-stream.ts";
+import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
 import { Outbox, type Priority } from "./outbox.ts";
 import { rechunk } from "./rechunk.ts";
 import { systemTimers, type Timers } from "./timers.ts";
@@ -230,6 +230,11 @@ export class Channel<Outgoing, Incoming> {
     return stream;
   }
 
+  /** What an open stream has cost so far; keep it, and it goes on counting. */
+  bytesOf(stream: number): Readonly<StreamBytes> {
+    return this.#streams.get(stream)?.bytes ?? { sent: 0, received: 0 };
+  }
+
   /** Forgets a stream: nothing more is delivered, `sendData` on it stops and resolves. Tells the peer nothing. */
   closeStream(stream: number): void {
     this.#streams.get(stream)?.close();
@@ -365,6 +370,7 @@ export class Channel<Outgoing, Incoming> {
       this.#receiveOnNewStream(frame, zstd);
       return;
     }
+    inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
     if (inbound.endReceived && !this.#isCancellation(frame)) {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a frame on stream ${frame.stream} after its end`);
     }
@@ -439,6 +445,8 @@ export class Channel<Outgoing, Incoming> {
   #push(priority: Priority, frame: Frame, written?: () => void): void {
     if (this.#reason !== undefined) return;
     this.#heartbeat.sent();
+    const open = this.#streams.get(frame.stream);
+    if (open !== undefined) open.bytes.sent += frameHeaderBytes + frame.payload.byteLength;
     this.#outbox.push(priority, frame, written);
     if (this.#outbox.queuedBytes > maxQueuedBytes) {
       this.#lose(lost(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`));

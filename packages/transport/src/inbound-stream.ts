@@ -36,8 +36,16 @@ const overheadBytes = 128;
 /** Delivered frames whose places in the queue are kept before it is copied. */
 const compactAfter = 64;
 
+/** Wire bytes of one stream, frame headers included. */
+export interface StreamBytes {
+  sent: number;
+  received: number;
+}
+
 /** The order of one stream: synchronous while its consumer keeps up, a queue while it does not. */
 export class InboundStream<Incoming> {
+  /** Goes on counting while the stream is open. */
+  readonly bytes: StreamBytes = { sent: 0, received: 0 };
   readonly #handler: StreamHandler<Incoming>;
   readonly #events: InboundStreamEvents;
   #queue: Delivery<Incoming>[] = [];
