@@ -21,7 +21,8 @@ const maxEntries = 1_000_000;
  * relies on it: a `..` would leave the folder.
  */
 export function checkActionPaths(action: Action): void {
-  if (action.inputs.length + action.absent.length + action.outputs.length > maxEntries) refuse("too many paths", "");
+  if (action.inputs.length + action.absent.length + action.outputs.length > maxEntries)
+    refuse("too many paths", "");
   if (action.cwd !== "/") checkPath(action.cwd);
   for (const input of action.inputs) {
     checkPath(input.path);

@@ -40,7 +40,11 @@ async function probe(
     await attempt(folder);
     return { name, works: true };
   } catch (error) {
-    return { name, works: false, reason: `${name}: ${describeError(error)}${adviceFor(describeError(error))}` };
+    return {
+      name,
+      works: false,
+      reason: `${name}: ${describeError(error)}${adviceFor(describeError(error))}`,
+    };
   } finally {
     await removeTree(folder);
   }
@@ -53,10 +57,15 @@ async function tryNamespaces(options: ProbeOptions, folder: string): Promise<voi
   await mkdir(join(toolchains, "probe"), { recursive: true });
   await copyFile(options.runnerProgram, join(toolchains, "probe", "runner"));
   await chmod(join(toolchains, "probe", "runner"), 0o755);
-  for (const path of ["/proc", "/dev", ...options.shares]) await mkdir(`${session}/base${path}`, { recursive: true });
+  for (const path of ["/proc", "/dev", ...options.shares])
+    await mkdir(`${session}/base${path}`, { recursive: true });
   for (const device of deviceFiles) await writeFile(`${session}/base${device}`, "");
   const runner = new JobRunner(options.runnerProgram, ["namespace", session, toolchains, ...options.shares]);
-  await runProbe(runner, join(session, "job"), { folder: "job", layers: "/t/probe:base", program: "/runner" });
+  await runProbe(runner, join(session, "job"), {
+    folder: "job",
+    layers: "/t/probe:base",
+    program: "/runner",
+  });
 }
 
 async function tryPlain(options: ProbeOptions, folder: string): Promise<void> {
@@ -93,7 +102,10 @@ async function runProbe(
     const { termination, stdout } = await folder.read(result, limits);
     const answered = Buffer.from(stdout).toString().startsWith("homcc runner");
     if (termination.kind === "exited" && termination.status === 0 && answered) return;
-    throw new HomccError("ERR_HOMCC_EXECUTOR", `the test job ended unexpectedly: ${JSON.stringify(termination)}`);
+    throw new HomccError(
+      "ERR_HOMCC_EXECUTOR",
+      `the test job ended unexpectedly: ${JSON.stringify(termination)}`,
+    );
   } finally {
     await runner.close();
   }

@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 import type { InputEntry } from "@homcc/cas/action";
 import { digestOf } from "@homcc/cas/digest";
 import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { InputMirror, type MirrorView } from "./input-mirror.ts";
 import { LayerPlan } from "./layer-plan.ts";
 import { folderOf } from "./link-resolution.ts";
@@ -27,7 +27,10 @@ class Mirrored implements AsyncDisposable {
   }
 
   /** The layers of a job that has these inputs, newest first, its own one included; `release` when it ends. */
-  async job(inputs: readonly InputEntry[], absent: readonly string[] = []): Promise<MirrorView & { all: string[] }> {
+  async job(
+    inputs: readonly InputEntry[],
+    absent: readonly string[] = [],
+  ): Promise<MirrorView & { all: string[] }> {
     const view = await this.mirror.view(inputs, absent);
     const plan = new LayerPlan();
     for (const entry of view.missing) assert.ok(plan.add(entry));
@@ -61,8 +64,16 @@ class Mirrored implements AsyncDisposable {
 
 test("any sequence of jobs, overlapping or not, sees its own inputs and can tell what is absent", async () => {
   const path = fc.constantFrom("/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f");
-  const entry = fc.record({ path, kind: fc.constantFrom("file", "file", "directory", "symlink"), text: fc.constantFrom("1", "2") });
-  const job = fc.record({ entries: fc.array(entry, { maxLength: 4 }), bulk: fc.boolean(), overlaps: fc.boolean() });
+  const entry = fc.record({
+    path,
+    kind: fc.constantFrom("file", "file", "directory", "symlink"),
+    text: fc.constantFrom("1", "2"),
+  });
+  const job = fc.record({
+    entries: fc.array(entry, { maxLength: 4 }),
+    bulk: fc.boolean(),
+    overlaps: fc.boolean(),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(job, { maxLength: 60 }), async (jobs) => {
       await using mirrored = new Mirrored();
@@ -97,7 +108,8 @@ async function checkJob(
   const candidates = ["/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f"];
   const job = await mirrored.job(inputs, candidates);
   try {
-    for (const input of inputs) assert.equal(mirrored.show(job.all, input.path), expected(input), inspect(inputs));
+    for (const input of inputs)
+      assert.equal(mirrored.show(job.all, input.path), expected(input), inspect(inputs));
     for (const path of candidates) {
       const shown = mirrored.show(job.layers, path) !== undefined;
       assert.ok(!shown || job.present.includes(path), `${path} is there and not in present`);
@@ -129,7 +141,9 @@ test("a file used once stays private, one used by several jobs is shared", async
 
 test("jobs that start together with many inputs share a few generations", async () => {
   await using mirrored = new Mirrored();
-  const headers = await Promise.all(Array.from({ length: 200 }, (_, at) => mirrored.file(`/h/${at}.h`, `${at}`)));
+  const headers = await Promise.all(
+    Array.from({ length: 200 }, (_, at) => mirrored.file(`/h/${at}.h`, `${at}`)),
+  );
   const views = await Promise.all(
     Array.from({ length: 30 }, async (_, at) => await mirrored.mirror.view(headers.slice(at, at + 150), [])),
   );
@@ -139,10 +153,14 @@ test("jobs that start together with many inputs share a few generations", async 
 
 test("the mirror stays small over many edits, and old layers go when their jobs have ended", async () => {
   await using mirrored = new Mirrored();
-  const stable = await Promise.all(Array.from({ length: 50 }, (_, at) => mirrored.file(`/s/${at}.h`, `${at}`)));
+  const stable = await Promise.all(
+    Array.from({ length: 50 }, (_, at) => mirrored.file(`/s/${at}.h`, `${at}`)),
+  );
   const long = await mirrored.job(stable);
   for (let edit = 0; edit < 70; edit++) {
-    const edited = await Promise.all(stable.slice(0, 40).map((entry) => mirrored.file(`/e${entry.path}`, `edit ${edit}`)));
+    const edited = await Promise.all(
+      stable.slice(0, 40).map((entry) => mirrored.file(`/e${entry.path}`, `edit ${edit}`)),
+    );
     const view = await mirrored.job([...stable, ...edited]);
     assert.ok(view.layers.length <= 32);
     assert.equal(mirrored.show(view.all, "/e/s/0.h"), `file edit ${edit}`);
@@ -151,7 +169,8 @@ test("the mirror stays small over many edits, and old layers go when their jobs 
   }
   assert.equal(mirrored.show(long.all, "/s/49.h"), "file 49", "a running job keeps its layers");
   long.release();
-  for (let wait = 0; wait < 200 && readdirSync(join(mirrored.folder, "g")).length > 32; wait++) await settled();
+  for (let wait = 0; wait < 200 && readdirSync(join(mirrored.folder, "g")).length > 32; wait++)
+    await settled();
   assert.ok(readdirSync(join(mirrored.folder, "g")).length <= 32);
 });
 
@@ -168,7 +187,13 @@ test("times keep their second, and microseconds about", async () => {
       const lost = mtimeNs - status.mtimeNs; // a double's spacing is 240 ns
       assert.ok(lost > -250n && lost < 2000n, `${lost} ns`);
     }),
-    { numRuns: 50, examples: [[999_999_999n, second], [0n, 0n]] },
+    {
+      numRuns: 50,
+      examples: [
+        [999_999_999n, second],
+        [0n, 0n],
+      ],
+    },
   );
 });
 
@@ -176,7 +201,9 @@ test("equal files have different inodes", async () => {
   await using mirrored = new Mirrored();
   const inputs = await Promise.all(Array.from({ length: 40 }, (_, at) => mirrored.file(`/i/${at}`, "same")));
   const view = await mirrored.job(inputs);
-  const inodes = inputs.map((entry) => lstatSync(join(mirrored.folder, view.layers[0] ?? "", entry.path)).ino);
+  const inodes = inputs.map(
+    (entry) => lstatSync(join(mirrored.folder, view.layers[0] ?? "", entry.path)).ino,
+  );
   assert.equal(new Set(inodes).size, inputs.length);
 });
 

@@ -114,7 +114,9 @@ export class InputMirror {
   }
 
   /** Entries that contradict others (two versions of a path, a file and a folder) are left out: jobs bring those. */
-  async #writeLayer(entries: readonly InputEntry[]): Promise<{ layer: string; entries: InputEntry[] } | undefined> {
+  async #writeLayer(
+    entries: readonly InputEntry[],
+  ): Promise<{ layer: string; entries: InputEntry[] } | undefined> {
     const plan = new LayerPlan();
     const planned = entries.filter((entry) => plan.add(entry));
     if (planned.length === 0) return undefined;

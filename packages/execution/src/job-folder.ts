@@ -77,7 +77,10 @@ export class JobFolder {
     const path = join(this.path, name);
     const sizeBytes = (await stat(path).catch(() => undefined))?.size ?? 0;
     // A text over the limit is no result: nobody prints it.
-    return { bytes: sizeBytes > 0 && sizeBytes <= limits.textBytes ? await readFile(path) : Buffer.alloc(0), sizeBytes };
+    return {
+      bytes: sizeBytes > 0 && sizeBytes <= limits.textBytes ? await readFile(path) : Buffer.alloc(0),
+      sizeBytes,
+    };
   }
 }
 

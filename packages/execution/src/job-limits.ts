@@ -43,5 +43,7 @@ export function resourceLimits(limits: JobLimits, countProcesses: boolean) {
     [resources.processes, countProcesses ? limits.processes : undefined],
     [resources.addressSpace, limits.addressSpaceBytes],
   ];
-  return rows.flatMap(([resource, value]) => (value === undefined ? [] : [{ resource, value: BigInt(value) }]));
+  return rows.flatMap(([resource, value]) =>
+    value === undefined ? [] : [{ resource, value: BigInt(value) }],
+  );
 }

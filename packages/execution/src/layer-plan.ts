@@ -48,7 +48,9 @@ export class LayerPlan {
     const queue = this.#written.values();
     const work = async () => {
       for (const entry of queue) {
-        await writeEntry(folder + entry.path, entry, blobs).catch((error: unknown) => failed.set(entry, error));
+        await writeEntry(folder + entry.path, entry, blobs).catch((error: unknown) =>
+          failed.set(entry, error),
+        );
       }
     };
     await Promise.all(Array.from({ length: Math.min(parallelWrites, this.#written.size) }, work));
@@ -80,7 +82,10 @@ async function writeEntry(path: string, entry: Written, blobs: BlobStore): Promi
   switch (entry.kind) {
     case "file": {
       if (!(await blobs.copyTo(entry.digest, path))) {
-        throw new HomccError("ERR_HOMCC_EXECUTOR", `the store does not hold ${entry.digest}, input ${entry.path}`);
+        throw new HomccError(
+          "ERR_HOMCC_EXECUTOR",
+          `the store does not hold ${entry.digest}, input ${entry.path}`,
+        );
       }
       const seconds = mtimeSeconds(entry.mtimeNs);
       return await utimes(path, seconds, seconds);

@@ -37,7 +37,20 @@ const pathOptions = [
   "-o",
 ];
 /** Options whose operand is no path, whatever it looks like. */
-const otherOptions = ["-Xassembler", "-Xclang", "-mllvm", "-target", "-MT", "-MQ", "-D", "-U", "-A", "-x", "-L", "-l"];
+const otherOptions = new Set([
+  "-Xassembler",
+  "-Xclang",
+  "-mllvm",
+  "-target",
+  "-MT",
+  "-MQ",
+  "-D",
+  "-U",
+  "-A",
+  "-x",
+  "-L",
+  "-l",
+]);
 const dependencyWord = /^(-Wp,-MM?D,)(.+)$/;
 const operandAfterEquals = /^(-[^=]+=)(\/.*)$/;
 
@@ -51,7 +64,7 @@ export const mapArguments: MapArguments = (argv, root) => {
   const mapped: string[] = [`-ffile-prefix-map=${root.folder}=`];
   const words = argv.slice(1);
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    if (otherOptions.includes(word)) {
+    if (otherOptions.has(word)) {
       mapped.push(word, ...words.splice(0, 1));
       continue;
     }
@@ -75,7 +88,9 @@ export const mapArguments: MapArguments = (argv, root) => {
 /** `-Ifoo` and `--sysroot=/x`, but not `-fopenmp` for `-F` nor `-object` for `-o`, which are other options. */
 function joins(word: string, option: string): boolean {
   if (!word.startsWith(option)) return false;
-  return option.length === 2 || option === "-MF" || word[option.length] === "/" || word[option.length] === "=";
+  return (
+    option.length === 2 || option === "-MF" || word[option.length] === "/" || word[option.length] === "="
+  );
 }
 
 function mapWord(word: string, root: MappedRoot, noteText: (path: string) => void): string {

@@ -28,7 +28,12 @@ export interface MappedExecutorOptions {
 }
 
 /** Where compilers and distributions keep what they bring; nobody's project lies there. */
-export const defaultSystemFolders: readonly string[] = ["/usr/include", "/usr/lib", "/usr/local/include", "/lib"];
+export const defaultSystemFolders: readonly string[] = [
+  "/usr/include",
+  "/usr/lib",
+  "/usr/local/include",
+  "/lib",
+];
 
 /**
  * For machines without namespaces: the client's files below a private folder, the server's own compiler and system
@@ -152,7 +157,8 @@ class MappedSession implements ExecutorSession {
     const layout = layOut(action, root);
     const plan = new LayerPlan();
     for (const entry of layout.entries.values()) {
-      if (!plan.add(entry)) throw new HomccError("ERR_HOMCC_REFUSED", `contradicting entries at ${entry.path}`);
+      if (!plan.add(entry))
+        throw new HomccError("ERR_HOMCC_REFUSED", `contradicting entries at ${entry.path}`);
     }
     try {
       const failed = await plan.write(root.folder, this.#options.blobs);
@@ -211,7 +217,12 @@ function layOut(action: Action, root: MappedRoot): MappedLayout {
     if (root.isSystem(input.path) || isDevice(input.path)) continue;
     const path = input.kind === "directory" ? resolver.target(input.path) : resolver.place(input.path);
     if (input.kind !== "symlink") entries.set(path, { ...input, path });
-    else entries.set(path, { ...input, path, target: mapPath(input.target, { ...root, cwd: folderOf(path) || "/" }) });
+    else
+      entries.set(path, {
+        ...input,
+        path,
+        target: mapPath(input.target, { ...root, cwd: folderOf(path) || "/" }),
+      });
   }
   const outputs = new Map<string, DeclaredOutput>();
   for (const output of action.outputs) {
@@ -231,13 +242,15 @@ async function writePlaceholder(path: string): Promise<void> {
   await utimes(path, placeholderSeconds, placeholderSeconds);
 }
 
+/** Tells what the job wrote from its placeholders. */
+const judgePrivate: JudgeOutput = (output, file, status) => {
+  if (!status.isFile() || (output.exists && status.mtimeMs === placeholderSeconds * 1000)) return undefined;
+  return written(output, file, status);
+};
+
 async function collect(root: MappedRoot, layout: MappedLayout): Promise<CollectedOutputs> {
-  const judge: JudgeOutput = (output, file, status) => {
-    if (!status.isFile() || (output.exists && status.mtimeMs === placeholderSeconds * 1000)) return undefined;
-    return written(output, file, status);
-  };
   const ours = (path: string) => layout.entries.has(path);
-  const { outputs, undeclared } = await collectOutputs(root.folder, layout.outputs, ours, judge);
+  const { outputs, undeclared } = await collectOutputs(root.folder, layout.outputs, ours, judgePrivate);
   const removed: OutputChange[] = [];
   for (const [path, output] of layout.outputs) {
     if (!output.exists || (await lstat(root.folder + path).catch(() => undefined)) !== undefined) continue;
@@ -251,7 +264,11 @@ const pathVariables = new Set(["PWD", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_
 function mapEnvironment(environment: Action["environment"], root: MappedRoot, temporaryFolder: string) {
   const mapped: Record<string, string> = { ...environment, TMPDIR: temporaryFolder };
   for (const [name, value] of Object.entries(environment)) {
-    if (pathVariables.has(name)) mapped[name] = value.split(":").map((path) => path && mapPath(path, root)).join(":");
+    if (pathVariables.has(name))
+      mapped[name] = value
+        .split(":")
+        .map((path) => path && mapPath(path, root))
+        .join(":");
   }
   return mapped;
 }

@@ -118,11 +118,21 @@ class NamespaceSession implements ExecutorSession {
     const view = await this.#mirror.view(layout.entries, layout.absent);
     try {
       signal.throwIfAborted();
-      const job = await JobFolder.create(join(this.#folder, "j", String(this.#nextJob++)), this.#options.limits);
+      const job = await JobFolder.create(
+        join(this.#folder, "j", String(this.#nextJob++)),
+        this.#options.limits,
+      );
       try {
         await this.#writeOwnLayer(job, view, layout);
         const startedMs = performance.now();
-        const result = await this.#run(action, job, this.#layers(job, view, toolchainLayer), view, layout, signal);
+        const result = await this.#run(
+          action,
+          job,
+          this.#layers(job, view, toolchainLayer),
+          view,
+          layout,
+          signal,
+        );
         const wallMs = performance.now() - startedMs;
         return await this.#collect(job, layout, result, wallMs);
       } catch (error) {
@@ -137,7 +147,8 @@ class NamespaceSession implements ExecutorSession {
   async #writeOwnLayer(job: JobFolder, view: MirrorView, layout: JobLayout): Promise<void> {
     const plan = new LayerPlan();
     for (const entry of [...view.missing, ...layout.placeholders]) {
-      if (!plan.add(entry)) throw new HomccError("ERR_HOMCC_REFUSED", `contradicting entries at ${entry.path}`);
+      if (!plan.add(entry))
+        throw new HomccError("ERR_HOMCC_REFUSED", `contradicting entries at ${entry.path}`);
     }
     try {
       const failed = await plan.write(join(job.path, "l"), this.#options.blobs);
@@ -227,7 +238,8 @@ function layOut(action: Action, toolchain: LayerListing): JobLayout {
     if (!isDevice(path)) outputs.set(path, output);
   }
   for (const folder of [root.target(action.cwd), ...Array.from(outputs.keys(), folderOf)]) {
-    if (folder !== "" && folder !== "/" && !entries.has(folder)) entries.set(folder, { kind: "directory", path: folder });
+    if (folder !== "" && folder !== "/" && !entries.has(folder))
+      entries.set(folder, { kind: "directory", path: folder });
   }
   const placeholders: LayerEntry[] = [];
   const mode = 0o666 & ~action.umask;

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode } from "@homcc/observability/error";
-import fc from "fast-check";
-import { encodeCancel, encodeRun, maxRunnerFrameBytes, type RunnerJob, type RunnerReply, RunnerReplyDecoder } from "./runner-codec.ts";
+import * as fc from "fast-check";
+import {
+  encodeCancel,
+  encodeRun,
+  maxRunnerFrameBytes,
+  type RunnerJob,
+  type RunnerReply,
+  RunnerReplyDecoder,
+} from "./runner-codec.ts";
 
 const job: RunnerJob = {
   folder: "j/1",
@@ -47,8 +54,6 @@ test("a run message, byte by byte", () => {
 });
 
 test("what the runner could not take is refused", () => {
-  const refused = (changes: Partial<RunnerJob>) =>
-    assert.throws(() => encodeRun(1, { ...job, ...changes }), (error) => hasCode(error, "ERR_HOMCC_REFUSED"));
   refused({ steps: [] });
   refused({ steps: Array.from({ length: 65 }, () => ({ program: "/p", argv: [] })) });
   refused({ cwd: "/a\0b" });
@@ -60,11 +65,19 @@ test("replies survive any split", () => {
   const reply: fc.Arbitrary<RunnerReply> = fc.oneof(
     fc.constant({ kind: "ready" } as const),
     fc
-      .record({ id: u32s, cpu: fc.nat(1e9), maxRssKiB: u32s, outcome: fc.nat(2), value: u32s, call: fc.string({ maxLength: 60 }) })
+      .record({
+        id: u32s,
+        cpu: fc.nat(1e9),
+        maxRssKiB: u32s,
+        outcome: fc.nat(2),
+        value: u32s,
+        call: fc.string({ maxLength: 60 }),
+      })
       .map(({ id, cpu, maxRssKiB, outcome, value, call }) => {
         const usage = { kind: "done", id, cpuMs: cpu / 1000, maxRssKiB } as const;
         if (outcome === 0) return { ...usage, outcome: "ended", waitStatus: value } as const;
-        if (outcome === 1) return { ...usage, outcome: "failed", errno: value, call: call.replaceAll("\0", "") } as const;
+        if (outcome === 1)
+          return { ...usage, outcome: "failed", errno: value, call: call.replaceAll("\0", "") } as const;
         return { ...usage, outcome: "killed" } as const;
       }),
   );
@@ -84,10 +97,22 @@ test("replies survive any split", () => {
 });
 
 test("a reply that is none is an error, also when it is long", () => {
-  for (const bytes of [u32(0), u32(5000), Buffer.concat([u32(1), Buffer.from("?")]), Buffer.concat([u32(3), Buffer.from("D12")])]) {
+  for (const bytes of [
+    u32(0),
+    u32(5000),
+    Buffer.concat([u32(1), Buffer.from("?")]),
+    Buffer.concat([u32(3), Buffer.from("D12")]),
+  ]) {
     assert.throws(() => new RunnerReplyDecoder().push(bytes));
   }
 });
+
+function refused(changes: Partial<RunnerJob>): void {
+  assert.throws(
+    () => encodeRun(1, { ...job, ...changes }),
+    (error) => hasCode(error, "ERR_HOMCC_REFUSED"),
+  );
+}
 
 function encodeReply(reply: RunnerReply): Buffer {
   if (reply.kind === "ready") return Buffer.concat([u32(1), Buffer.from("S")]);
@@ -96,7 +121,16 @@ function encodeReply(reply: RunnerReply): Buffer {
   const text = Buffer.from(`${reply.outcome === "failed" ? reply.call : ""}\0`);
   const cpu = Buffer.alloc(8);
   cpu.writeBigUInt64LE(BigInt(Math.round(reply.cpuMs * 1000)));
-  const body = Buffer.concat([Buffer.from("D"), u32(reply.id), u32(outcome), u32(value), cpu, u32(reply.maxRssKiB), u32(text.length), text]);
+  const body = Buffer.concat([
+    Buffer.from("D"),
+    u32(reply.id),
+    u32(outcome),
+    u32(value),
+    cpu,
+    u32(reply.maxRssKiB),
+    u32(text.length),
+    text,
+  ]);
   return Buffer.concat([u32(body.length), body]);
 }
 

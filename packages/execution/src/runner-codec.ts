@@ -40,7 +40,9 @@ const maxSteps = 64;
 
 export function encodeRun(id: number, job: RunnerJob): Buffer {
   if (job.steps.length === 0 || job.steps.length > maxSteps) {
-    throw new HomccError("ERR_HOMCC_REFUSED", `an action of ${job.steps.length} steps`, { hint: `1 to ${maxSteps}` });
+    throw new HomccError("ERR_HOMCC_REFUSED", `an action of ${job.steps.length} steps`, {
+      hint: `1 to ${maxSteps}`,
+    });
   }
   const { stdin, stdout, stderr } = job.terminals;
   const writer = new FrameWriter("R");
@@ -101,7 +103,12 @@ function decodeReply(body: Buffer): RunnerReply {
   const value = body.readUInt32LE(9);
   const usage = { cpuMs: Number(body.readBigUInt64LE(13)) / 1000, maxRssKiB: body.readUInt32LE(21) };
   const call = body.toString("utf8", 29, 29 + body.readUInt32LE(25) - 1);
-  return { kind: "done", id: body.readUInt32LE(1), ...usage, ...outcomeOf(body.readUInt32LE(5), value, call) };
+  return {
+    kind: "done",
+    id: body.readUInt32LE(1),
+    ...usage,
+    ...outcomeOf(body.readUInt32LE(5), value, call),
+  };
 }
 
 function outcomeOf(outcome: number, value: number, call: string) {

@@ -20,11 +20,16 @@ copyFileSync(program, join(folder, "t/probe/runner"));
 for (const path of ["/proc", "/dev", ...shares]) mkdirSync(`${folder}/s/base${path}`, { recursive: true });
 for (const device of deviceFiles) writeFileSync(`${folder}/s/base${device}`, "");
 const generations = Array.from({ length: layers - 2 }, (_, at) => `g/${at}`);
-for (const generation of generations) mkdirSync(join(folder, "s", generation, "usr/include"), { recursive: true });
+for (const generation of generations)
+  mkdirSync(join(folder, "s", generation, "usr/include"), { recursive: true });
 const lower = [...generations, "/t/probe", "base"].join(":");
 
 try {
-  await measure(`namespace, ${layers} layers`, ["namespace", join(folder, "s"), join(folder, "t"), ...shares], lower);
+  await measure(
+    `namespace, ${layers} layers`,
+    ["namespace", join(folder, "s"), join(folder, "t"), ...shares],
+    lower,
+  );
   await measure("plain (fork and exec alone)", ["plain"], "");
 } finally {
   rmSync(folder, { recursive: true });

@@ -2,7 +2,13 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { getSystemErrorMessage } from "node:util";
 import { HomccError, describeError } from "@homcc/observability/error";
-import { encodeCancel, encodeRun, type RunnerJob, type RunnerOutcome, RunnerReplyDecoder } from "./runner-codec.ts";
+import {
+  encodeCancel,
+  encodeRun,
+  type RunnerJob,
+  type RunnerOutcome,
+  RunnerReplyDecoder,
+} from "./runner-codec.ts";
 
 /** What became of a job that could be started and was not cancelled. */
 export type RunnerResult = Exclude<RunnerOutcome, { readonly outcome: "failed" }>;

@@ -23,7 +23,8 @@ export interface JobEnd {
  */
 export function terminationOf(end: JobEnd, limits: JobLimits): Termination {
   const limit = limitReached(end, limits);
-  if (limit !== undefined || end.result.outcome === "killed") return { kind: "limited", limit: limit ?? "memory" };
+  if (limit !== undefined || end.result.outcome === "killed")
+    return { kind: "limited", limit: limit ?? "memory" };
   const { waitStatus } = end.result;
   const signal = waitStatus & 0x7f;
   return signal === 0 ? { kind: "exited", status: waitStatus >> 8 } : { kind: "signalled", signal };

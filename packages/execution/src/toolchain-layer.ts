@@ -100,7 +100,12 @@ async function copyEntries(entries: readonly ToolchainEntry[], layer: string): P
   }
 }
 
-async function copyVerified(source: string, target: string, digest: Digest, executable: boolean): Promise<void> {
+async function copyVerified(
+  source: string,
+  target: string,
+  digest: Digest,
+  executable: boolean,
+): Promise<void> {
   await using from = await open(source, "r");
   await using to = await open(target, "wx", executable ? 0o755 : 0o644);
   const builder = new DigestBuilder();

@@ -32,6 +32,7 @@ export class Closure {
   readonly #rules: ClosureRules;
   readonly #pace: Pace;
   readonly #visited = new Set<string>();
+  readonly #enqueued = new Set<string>();
   readonly #queue: string[] = [];
   readonly #members: Member[] = [];
   readonly #reachedByName = new Set<string>();
@@ -67,7 +68,7 @@ export class Closure {
 
   /** Follows everything from these files on. Files that do not exist are noted as absent. */
   async follow(spelled: Iterable<string>): Promise<NotFound | undefined> {
-    this.#queue.push(...spelled);
+    for (const path of spelled) this.#enqueue(path);
     for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
       const problem = await this.#visit(next);
       if (problem !== undefined) return problem;
@@ -81,8 +82,14 @@ export class Closure {
     for (const found of this.#probes.look(name, folder)) {
       this.#reachedByName.add(found.realPath);
       const isRead = this.#rules.listed?.has(found.realPath) ?? found.included;
-      if (isRead) this.#queue.push(found.spelled);
+      if (isRead) this.#enqueue(found.spelled);
     }
+  }
+
+  #enqueue(spelled: string): void {
+    if (this.#enqueued.has(spelled)) return;
+    this.#enqueued.add(spelled);
+    this.#queue.push(spelled);
   }
 
   async #visit(spelled: string): Promise<NotFound | undefined> {

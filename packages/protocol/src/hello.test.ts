@@ -101,7 +101,18 @@ test("both ends agree on what both can", () => {
   );
 });
 
-test("a refusal's text is cut rather than refused itself", () => {
+test("a refusal's text is cut and cleaned rather than refused itself", () => {
   const frame = encodeRefusal({ info: "x".repeat(1_000_000) });
   assert.ok(frame.byteLength < maxHelloBytes);
+  assert.ok(encodeRefusal({ info: "\u00e4".repeat(1_000_000) }).byteLength < maxHelloBytes);
+  const greeting = readServerGreeting(json(encodeRefusal({ info: "bad\0bytes \ud800 \u001b[2J" })));
+  assert.deepEqual(greeting, { kind: "refused", refusal: { info: "bad bytes \ufffd  [2J" } });
+});
+
+test("names and types of a peer cannot write into a terminal", () => {
+  const bad = "homcc \u001b]0;x\u0007\n2";
+  const greeting = readClientGreeting(json(encodeHello({ ...hello, agent: bad })));
+  assert.ok(greeting.kind === "v2" && greeting.hello.agent === "homcc  ]0;x \n2");
+  const other = readClientGreeting(Buffer.from('{"message_type":"\\u001b[31m"}'));
+  assert.deepEqual(other, { kind: "unknown", why: "a first message of type  [31m" });
 });

@@ -9,7 +9,19 @@ import {
   minFrameBytes,
 } from "./limits.ts";
 import { parseJson } from "./message-codec.ts";
-import { array, int, isPlainObject, oneOf, optional, parse, record, string, type TypeOf } from "./schema.ts";
+import { printable } from "./printable.ts";
+import {
+  array,
+  int,
+  isPlainObject,
+  oneOf,
+  optional,
+  parse,
+  prose,
+  record,
+  string,
+  type TypeOf,
+} from "./schema.ts";
 
 /*
  * v1frame := jsonBytes:u64le  json
@@ -26,14 +38,14 @@ export const protocolVersions: readonly number[] = [2];
 export const knownCapabilities: readonly string[] = ["zstd"];
 
 const name = string({ maxLength: maxNameLength });
-const text = string({ maxLength: maxTextLength });
+const program = prose(maxNameLength);
 
 const helloSchema = record({
   message_type: oneOf(["HomccV2Hello"]),
   /** Versions the client speaks. */
   versions: array(int(0, 65_535), 16),
   /** Program and version, for logs: `homcc 2.0.0`. */
-  agent: name,
+  agent: program,
   capabilities: array(name, maxCapabilities),
   /** The longest payload the client takes. */
   maxFrameBytes: optional(int(minFrameBytes, 0xffff_ffff)),
@@ -44,7 +56,7 @@ const welcomeSchema = record({
   /** The version of everything after this message. */
   version: int(0, 65_535),
   /** Program and version: `homccd 2.0.0`. */
-  server: name,
+  server: program,
   capabilities: array(name, maxCapabilities),
   /** Executors the server can use, best first: `namespace`, `mapped`, … */
   executors: array(name, 16),
@@ -56,9 +68,9 @@ const welcomeSchema = record({
 
 const refusalSchema = record({
   message_type: oneOf(["ConnectionRefusedMessage"]),
-  info: text,
+  info: prose(maxTextLength),
   /** Only homccd 2 sends these two; 1.x refuses with `info` alone. */
-  server: optional(name),
+  server: optional(program),
   versions: optional(array(int(0, 65_535), 16)),
 });
 
@@ -77,12 +89,9 @@ export function encodeWelcome(welcome: Welcome): Buffer {
 
 /** A homcc 1.x client understands this too: it shows `info` and tries the next host. */
 export function encodeRefusal(refusal: ConnectionRefusal): Buffer {
-  const message = {
-    message_type: "ConnectionRefusedMessage",
-    ...refusal,
-    info: refusal.info.slice(0, maxTextLength),
-  };
-  return encodeV1Frame(parse(refusalSchema, message, "refusal"));
+  return encodeV1Frame(
+    parse(refusalSchema, { message_type: "ConnectionRefusedMessage", ...refusal }, "refusal"),
+  );
 }
 
 export const v1PrefixBytes = 8;
@@ -195,7 +204,7 @@ function encodeV1Frame(message: object): Buffer {
 
 function messageTypeOf(message: unknown): string {
   const type = isPlainObject(message) ? message["message_type"] : undefined;
-  return typeof type === "string" ? type.slice(0, 64) : "none";
+  return typeof type === "string" ? printable(type, 64) : "none";
 }
 
 function withoutType<T extends { readonly message_type: string }>(message: T): Omit<T, "message_type"> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
-import { maxMessageBytes, maxPathLength } from "./limits.ts";
+import { maxMessageBytes, maxPathLength, maxTextLength } from "./limits.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { isPlainObject } from "./schema.ts";
 import { clientMessages, type JobMessage, type ServerMessage, serverMessages } from "./messages.ts";
@@ -58,6 +58,14 @@ test("a refusal for a reason of a newer server reads as `refused`", () => {
   const text = Buffer.from('{"kind":"refused","reason":"quota","message":"later"}');
   const expected: ServerMessage = { kind: "refused", reason: "refused", message: "later" };
   assert.deepEqual(decodeMessage(serverMessages, text), expected);
+});
+
+test("text for people is cut and cleaned, never refused", () => {
+  const message = `\0\u001b[31m\ud800${"x".repeat(10_000)}`;
+  const text = encodeMessage(serverMessages, { kind: "refused", reason: "bad-job", message });
+  const read = decodeMessage(serverMessages, text);
+  assert.ok(read?.kind === "refused" && read.message.startsWith("  [31m\ufffdxxx"));
+  assert.equal(read.message.length, maxTextLength);
 });
 
 test("paths that could leave the job's root or mean two things are refused", () => {

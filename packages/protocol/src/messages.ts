@@ -24,6 +24,7 @@ import {
   int,
   oneOf,
   optional,
+  prose,
   record,
   string,
   type TypeOf,
@@ -31,7 +32,7 @@ import {
 } from "./schema.ts";
 
 const name = string({ maxLength: maxNameLength });
-const text = string({ maxLength: maxTextLength });
+const text = prose(maxTextLength);
 const argument = string({ maxLength: maxArgumentLength });
 const digest = converted("a digest (64 hexadecimal digits/size)", parseDigest);
 
@@ -184,7 +185,7 @@ export const serverMessages = union("kind", {
     stderrBytes: int(0, maxOutputBytes),
     outputs: array(writtenOrRemoved, maxOutputs),
     /** Files the job created and nobody declared: a gap in the option table. */
-    undeclared: array(absolutePath, maxUndeclared),
+    undeclared: array(text, maxUndeclared),
     usage,
     /** Name of the executor, such as `namespace`. */
     executor: name,

@@ -10,6 +10,7 @@ import {
   oneOf,
   optional,
   parse,
+  prose,
   record,
   string,
   union,
@@ -101,6 +102,11 @@ test("converted gives the converted value", () => {
   const even = converted("an even number", (text) => (Number(text) % 2 === 0 ? Number(text) : undefined));
   assert.equal(parse(even, "4", "n"), 4);
   assert.throws(() => parse(even, "3", "n"), /n: expected an even number, found "3"/);
+});
+
+test("prose is never refused for what it says", () => {
+  assert.equal(parse(prose(5), "a\0b\u001bcdef", "p"), "a b c");
+  assert.throws(() => parse(prose(5), 7, "p"), /p: expected a string, found 7/);
 });
 
 test("an unknown choice reads as the fallback, where there is one", () => {

@@ -1,4 +1,5 @@
 import { HomccError } from "@homcc/observability/error";
+import { printable } from "./printable.ts";
 
 /**
  * Describes a JSON value. `read` gives the value with everything unknown left out, or throws a `SchemaMismatch` that
@@ -92,6 +93,19 @@ export function string(bounds: StringBounds): Schema<string> {
         throw new SchemaMismatch("Unicode text without NUL", value);
       if (bounds.where?.test(value) === false) throw new SchemaMismatch(bounds.where.description, value);
       return value;
+    },
+  };
+}
+
+/**
+ * Text for people: cut and cleaned rather than refused, so that no reason is lost because of what it quotes, and no
+ * peer writes escape sequences into a log.
+ */
+export function prose(maxLength: number): Schema<string> {
+  return {
+    read(value) {
+      if (typeof value !== "string") throw new SchemaMismatch("a string", value);
+      return printable(value, maxLength);
     },
   };
 }

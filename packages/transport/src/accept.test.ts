@@ -116,6 +116,11 @@ test("damaged first messages are refused with what is wrong", async () => {
   for (const [json, why] of [
     ["{", /not JSON/],
     ["null", /first message of type none/],
+    // What V8 says about these quotes them.
+    ["\0{}", /not JSON/],
+    ["{\u001b[31m}", /^\P{Cc}*not JSON\P{Cc}*$/u],
+    ['{"message_type":"\\u0000"}', /first message of type  $/],
+    ["🙂".repeat(30), /not JSON/],
     ['{"message_type":"HomccV2Hello"}', /hello\.versions: expected an array/],
     ['{"message_type":"DependencyReplyMessage"}', /first message of type DependencyReplyMessage/],
     ["[".repeat(100) + "]".repeat(100), /nested deeper/],

@@ -14,7 +14,8 @@ import {
   readClientGreeting,
   type Welcome,
 } from "@homcc/protocol/hello";
-import { maxFrameBytes, maxHelloBytes, maxV1ArgumentBytes } from "@homcc/protocol/limits";
+import { maxFrameBytes, maxHelloBytes, maxTextLength, maxV1ArgumentBytes } from "@homcc/protocol/limits";
+import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, openServerChannel, type ServerChannel } from "./channel.ts";
 import { type FirstMessage, handshakeSignal, readFirstMessage } from "./preface-reader.ts";
 
@@ -77,7 +78,7 @@ export async function acceptConnection(socket: Socket, options: AcceptOptions): 
     return await handshake(socket, peer, options);
   } catch (error) {
     // The deadline, or a first message that is damaged.
-    const why = describeError(error);
+    const why = printable(describeError(error), maxTextLength);
     refuse(socket, options.server, why);
     return { kind: "rejected", why: `${peer}: ${why}` };
   }

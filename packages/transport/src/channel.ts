@@ -19,6 +19,7 @@ import {
   type ServerMessage,
   serverMessages,
 } from "@homcc/protocol/messages";
+import { printable } from "@homcc/protocol/printable";
 import type { Schema } from "@homcc/protocol/schema";
 import { deadAfterMs, Heartbeat, pingIntervalMs } from "./heartbeat.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
@@ -536,7 +537,8 @@ function lost(message: string, cause?: unknown): HomccError {
 }
 
 function readGoodbye(payload: Uint8Array): string {
-  const text = Buffer.from(payload.subarray(0, maxTextLength)).toString("utf8");
-  // It ends in a terminal or a log: no line breaks, no escape sequences.
-  return text.replaceAll(/[\p{Cc}\p{Cs}]/gu, " ") || "without a reason";
+  return (
+    printable(Buffer.from(payload.subarray(0, maxTextLength)).toString("utf8"), maxTextLength) ||
+    "without a reason"
+  );
 }

@@ -12,7 +12,8 @@ import {
   readServerGreeting,
   type Welcome,
 } from "@homcc/protocol/hello";
-import { maxFrameBytes, maxHelloBytes } from "@homcc/protocol/limits";
+import { maxFrameBytes, maxHelloBytes, maxTextLength } from "@homcc/protocol/limits";
+import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
 
@@ -137,7 +138,7 @@ function readWelcome(peer: string, json: Uint8Array): Welcome {
   try {
     greeting = readServerGreeting(json);
   } catch (error) {
-    throw notV2(peer, describeError(error), error);
+    throw notV2(peer, printable(describeError(error), maxTextLength));
   }
   if (greeting.kind === "refused") throw refused(peer, greeting.refusal);
   const { welcome } = greeting;

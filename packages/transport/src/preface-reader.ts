@@ -29,6 +29,16 @@ const judgedBytes = 64;
 export async function readFirstMessage(socket: Duplex, options: FirstMessageOptions): Promise<FirstMessage> {
   options.signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<FirstMessage>();
+  // At once, not when the promise is looked at: what the socket says in between belongs to the next reader.
+  const stop = (): void => {
+    socket.pause();
+    socket.off("data", onData).off("error", onError).off("end", onGone).off("close", onGone);
+    options.signal.removeEventListener("abort", onAbort);
+  };
+  const finish = (message: FirstMessage): void => {
+    stop();
+    resolve(message);
+  };
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
   let failure: Error | undefined;
@@ -38,18 +48,18 @@ export async function readFirstMessage(socket: Duplex, options: FirstMessageOpti
     if (receivedBytes < v1PrefixBytes) return;
     preface ??= readPreface(start(chunks, v1PrefixBytes), options.maxJsonBytes);
     if (preface.kind !== "json") {
-      resolve(preface);
+      finish(preface);
       return;
     }
     const { jsonBytes } = preface;
     const isLong = jsonBytes > (options.alwaysAllowedBytes ?? options.maxJsonBytes);
     const seen = start(chunks, v1PrefixBytes + judgedBytes).subarray(v1PrefixBytes);
     if (isLong && options.mayBeLong?.(seen) !== true) {
-      resolve({ kind: "unknown", why: `a first message of ${jsonBytes} bytes that is not a homcc 1.x call` });
+      finish({ kind: "unknown", why: `a first message of ${jsonBytes} bytes that is not a homcc 1.x call` });
     } else if (receivedBytes >= v1PrefixBytes + jsonBytes) {
       const bytes = Buffer.concat(chunks);
       const end = v1PrefixBytes + jsonBytes;
-      resolve({ kind: "json", json: bytes.subarray(v1PrefixBytes, end), rest: bytes.subarray(end) });
+      finish({ kind: "json", json: bytes.subarray(v1PrefixBytes, end), rest: bytes.subarray(end) });
     }
   };
   const onData = (chunk: Buffer): void => {
@@ -62,21 +72,18 @@ export async function readFirstMessage(socket: Duplex, options: FirstMessageOpti
   const onError = (error: Error): void => {
     failure = error;
   };
-  const onGone = (): void => resolve({ kind: "closed", receivedBytes, cause: failure });
-  const onAbort = (): void => reject(options.signal.reason);
+  const onGone = (): void => finish({ kind: "closed", receivedBytes, cause: failure });
+  const onAbort = (): void => {
+    stop();
+    reject(options.signal.reason);
+  };
 
   socket.on("data", onData).on("error", onError).on("end", onGone).on("close", onGone);
   options.signal.addEventListener("abort", onAbort, { once: true });
-  if (socket.destroyed) onGone();
   // Listeners start a socket, but not one that was accepted with `pauseOnConnect`.
-  socket.resume();
-  try {
-    return await promise;
-  } finally {
-    socket.pause();
-    socket.off("data", onData).off("error", onError).off("end", onGone).off("close", onGone);
-    options.signal.removeEventListener("abort", onAbort);
-  }
+  if (socket.destroyed) onGone();
+  else socket.resume();
+  return await promise;
 }
 
 /** The timeout of a handshake, as a signal that also follows `outer`. */
