@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST = 0x01, ACCEPTED = 0x81, STDOUT, STDERR, EXIT, SIGNAL, EXECUTE, RETIRED };
+enum { REQUEST = 0x01, ENDED = 0x02, ACCEPTED = 0x81, STDOUT, STDERR, EXIT, SIGNAL, EXECUTE, RETIRED, SUPERVISE };
 enum { REQUEST_VERSION = 1, MAX_PAYLOAD_BYTES = 8 << 20, MAX_SOCKET_PATH_BYTES = 100, MAX_LOG_BYTES = 1 << 20 };
 /* An agent that is alive accepts at once; one that starts on a loaded machine takes a second. */
 enum { AGENT_TIMEOUT_S = 10, ATTEMPTS = 3 };
@@ -492,9 +492,9 @@ static void close_from(unsigned first) {
 /* In a child of init with its own session: nothing of the build is left but the listening socket. */
 static _Noreturn void become_agent(int listener, const char *identity) {
   int log = open_log(), null = moved_up(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  char **environment = agent_environment(); /* while the working folder is the launcher's */
   if (dup2(listener, 3) < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir("/") != 0)
     _exit(EX_CANNOT_EXECUTE);
-  char **environment = agent_environment();
   close_from(4);
   raise_limits();
   umask(077);
@@ -611,20 +611,53 @@ static char *take_string(const char **position, const char *end) {
   return checked(strndup(start, length));
 }
 
-/* Returns when the payload is malformed. The connection stays open: its end tells the agent of the compiler's. */
-static void execute(int fd, const char *payload, size_t length, struct compiler own, char **own_argv) {
+struct command {
+  char *program; /* NULL when the payload was malformed */
+  char **argv;
+};
+
+/* Without words it stands for the launcher's own command, byte for byte. */
+static struct command take_command(const char *payload, size_t length, struct compiler own, char **own_argv) {
+  const struct command malformed = {NULL, NULL};
   const char *position = payload, *end = payload + length;
   char *program = take_string(&position, end);
-  if (program == NULL || end - position < 4) return;
+  if (program == NULL || end - position < 4) return malformed;
   uint32_t count = number_at(position);
   position += 4;
-  if (count > (size_t)(end - position) / 4) return;
+  if (count > (size_t)(end - position) / 4) return malformed;
+  if (count == 0) return (struct command){own.path, own_argv};
   char **argv = checked(calloc(count + 1, sizeof *argv));
   for (uint32_t i = 0; i < count; i++)
-    if ((argv[i] = take_string(&position, end)) == NULL) return;
+    if ((argv[i] = take_string(&position, end)) == NULL) return malformed;
+  return (struct command){program, argv};
+}
+
+/* Returns when the payload is malformed. The connection stays open: its end tells the agent of the compiler's. */
+static void execute(int fd, struct command command) {
+  if (command.program == NULL) return;
   fcntl(fd, F_SETFD, 0);
-  if (count == 0) become(own.path, own_argv);
-  become(program, argv);
+  become(command.program, command.argv);
+}
+
+/* Runs the command as a child and tells the agent how it ended. The child does not outlive us. */
+static bool supervise(int fd, struct command command) {
+  if (command.program == NULL) return false;
+  pid_t child = fork();
+  if (child < 0) return false;
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    become(command.program, command.argv);
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return false;
+  struct buffer frame = {0};
+  put_number(&frame, 4, 4);
+  put_number(&frame, ENDED, 1);
+  put_number(&frame, WIFSIGNALED(status) ? 256 + (uint32_t)WTERMSIG(status) : (uint32_t)WEXITSTATUS(status), 4);
+  bool sent = send_fully(fd, frame.bytes, frame.length);
+  free(frame.bytes);
+  return sent;
 }
 
 enum ending { BEFORE_ACCEPTED, TIMED_OUT, AFTER_ACCEPTED, SENT_AWAY };
@@ -656,10 +689,11 @@ static enum ending converse(int fd, const struct buffer *request, struct compile
     uint32_t value = length < 4 ? UINT32_MAX : number_at(number);
     if (type == EXIT && value <= 255) exit((int)value);
     if (type == SIGNAL && value >= 1 && value <= 64) die_by((int)value);
-    if (type == EXECUTE) execute(fd, payload, length, compiler, argv);
+    if (type == EXECUTE) execute(fd, take_command(payload, length, compiler, argv));
+    bool goes_on = type == SUPERVISE && supervise(fd, take_command(payload, length, compiler, argv));
     free(payload);
     if (type == RETIRED) return SENT_AWAY;
-    if (type != ACCEPTED) return AFTER_ACCEPTED;
+    if (type != ACCEPTED && !goes_on) return AFTER_ACCEPTED;
   }
 }
 

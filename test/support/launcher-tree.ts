@@ -28,6 +28,9 @@ export type LauncherKind = "native" | "twin";
 const repository = join(import.meta.dirname, "../..");
 const launchServerPath = join(repository, "packages/launch/src/server.ts");
 
+/** No launcher of a test takes that long: one that does hangs. */
+const hangMs = 60_000;
+
 export interface Ended {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -132,7 +135,7 @@ export class LauncherTree {
     mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
     const identity = agentIdentityOf(join(this.root, "dist/agent.mjs"));
-    const server = await serveLaunches({ path, identity, onLaunch, ...options });
+    const server = await serveLaunches({ path, identity, onLaunch, closeGraceMs: 0, ...options });
     this.#servers.push(server);
     return server;
   }
@@ -158,7 +161,8 @@ export class LauncherTree {
   }
 
   #spawnOptions({ environment, cwd }: RunOptions) {
-    return { cwd: cwd ?? this.root, env: { ...this.environment, ...environment } };
+    const env = { ...this.environment, ...environment };
+    return { cwd: cwd ?? this.root, env, timeout: hangMs, killSignal: "SIGKILL" as const };
   }
 }
 

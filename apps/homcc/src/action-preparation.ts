@@ -27,7 +27,8 @@ export async function prepareAction(
   const { request, signal } = call;
   const { cwd } = request;
   const forwarded = jobEnvironment(request.environment);
-  if (forwarded.kind === "local") return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
+  if (forwarded.kind === "local")
+    return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
   // By its real path: `cc`, `c++-12` and a link in somebody's bin folder are one toolchain, on every machine.
   const toolchain = await services.toolchains.inspect(await realpath(compiler.driver), {
     family: compiler.family,
@@ -35,7 +36,11 @@ export async function prepareAction(
   });
   const steps = await stepsOf(compilation, call, compiler, toolchain.driver);
   if (steps === undefined) {
-    return { kind: "local", outcome: "local-option", detail: "what the driver expands it to could not be read" };
+    return {
+      kind: "local",
+      outcome: "local-option",
+      detail: "what the driver expands it to could not be read",
+    };
   }
   using _slot = await services.discoverySlots.acquire(signal);
   const discovery = await services.discovery.discover(compilation, {
@@ -110,9 +115,10 @@ function placesOf(
   // The driver is run by its real path, but gcc also looks up its own name in PATH.
   walk.resolve(compilerPath);
   return [
-    ...[cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))].map(
-      (path): InputEntry => ({ kind: "directory", path }),
-    ),
+    ...[cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))].map((path): InputEntry => ({
+      kind: "directory",
+      path,
+    })),
     ...[...walk.links].map(([path, target]): InputEntry => ({ kind: "symlink", path, target })),
   ];
 }

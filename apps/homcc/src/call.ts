@@ -31,7 +31,7 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   const conclusion = await conclude(call, loaded, services, sources, objects);
   if (call.signal.aborted) return;
   report(conclusion, loaded, log, services);
-  await end(call, conclusion, loaded, services);
+  await end(call, conclusion, loaded, services, log);
   await writeJobRecord(request.environment, {
     time: new Date(services.clock.wallMs()).toISOString(),
     pid: request.pid,
@@ -91,11 +91,29 @@ function hintOnce(text: string, log: Logger, services: Services): void {
   if (services.reported.takeNew([hint]).length > 0) log.warning(text);
 }
 
+/** The launcher's own command, in the words of the launcher protocol. */
+const ownCommand = { program: "", argv: [] };
+
+/** Runs the command at home, and says so loudly when it succeeds where the server failed. */
+async function compareVerdicts(call: LaunchCall, remoteStatus: number, log: Logger): Promise<void> {
+  const end = await call.supervise(ownCommand.program, ownCommand.argv);
+  if (end === undefined) return;
+  if (end.kind === "exit" && end.status === 0) {
+    const { number, label } = outcomes["verdict-mismatch"];
+    log.error(
+      `${label}: the remote compiler ended with ${remoteStatus}, the local one succeeded. Please report it (outcome ${number}).`,
+    );
+  }
+  if (end.kind === "exit") call.exit(end.status);
+  else call.killedBy(end.signal);
+}
+
 async function end(
   call: LaunchCall,
   conclusion: Conclusion,
   loaded: LoadedSettings,
   services: Services,
+  log: Logger,
 ): Promise<void> {
   const { ending } = conclusion;
   if (ending.kind === "exit") {
@@ -109,7 +127,9 @@ async function end(
   services.localSlots.resize(localLimit(loaded.localhost.limit));
   try {
     using _slot = await services.localSlots.acquire(call.signal);
-    await call.execute(ending.command?.program ?? "", ending.command?.argv ?? []);
+    const { program, argv } = ending.command ?? ownCommand;
+    if (conclusion.doubtedStatus === undefined) await call.execute(program, argv);
+    else await compareVerdicts(call, conclusion.doubtedStatus, log);
   } catch (error) {
     if (!call.signal.aborted) throw error;
   }

@@ -43,12 +43,19 @@ export async function decide(
 function withoutHosts(error: HomccError, noLocalCompilation: boolean): Conclusion {
   if (!noLocalCompilation) return atHome("no-hosts", describeError(error));
   const status = exitStatusOf[error.code] ?? 1;
-  return { outcome: "no-hosts", detail: describeError(error), silent: false, ending: { kind: "exit", status } };
+  return {
+    outcome: "no-hosts",
+    detail: describeError(error),
+    silent: false,
+    ending: { kind: "exit", status },
+  };
 }
 
 function local(analysis: Extract<Analysis, { verdict: "local" }>): Conclusion {
   const detail =
-    analysis.linkOutput === undefined ? analysis.detail : `[${analysis.detail}] is linking-only to '${analysis.linkOutput}'`;
+    analysis.linkOutput === undefined
+      ? analysis.detail
+      : `[${analysis.detail}] is linking-only to '${analysis.linkOutput}'`;
   return atHome(analysis.outcome, detail, analysis.silent);
 }
 
@@ -61,12 +68,17 @@ async function distribute(
   analysis: Extract<Analysis, { verdict: "distribute" }>,
 ): Promise<Conclusion> {
   const results = await Promise.all(
-    analysis.compilations.map((compilation) => compileRemotely(compilation, call, loaded, services, compiler)),
+    analysis.compilations.map((compilation) =>
+      compileRemotely(compilation, call, loaded, services, compiler),
+    ),
   );
   const failed = results.find((result) => result.kind === "fallback");
   if (failed !== undefined) {
     await Promise.all(results.filter((result) => result.kind === "final").map((result) => result.discard()));
-    return atHome(failed.outcome, failed.detail);
+    const { outcome, detail, doubtedStatus } = failed;
+    return doubtedStatus === undefined
+      ? atHome(outcome, detail)
+      : { ...atHome(outcome, detail), doubtedStatus };
   }
   const finals = results.filter((result) => result.kind === "final");
   return await apply(call, finals, analysis.compilations, analysis.link, call.request.compilerPath);
@@ -91,8 +103,16 @@ async function apply(
   if (status !== 0 || link === undefined) {
     return { outcome, detail: "", silent: false, ending: { kind: "exit", status }, cost };
   }
-  const argv = link.argv.map((word) => (typeof word === "string" ? word : objectOf(compilations, word.object)));
-  return { outcome, detail: "", silent: false, ending: { kind: "execute", command: { program: compilerPath, argv } }, cost };
+  const argv = link.argv.map((word) =>
+    typeof word === "string" ? word : objectOf(compilations, word.object),
+  );
+  return {
+    outcome,
+    detail: "",
+    silent: false,
+    ending: { kind: "execute", command: { program: compilerPath, argv } },
+    cost,
+  };
 }
 
 function objectOf(compilations: readonly Compilation[], index: number): string {
@@ -101,7 +121,9 @@ function objectOf(compilations: readonly Compilation[], index: number): string {
   return object;
 }
 
-function totalCost(results: readonly Extract<RemoteCompilation, { kind: "final" }>[]): NonNullable<Conclusion["cost"]> {
+function totalCost(
+  results: readonly Extract<RemoteCompilation, { kind: "final" }>[],
+): NonNullable<Conclusion["cost"]> {
   return {
     host: [...new Set(results.map(({ cost }) => cost.host))].join(" "),
     executor: [...new Set(results.map(({ cost }) => cost.executor))].join(" "),

@@ -14,7 +14,10 @@ export interface RemoteCost {
 export type Ending =
   | { readonly kind: "exit"; readonly status: number }
   /** The launcher becomes this program; `undefined` is its own command. */
-  | { readonly kind: "execute"; readonly command: { readonly program: string; readonly argv: readonly string[] } | undefined };
+  | {
+      readonly kind: "execute";
+      readonly command: { readonly program: string; readonly argv: readonly string[] } | undefined;
+    };
 
 /** What a call came to: exactly one outcome of the table. */
 export interface Conclusion {
@@ -24,6 +27,8 @@ export interface Conclusion {
   readonly silent: boolean;
   readonly ending: Ending;
   readonly cost?: RemoteCost;
+  /** Exit status of a remote compiler whose verdict is doubted; the local run's is compared with it. */
+  readonly doubtedStatus?: number;
 }
 
 /** A job that runs at home as it was called. */

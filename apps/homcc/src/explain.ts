@@ -17,7 +17,9 @@ export async function explain(
 ): Promise<Conclusion> {
   const { cwd, compilerPath, environment, options } = call.request;
   const compilations = analysis.verdict === "distribute" ? analysis.compilations : [];
-  const discoveries = await Promise.all(compilations.map((compilation) => look(compilation, call, compiler, services)));
+  const discoveries = await Promise.all(
+    compilations.map((compilation) => look(compilation, call, compiler, services)),
+  );
   let text: string;
   if (options["scan-includes"] === undefined) {
     const toolchain = await services.toolchains.inspect(await realpath(compiler.driver), {

@@ -5,11 +5,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { errnoOf } from "@homcc/cas/errno";
 import { agentIdentityOf, ownRootIdentity } from "@homcc/launch/agent-identity";
-import { decodeReply, encodeRequest } from "@homcc/launch/codec";
+import { decodeReply, encodeEnded, encodeRequest } from "@homcc/launch/codec";
 import { FrameReader } from "@homcc/launch/frame";
 import type { LaunchReply, LaunchRequest, TerminalSize } from "@homcc/launch/messages";
 import { launchPaths } from "@homcc/launch/paths";
-import { type Environment, findCompiler, type FoundCompiler, throughLinkVariable } from "./launcher/find-compiler.ts";
+import {
+  type Environment,
+  findCompiler,
+  type FoundCompiler,
+  throughLinkVariable,
+} from "./launcher/find-compiler.ts";
 import { type Installation, installationAround } from "./launcher/installation.ts";
 import { dieBy, type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
 import { type AgentConnection, reachAgent } from "./launcher/start-agent.ts";
@@ -43,7 +48,13 @@ export async function launch(command: readonly string[], options: LaunchOptions 
     process.stderr.write(`homcc: ${word}: command not found\n`);
     return commandNotFoundStatus;
   }
-  const call = { compiler, argv: [compiler.name, ...rest], environment, installation, options: options.options ?? {} };
+  const call = {
+    compiler,
+    argv: [compiler.name, ...rest],
+    environment,
+    installation,
+    options: options.options ?? {},
+  };
   const withoutAgent = (environment["HOMCC_NO_AGENT"] ?? "") !== "";
   const end = withoutAgent ? undefined : await askAgent(call);
   const lastEnd = end ?? (await runCompiler(compiler.path, call.argv, environment));
@@ -108,7 +119,9 @@ function sentEnvironment(environment: Environment): Record<string, string> {
 /** Node knows the sizes of 1 and 2; where only 0 is a terminal its size is 0 by 0, unknown. */
 function terminalSize(descriptor: number): TerminalSize | undefined {
   if (!isatty(descriptor)) return undefined;
-  const stream = [process.stderr, process.stdout].find(({ isTTY, fd }) => isTTY && (descriptor === 0 || fd === descriptor));
+  const stream = [process.stderr, process.stdout].find(
+    ({ isTTY, fd }) => isTTY && (descriptor === 0 || fd === descriptor),
+  );
   return { columns: stream?.columns ?? 0, rows: stream?.rows ?? 0 };
 }
 
@@ -137,7 +150,7 @@ async function converse(
         accepted = true;
         clearTimeout(timer);
       }
-      const outcome = await follow(reply, request, environment);
+      const outcome = await follow(reply, request, environment, socket);
       if (outcome !== undefined) return outcome;
     }
   } catch {
@@ -163,6 +176,7 @@ async function follow(
   reply: LaunchReply,
   request: LaunchRequest,
   environment: Environment,
+  socket: Socket,
 ): Promise<Outcome | undefined> {
   switch (reply.kind) {
     case "accepted":
@@ -176,15 +190,25 @@ async function follow(
       return { kind: "ended", end: reply };
     case "signal":
       return { kind: "ended", end: reply };
-    case "execute": {
-      const own = reply.argv.length === 0;
-      const program = own ? request.compilerPath : reply.program;
-      const end = await runCompiler(program, own ? request.argv : reply.argv, environment);
-      return { kind: "ended", end };
-    }
+    case "execute":
+      return { kind: "ended", end: await runNamed(reply, request, environment) };
+    case "supervise":
+      socket.write(encodeEnded(await runNamed(reply, request, environment)));
+      return undefined;
     default:
       return reply satisfies never;
   }
+}
+
+/** An empty `argv` stands for the call's own compiler and arguments. */
+async function runNamed(
+  { program, argv }: Extract<LaunchReply, { kind: "execute" | "supervise" }>,
+  request: LaunchRequest,
+  environment: Environment,
+): Promise<LaunchEnd> {
+  return argv.length === 0
+    ? await runCompiler(request.compilerPath, request.argv, environment)
+    : await runCompiler(program, argv, environment);
 }
 
 /** A compiler dies when nobody reads what it prints. */
@@ -199,7 +223,7 @@ const fullPipeDelayMs = 2;
  * descriptor) is lost, as it is for a compiler.
  */
 async function emit(descriptor: number, bytes: Uint8Array): Promise<boolean> {
-  for (let start = 0; start < bytes.byteLength; ) {
+  for (let start = 0; start < bytes.byteLength;) {
     try {
       start += writeSync(descriptor, bytes, start);
     } catch (error) {

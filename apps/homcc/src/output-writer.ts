@@ -11,7 +11,11 @@ export class OutputWriter {
   readonly path: string;
   readonly #mode: number;
   readonly #temporaryPath: string;
-  #state: { kind: "unopened" } | { kind: "open"; file: FileHandle } | { kind: "complete" } | { kind: "done" } = {
+  #state:
+    | { kind: "unopened" }
+    | { kind: "open"; file: FileHandle }
+    | { kind: "complete" }
+    | { kind: "done" } = {
     kind: "unopened",
   };
 
@@ -19,7 +23,10 @@ export class OutputWriter {
     this.path = path;
     this.#mode = mode;
     // Dot-file, so that globs of running builds do not pick it up; at most 255 bytes, whatever the output is called.
-    const stem = Buffer.from(basename(path)).subarray(0, 200).toString("latin1").replaceAll(/[^\w.-]/g, "_");
+    const stem = Buffer.from(basename(path))
+      .subarray(0, 200)
+      .toString("latin1")
+      .replaceAll(/[^\w.-]/g, "_");
     this.#temporaryPath = join(dirname(path), `.${stem}.homcc-${randomBytes(6).toString("hex")}`);
   }
 

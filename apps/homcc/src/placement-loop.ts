@@ -22,7 +22,8 @@ export async function runOnServers(
   services: Services,
   callSignal: AbortSignal,
 ): Promise<PlacedRun> {
-  const { compilationRequestTimeoutMs, remoteCompilationTries, establishConnectionTimeoutMs } = loaded.settings;
+  const { compilationRequestTimeoutMs, remoteCompilationTries, establishConnectionTimeoutMs } =
+    loaded.settings;
   const deadline = AbortSignal.timeout(compilationRequestTimeoutMs);
   const signal = AbortSignal.any([callSignal, deadline]);
   const pool = services.servers.poolFor(loaded.hosts);
@@ -45,7 +46,11 @@ export async function runOnServers(
     }
   } catch (error) {
     if (deadline.aborted && !callSignal.aborted) {
-      return { kind: "failed", outcome: "timed-out", detail: `after ${compilationRequestTimeoutMs / 1000} s` };
+      return {
+        kind: "failed",
+        outcome: "timed-out",
+        detail: `after ${compilationRequestTimeoutMs / 1000} s`,
+      };
     }
     throw error;
   }

@@ -25,7 +25,11 @@ export class RefusedByServer extends HomccError {
       identities === undefined
         ? ""
         : `; here ${identityText(identities.client)}, there ${identityText(identities.server)}`;
-    super("ERR_HOMCC_REFUSED", `${refused.message}${both}`, refused.hint === undefined ? {} : { hint: refused.hint });
+    super(
+      "ERR_HOMCC_REFUSED",
+      `${refused.message}${both}`,
+      refused.hint === undefined ? {} : { hint: refused.hint },
+    );
     this.outcome = outcomeOf[refused.reason];
   }
 }

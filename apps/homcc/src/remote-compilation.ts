@@ -1,7 +1,6 @@
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
-import type { OutcomeName } from "@homcc/observability/outcomes";
 import { stripVTControlCharacters } from "node:util";
 import { prepareAction } from "./action-preparation.ts";
 import type { KnownCompiler } from "./compile.ts";
@@ -9,7 +8,7 @@ import type { RemoteCost } from "./conclusion.ts";
 import { existsAtHome } from "./missed-input.ts";
 import { runOnServers } from "./placement-loop.ts";
 import type { Services } from "./services.ts";
-import { judge } from "./verdict.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** What one compilation came to. A `final` one has its outputs complete beside their places until `commit`. */
 export type RemoteCompilation =
@@ -22,7 +21,7 @@ export type RemoteCompilation =
       commit(): Promise<void>;
       discard(): Promise<void>;
     }
-  | { readonly kind: "fallback"; readonly outcome: OutcomeName; readonly detail: string };
+  | Extract<Verdict, { kind: "fallback" }>;
 
 /** Lists and digests the inputs, has a server run the compiler, and judges whether the result is final. */
 export async function compileRemotely(
@@ -33,7 +32,8 @@ export async function compileRemotely(
   compiler: KnownCompiler,
 ): Promise<RemoteCompilation> {
   const prepared = await prepareAction(compilation, call, loaded.settings, services, compiler);
-  if (prepared.kind === "local") return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
+  if (prepared.kind === "local")
+    return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
   const { action, job } = prepared;
   const ran = await runOnServers(action, job, loaded, services, call.signal);
   if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
@@ -48,7 +48,7 @@ export async function compileRemotely(
   if (verdict.kind === "fallback" || result.termination.kind !== "exited") {
     await result.discard();
     return verdict.kind === "fallback"
-      ? { kind: "fallback", outcome: verdict.outcome, detail: verdict.detail }
+      ? verdict
       : { kind: "fallback", outcome: "internal-error", detail: result.termination.kind };
   }
   if (result.undeclared.length > 0) {

@@ -98,7 +98,9 @@ export class RemoteRun {
         });
         break;
       case "result":
-        this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
+        void this.#attempt(async () => {
+          this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
+        });
         break;
       case "refused":
         this.#abandon(new RefusedByServer(message));
@@ -127,7 +129,8 @@ export class RemoteRun {
   }
 
   #receiverOrThrow(): ResultReceiver {
-    if (this.#receiver === undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
+    if (this.#receiver === undefined)
+      throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
     return this.#receiver;
   }
 }
@@ -151,12 +154,18 @@ export function sendBlob(channel: ClientChannel, digest: Digest, path: string): 
   const sent = channel.sendData(stream, createReadStream(path), { priority, end: true });
   sent.catch((error: unknown) => {
     channel.closeStream(stream);
-    answered.reject(new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} cannot be read any more`, { cause: error }));
+    answered.reject(
+      new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} cannot be read any more`, { cause: error }),
+    );
   });
   return answered.promise;
 }
 
-function rejection(path: string, reason: "digest-mismatch" | "server-full" | "failed", message: string): HomccError {
+function rejection(
+  path: string,
+  reason: "digest-mismatch" | "server-full" | "failed",
+  message: string,
+): HomccError {
   if (reason === "digest-mismatch") {
     return new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} changed while it was sent`);
   }

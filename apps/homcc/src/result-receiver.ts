@@ -27,12 +27,21 @@ export class ResultReceiver {
     const unseen = new Set(declared);
     this.message = message;
     if (message.stdoutBytes + message.stderrBytes > maxMessagesBytes) {
-      throw new HomccError("ERR_HOMCC_PROTOCOL", `messages of ${message.stdoutBytes + message.stderrBytes} bytes`);
+      throw new HomccError(
+        "ERR_HOMCC_PROTOCOL",
+        `messages of ${message.stdoutBytes + message.stderrBytes} bytes`,
+      );
     }
-    this.#sections = [inMemory(message.stdoutBytes, this.#stdout), inMemory(message.stderrBytes, this.#stderr)];
+    this.#sections = [
+      inMemory(message.stdoutBytes, this.#stdout),
+      inMemory(message.stderrBytes, this.#stderr),
+    ];
     for (const output of message.outputs) {
       if (!unseen.delete(output.path)) {
-        throw new HomccError("ERR_HOMCC_PROTOCOL", `the server sent ${output.path}, which is no output of the job`);
+        throw new HomccError(
+          "ERR_HOMCC_PROTOCOL",
+          `the server sent ${output.path}, which is no output of the job`,
+        );
       }
       if (output.kind === "removed") {
         this.#removed.push(output.path);
@@ -61,7 +70,8 @@ export class ResultReceiver {
     while (rest.byteLength > 0) {
       await this.#finishCompleted();
       const section = this.#sections[0];
-      if (section === undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "more bytes than the result announced");
+      if (section === undefined)
+        throw new HomccError("ERR_HOMCC_PROTOCOL", "more bytes than the result announced");
       const part = rest.subarray(0, section.remainingBytes);
       section.remainingBytes -= part.byteLength;
       rest = rest.subarray(part.byteLength);

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { Action, InputEntry, Termination } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
@@ -5,6 +6,7 @@ import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
+import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
@@ -34,14 +36,18 @@ export interface RemoteResult {
   discard(): Promise<void>;
 }
 
+/** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
+const maxUploadsAtOnce = 32;
+
 /** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
 export class ServerSession {
   readonly hostId: HostId;
   readonly #channel: ClientChannel;
   readonly #welcome: Welcome;
   readonly #numbering = new EntryNumbering();
-  /** Paths the server has as present: only of these can an absence be news. */
+  /** Paths the server has as present, folders included: only of these can an absence be news. */
   readonly #present = new Set<string>();
+  readonly #uploadSlots = new SlotQueue(maxUploadsAtOnce);
   readonly #uploads = new Map<Digest, Promise<number>>();
 
   constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
@@ -58,7 +64,7 @@ export class ServerSession {
     }
     const run = new RemoteRun(action, this.#channel, (digest) => this.#upload(digest, action.inputs));
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded) => run.start(job, coded));
-    for (const entry of action.inputs) this.#present.add(entry.path);
+    for (const entry of action.inputs) this.#notePresent(entry.path);
     const cancel = (): void => run.cancel(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     try {
@@ -80,6 +86,12 @@ export class ServerSession {
     }
   }
 
+  /** The folders above it exist in the mirror too; of a removed folder only the folder's own name is absent. */
+  #notePresent(path: string): void {
+    for (let name = path; !this.#present.has(name) && name !== "/"; name = dirname(name))
+      this.#present.add(name);
+  }
+
   close(reason: string): void {
     void this.#channel.close(reason);
   }
@@ -99,10 +111,17 @@ export class ServerSession {
     if (pending !== undefined) return pending.then(() => 0);
     const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
     if (entry === undefined) {
-      return Promise.reject(new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`));
+      return Promise.reject(
+        new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
+      );
     }
-    const upload = sendBlob(this.#channel, digest, entry.path).finally(() => this.#uploads.delete(digest));
+    const upload = this.#sendInTurn(digest, entry.path).finally(() => this.#uploads.delete(digest));
     this.#uploads.set(digest, upload);
     return upload;
+  }
+
+  async #sendInTurn(digest: Digest, path: string): Promise<number> {
+    using _slot = await this.#uploadSlots.acquire(this.#channel.signal);
+    return await sendBlob(this.#channel, digest, path);
   }
 }

@@ -14,7 +14,13 @@ export interface RemoteFacts {
 
 export type Verdict =
   | { readonly kind: "final"; readonly outcome: "compiled-remotely" | "compile-error" }
-  | { readonly kind: "fallback"; readonly outcome: OutcomeName; readonly detail: string };
+  | {
+      readonly kind: "fallback";
+      readonly outcome: OutcomeName;
+      readonly detail: string;
+      /** The compiler ran and failed, and a local run should fail too. */
+      readonly doubtedStatus?: number;
+    };
 
 /**
  * Decides whether a remote result is what a local run would have given. It is, also when it is a compile error,
@@ -41,13 +47,14 @@ function judgeExit(status: number, facts: RemoteFacts): Verdict {
   if (crash !== undefined) return fallback("remote-crash", crash);
   const limit = limitTrace(facts.stderr);
   if (limit !== undefined) return fallback("remote-limit", limit);
-  if (facts.executor === "mapped") return fallback("mapped-failure", `exit status ${status}`);
+  if (facts.executor === "mapped")
+    return { ...fallback("mapped-failure", `exit status ${status}`), doubtedStatus: status };
   const missing = missingFiles(facts.stderr).find((name) => facts.missedInput(name));
-  if (missing !== undefined) return fallback("missing-file", missing);
+  if (missing !== undefined) return { ...fallback("missing-file", missing), doubtedStatus: status };
   return { kind: "final", outcome: "compile-error" };
 }
 
-function fallback(outcome: OutcomeName, detail: string): Verdict {
+function fallback(outcome: OutcomeName, detail: string): Extract<Verdict, { kind: "fallback" }> {
   return { kind: "fallback", outcome, detail };
 }
 
@@ -77,7 +84,9 @@ function limitTrace(stderr: string): string | undefined {
 /** Names in "fatal error: NAME: No such file or directory" (gcc, assembler) and "'NAME' file not found" (clang). */
 export function missingFiles(stderr: string): string[] {
   const names: string[] = [];
-  for (const match of stderr.matchAll(/error: (.+): No such file or directory$|'([^'\n]+)' file not found/gm)) {
+  for (const match of stderr.matchAll(
+    /error: (.+): No such file or directory$|'([^'\n]+)' file not found/gm,
+  )) {
     const name = match[1] ?? match[2];
     if (name !== undefined) names.push(name);
   }

@@ -13,6 +13,7 @@ import { describeError, exitStatusOf, HomccError } from "@homcc/observability/er
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import { acceptConnection } from "@homcc/transport/accept";
+import type { ServerChannel } from "@homcc/transport/channel";
 import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { chooseExecutor } from "./executors.ts";
@@ -22,6 +23,7 @@ import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const serverName = `homccd ${version}`;
 const openSockets = new Set<Socket>();
+const channels = new Set<ServerChannel>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
 const handshakeTimeoutMs = 10_000;
 
@@ -92,6 +94,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await terminationSignal();
   logger.info("ending");
   server.close();
+  await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
   await disk[Symbol.asyncDispose]();
@@ -117,6 +120,8 @@ async function serveClient(
     return;
   }
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
+  channels.add(accepted.channel);
+  void accepted.channel.closed.then(() => channels.delete(accepted.channel));
   await new ClientSession(accepted.channel, await executor.openSession(), services).run();
 }
 

@@ -38,8 +38,8 @@ interface Known {
 const maxKnown = 500;
 
 /**
- * Asks the compiler for its search folders, once for all compilations with the same options. `-D` and `-U` do not
- * matter to it.
+ * Asks the compiler for its search folders, once for all compilations with the same options. Macros and forced
+ * includes do not matter to it.
  */
 export class SearchFolderCache {
   readonly #known = new Map<string, Known>();
@@ -99,14 +99,14 @@ function identityOf(path: string): string {
   return stats === undefined ? "" : `${stats.dev}:${stats.ino}`;
 }
 
-/** Without `-DX`, `-D X`, `-UX` and `-U X`, except where they are another option's value. */
+/** Macros and forced includes, `-DX` or `-D X`, except where they are another option's value. */
 function withoutMacros(args: readonly string[]): string[] {
   const kept: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index] ?? "";
     const isValue = (args[index - 1] ?? "").startsWith("-X");
-    if (isValue || !/^-[DU]/.test(argument)) kept.push(argument);
-    else if (argument.length === 2) index += 1;
+    if (isValue || !/^(-[DU]|--?(include|imacros)($|=))/.test(argument)) kept.push(argument);
+    else if (/^(-[DU]|--?(include|imacros))$/.test(argument)) index += 1;
   }
   return kept;
 }
@@ -116,9 +116,10 @@ async function ask(
   { language }: Compilation,
   context: DiscoveryContext,
 ): Promise<SearchFolders | undefined> {
-  const question = [...args, "-v", "-E", "-x", language, "/dev/null"];
-  const { status, stderr } = await askCompiler(question, context);
-  const answer = status === 0 ? decodeUtf8(stderr) : undefined;
+  // Preprocessed text is not searched for includes, but the folders of its language are looked at all the same.
+  const searched = language.replace(/-?cpp-output$/, "") || "c";
+  const { stderr } = await askCompiler([...args, "-v", "-E", "-x", searched, "/dev/null"], context);
+  const answer = decodeUtf8(stderr);
   return answer === undefined ? undefined : parseSearchFolders(answer);
 }
 

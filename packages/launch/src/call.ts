@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
-import { encodeReply } from "./codec.ts";
-import type { LaunchReply, LaunchRequest } from "./messages.ts";
+import { decodeEnded, encodeReply } from "./codec.ts";
+import { FrameReader } from "./frame.ts";
+import type { LaunchReply, LaunchRequest, SupervisedEnd } from "./messages.ts";
 import { processEnd } from "./process-end.ts";
 
 /** One call of a launcher, as the agent sees it. After one of the last four methods nothing more is sent. */
@@ -17,6 +18,11 @@ export interface LaunchCall {
   killedBy(signal: number): void;
   /** The launcher becomes `program`; `("", [])`: the very compiler and arguments it was called with. Resolves when that program has ended. */
   execute(program: string, argv: readonly string[]): Promise<void>;
+  /**
+   * The launcher runs `program` (words as in `execute`) as its child and waits; the agent then ends the call. Resolves to
+   * the program's end, or to `undefined` when the launcher is gone.
+   */
+  supervise(program: string, argv: readonly string[]): Promise<SupervisedEnd | undefined>;
   /** The launcher runs the compiler itself, at once and out of the agent's sight. For an agent that cannot go on. */
   abandon(): void;
 }
@@ -83,6 +89,24 @@ export class SocketLaunchCall implements LaunchCall {
     await Promise.race([connectionEnd, processEnd(this.request.pid, stopWatching.signal)]);
     stopWatching.abort();
     this.#socket.destroy();
+  }
+
+  async supervise(program: string, argv: readonly string[]): Promise<SupervisedEnd | undefined> {
+    if (this.#state.kind === "gone") return undefined;
+    this.#requireOpen();
+    const answer = Promise.withResolvers<SupervisedEnd | undefined>();
+    const reader = new FrameReader();
+    this.#socket.once("close", () => answer.resolve(undefined));
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      try {
+        for (const frame of reader.push(chunk)) answer.resolve(decodeEnded(frame));
+      } catch {
+        // Not our launcher: it is left to itself.
+        this.#socket.destroy();
+      }
+    });
+    this.#socket.write(encodeReply({ kind: "supervise", program, argv }));
+    return await answer.promise;
   }
 
   abandon(): void {

@@ -1,5 +1,5 @@
 import { encodeFrame, type Frame, frameTypes } from "./frame.ts";
-import type { LaunchReply, LaunchRequest, TerminalSize } from "./messages.ts";
+import type { LaunchReply, LaunchRequest, SupervisedEnd, TerminalSize } from "./messages.ts";
 import { decodeText, protocolError, WireReader, WireWriter } from "./wire.ts";
 
 /**
@@ -13,7 +13,8 @@ import { decodeText, protocolError, WireReader, WireWriter } from "./wire.ts";
  *     accepted, retired   nothing
  *     stdout, stderr      the bytes
  *     exit, signal        u32
- *     execute             string program, list<string> argv
+ *     execute, supervise  string program, list<string> argv
+ *     ended               u32: an exit status, or 256 plus a signal
  *
  * Bytes after the last field are ignored, so that fields can be added at the end.
  */
@@ -97,13 +98,35 @@ export function decodeReply({ type, payload }: Frame): LaunchReply {
       return { kind: "exit", status: readNumber(payload, "an exit status", 0, 255) };
     case frameTypes.signal:
       return { kind: "signal", signal: readNumber(payload, "a signal", 1, 64) };
-    case frameTypes.execute: {
-      const reader = new WireReader(payload);
-      return { kind: "execute", program: reader.string(), argv: reader.list(4, () => reader.string()) };
-    }
+    case frameTypes.execute:
+      return { kind: "execute", ...readCommand(payload) };
+    case frameTypes.supervise:
+      return { kind: "supervise", ...readCommand(payload) };
     default:
       throw protocolError(`frame type ${type} instead of a reply`);
   }
+}
+
+/** Added to a signal's number in `ended`, which has exit statuses below. */
+const signalBase = 256;
+
+export function encodeEnded(end: SupervisedEnd): Uint8Array {
+  const writer = new WireWriter();
+  writer.u32(end.kind === "exit" ? end.status : signalBase + end.signal);
+  return encodeFrame(frameTypes.ended, writer.finish());
+}
+
+export function decodeEnded({ type, payload }: Frame): SupervisedEnd {
+  if (type !== frameTypes.ended) throw protocolError(`frame type ${type} instead of the end of a program`);
+  const value = readNumber(payload, "the end of a program", 0, signalBase + 64);
+  return value < signalBase
+    ? { kind: "exit", status: value }
+    : { kind: "signal", signal: value - signalBase };
+}
+
+function readCommand(payload: Uint8Array): { readonly program: string; readonly argv: readonly string[] } {
+  const reader = new WireReader(payload);
+  return { program: reader.string(), argv: reader.list(4, () => reader.string()) };
 }
 
 function replyPayload(reply: LaunchReply): Uint8Array {
@@ -111,7 +134,7 @@ function replyPayload(reply: LaunchReply): Uint8Array {
   const writer = new WireWriter();
   if (reply.kind === "exit") writer.u32(reply.status);
   if (reply.kind === "signal") writer.u32(reply.signal);
-  if (reply.kind === "execute") {
+  if (reply.kind === "execute" || reply.kind === "supervise") {
     writer.string(reply.program);
     writer.strings(reply.argv);
   }

@@ -8,6 +8,7 @@ export interface Frame {
 
 export const frameTypes = {
   request: 0x01,
+  ended: 0x02,
   accepted: 0x81,
   stdout: 0x82,
   stderr: 0x83,
@@ -15,6 +16,7 @@ export const frameTypes = {
   signal: 0x85,
   execute: 0x86,
   retired: 0x87,
+  supervise: 0x88,
 } as const;
 
 const headerBytes = 5;

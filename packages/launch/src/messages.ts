@@ -32,6 +32,11 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
+/** How a supervised program ended; the only thing a launcher says after its request. */
+export type SupervisedEnd =
+  | { readonly kind: "exit"; readonly status: number }
+  | { readonly kind: "signal"; readonly signal: number };
+
 /** What the agent tells the launcher; `exit`, `signal`, `execute` and `retired` are last. */
 export type LaunchReply =
   /** The request was understood; sent at once, before anything slow. */
@@ -46,5 +51,10 @@ export type LaunchReply =
    * An empty `argv` means the launcher's own compiler and arguments, byte for byte; `program` is then not looked at.
    */
   | { readonly kind: "execute"; readonly program: string; readonly argv: readonly string[] }
+  /**
+   * Run this program as a child, report its end in an `ended` frame, and wait for more replies. Words as in `execute`.
+   * For the rare local run whose end the agent has to compare with a remote one.
+   */
+  | { readonly kind: "supervise"; readonly program: string; readonly argv: readonly string[] }
   /** This agent is of another version and takes no more calls: start a new one. */
   | { readonly kind: "retired" };

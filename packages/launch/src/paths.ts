@@ -1,4 +1,5 @@
-import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 export interface LaunchPaths {
   /** Private to the user; holds the lock, the log and, where its name fits, the socket. */
@@ -28,7 +29,13 @@ export function launchPaths(
   const homccFolder = homccFolderOf(environment, cwd);
   const folder = homccFolder === undefined ? runtimeFolder : `${homccFolder}/run`;
   const { socketFolder, socketPath } = placeSocket(folder, runtimeFolder, uid);
-  return { folder, socketFolder, socketPath, lockPath: `${folder}/agent.lock`, logPath: `${folder}/agent.log` };
+  return {
+    folder,
+    socketFolder,
+    socketPath,
+    lockPath: `${folder}/agent.lock`,
+    logPath: `${folder}/agent.log`,
+  };
 }
 
 /** `$HOMCC_DIR` as an absolute path; `undefined` when unset or empty. */
@@ -87,13 +94,20 @@ export function isPrivateFolder(path: string, uid: number): boolean {
 /** Makes the folder private, and makes it and what is missing above it. False when it cannot be had. */
 export function preparePrivateFolder(path: string, uid: number): boolean {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolders(path);
     if (ownFolderMode(path, uid) === undefined) return false;
     if (!isPrivateFolder(path, uid)) chmodSync(path, 0o700);
     return true;
   } catch {
     return false;
   }
+}
+
+/** Not by `recursive`: where a folder takes no entries, as in /proc, Node 24 tries for ever. */
+function makeFolders(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolders(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Not through a symbolic link: in /tmp somebody else could have made it. */

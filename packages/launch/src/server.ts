@@ -22,6 +22,8 @@ export interface ServeLaunchesOptions {
   onError?(error: unknown): void;
   /** A launcher writes its request at once: one that does not is stuck or stopped. */
   readonly requestTimeoutMs?: number;
+  /** Between the end of the socket's name and of the socket: who has looked the name up before is still served. */
+  readonly closeGraceMs?: number;
 }
 
 export interface LaunchServer {
@@ -32,8 +34,7 @@ export interface LaunchServer {
 }
 
 const defaultRequestTimeoutMs = 10_000;
-/** Between the end of the socket's name and of the socket: who has looked the name up before is still served. */
-const closeGraceMs = 200;
+const defaultCloseGraceMs = 200;
 const listenBacklog = 4096;
 
 /** Accepts launchers and hands their calls to `onLaunch`. Rejects when the socket cannot be listened on. */
@@ -74,7 +75,7 @@ class SocketLaunchServer implements LaunchServer {
 
   async close(): Promise<void> {
     this.#removeName();
-    await delay(closeGraceMs);
+    await delay(this.#options.closeGraceMs ?? defaultCloseGraceMs);
     // Its callback waits for connections too, and those end with their calls.
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -85,7 +86,10 @@ class SocketLaunchServer implements LaunchServer {
 
   #receive(socket: Socket): void {
     const reader = new FrameReader();
-    const timer = setTimeout(() => socket.destroy(), this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs);
+    const timer = setTimeout(
+      () => socket.destroy(),
+      this.#options.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    );
     const onData = (chunk: Uint8Array): void => {
       try {
         const [frame] = reader.push(chunk);

@@ -27,7 +27,8 @@ export async function reachAgent(place: AgentPlace): Promise<AgentConnection | u
   const { paths, uid } = place;
   const first = await connect(place);
   if (first !== undefined) return { socket: first, started: false };
-  if (!preparePrivateFolder(paths.folder, uid) || !preparePrivateFolder(paths.socketFolder, uid)) return undefined;
+  if (!preparePrivateFolder(paths.folder, uid) || !preparePrivateFolder(paths.socketFolder, uid))
+    return undefined;
   const lock = await lockStart(paths.lockPath);
   if (lock === undefined) return undefined;
   try {
@@ -92,12 +93,16 @@ function startAgent({ paths, installation, identity, environment }: AgentPlace):
     const listenFd = descriptorOf(listener);
     if (listenFd === undefined) return false;
     const log = openLog(paths.logPath);
-    const child = spawn("/bin/sh", ["-c", raiseLimits, "sh", ...agentCommand(paths, installation, identity)], {
-      detached: true,
-      cwd: "/",
-      env: agentEnvironment(environment),
-      stdio: ["ignore", log, log, listenFd],
-    });
+    const child = spawn(
+      "/bin/sh",
+      ["-c", raiseLimits, "sh", ...agentCommand(paths, installation, identity)],
+      {
+        detached: true,
+        cwd: "/",
+        env: agentEnvironment(environment),
+        stdio: ["ignore", log, log, listenFd],
+      },
+    );
     child.on("error", () => {});
     child.unref();
     closeSync(log);
