@@ -642,10 +642,14 @@ static void execute(int fd, struct command command) {
 /* Runs the command as a child and tells the agent how it ended. The child does not outlive us. */
 static bool supervise(int fd, struct command command) {
   if (command.program == NULL) return false;
+  pid_t launcher = getpid();
+  void (*build_handler)(int) = signal(SIGCHLD, SIG_DFL); /* ignored, it would take the child's end from us */
   pid_t child = fork();
   if (child < 0) return false;
   if (child == 0) {
+    signal(SIGCHLD, build_handler);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != launcher) _exit(EX_CANNOT_EXECUTE);
     become(command.program, command.argv);
   }
   int status;

@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { constants } from "node:os";
 import { join } from "node:path";
@@ -192,11 +201,48 @@ function verdicts(kind: LauncherKind): void {
     assert.ok(isAlive(daemon));
   });
 
+  test("supervises a program and waits for the agent's last word", async (t) => {
+    const tree = plant(t, kind);
+    const other = tree.addCompiler("other", 'echo "$*"; exit 9');
+    const killed = tree.addCompiler("killed", "kill -SEGV $$");
+    const ends: unknown[] = [];
+    await tree.serve(async (call) => {
+      ends.push(await call.supervise("", []));
+      ends.push(await call.supervise(other, ["other", "a b"]));
+      ends.push(await call.supervise(killed, ["killed"]));
+      ends.push(await call.supervise("/nonexistent/cc", ["cc"]));
+      await call.stdout(Buffer.from("last word\n"));
+      call.exit(4);
+    });
+    const ended = await tree.shell(`trap '' CHLD; exec '${tree.homcc}' mycc -c`);
+    assert.equal(ended.stdout.toString(), "mycc ran with: -c\na b\nlast word\n");
+    assert.equal(ended.status, 4);
+    const { SIGSEGV } = constants.signals;
+    const exits = [7, 9, 127].map((status) => ({ kind: "exit", status }));
+    assert.deepEqual(ends, [exits[0], exits[1], { kind: "signal", signal: SIGSEGV }, exits[2]]);
+  });
+
+  test("a supervised program ends with its launcher", async (t) => {
+    const tree = plant(t, kind);
+    tree.addCompiler("waits", 'trap "echo >ended; exit 1" TERM; echo began; while :; do sleep 0.05; done');
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    await tree.serve(async (call) => resolve(await call.supervise("", [])));
+    const child = tree.start(tree.homcc, ["waits"]);
+    await once(child.stdout, "data");
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    await waitFor("the program's end", () => existsSync(join(tree.root, "ended")));
+    await promise;
+  });
+
   test("says what cannot be executed", async (t) => {
     const tree = plant(t, kind);
     await tree.serve(async (call) => call.execute("/nonexistent/cc", ["cc"]));
     const ended = await tree.run(tree.homcc, ["mycc"]);
-    assert.deepEqual([ended.status, ended.stderr], [127, "homcc: /nonexistent/cc: No such file or directory\n"]);
+    assert.deepEqual(
+      [ended.status, ended.stderr],
+      [127, "homcc: /nonexistent/cc: No such file or directory\n"],
+    );
   });
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
@@ -282,7 +328,7 @@ function failures(kind: LauncherKind): void {
     "a program with a NUL": "\x0b\x00\x00\x00\x86\x03\x00\x00\x00a\x00b\x00\x00\x00\x00",
     "more arguments than bytes": "\x08\x00\x00\x00\x86\x00\x00\x00\x00\xff\xff\xff\x7f",
     "an argument beyond the end": "\x0c\x00\x00\x00\x86\x00\x00\x00\x00\x01\x00\x00\x00\xff\x00\x00\x00",
-    "nothing": "",
+    nothing: "",
   };
   for (const [name, bytes] of Object.entries(garbage)) {
     test(`runs the compiler on ${name}`, async (t) => {
@@ -306,12 +352,7 @@ function failures(kind: LauncherKind): void {
     ]);
     await listen(t, tree, (socket) => {
       socket.setNoDelay(true);
-      socket.once("data", async () => {
-        for (const byte of replies) {
-          socket.write(Uint8Array.of(byte));
-          await new Promise((resolve) => setTimeout(resolve, 1));
-        }
-      });
+      socket.once("data", () => void writeSlowly(socket, replies));
     });
     const ended = await tree.run(tree.homcc, ["mycc"]);
     assert.deepEqual([ended.status, ended.stdout.toString()], [42, "slow\n"]);
@@ -362,7 +403,10 @@ function failures(kind: LauncherKind): void {
       call.exit(0);
     });
     const link = tree.addLink("mycc");
-    for (const [program, args] of [[tree.homcc, ["mycc", "a"]], [link, ["a"]]] as const) {
+    for (const [program, args] of [
+      [tree.homcc, ["mycc", "a"]],
+      [link, ["a"]],
+    ] as const) {
       const ended = await tree.run(program, args, { environment: { HOMCC_NO_AGENT: "1" } });
       assert.deepEqual([ended.status, ended.stdout.toString()], [7, "mycc ran with: a\n"]);
     }
@@ -409,7 +453,7 @@ function starting(kind: LauncherKind): void {
       const field = (name) => new RegExp(name + ":\\\\s*(\\\\S+)").exec(status)[1];
       const stat = readFileSync("/proc/self/stat", "utf8").split(" ");
       await call.stdout(Buffer.from(JSON.stringify({
-        links, cwd: process.cwd(), umask: process.umask(), environment: process.env, argv: process.argv,
+        links, input: readlinkSync("/proc/self/fd/0"), cwd: process.cwd(), umask: process.umask(), environment: process.env, argv: process.argv,
         limits: readFileSync("/proc/self/limits", "utf8"), ignored: field("SigIgn"), blocked: field("SigBlk"),
         session: Number(stat[5]), terminal: Number(stat[6]), pid: process.pid,
       })));
@@ -423,8 +467,11 @@ function starting(kind: LauncherKind): void {
     assert.equal(agent.cwd, "/");
     assert.equal(agent.umask, 0o077);
     assert.notEqual(agent.session, ownSession());
-    assert.deepEqual(agent.links.filter((link: string) => link.endsWith("/inherited")), []);
-    assert.equal(agent.links.filter((link: string) => link === "/dev/null").length, 1);
+    assert.deepEqual(
+      agent.links.filter((link: string) => link.endsWith("/inherited")),
+      [],
+    );
+    assert.equal(agent.input, "/dev/null");
     assert.ok(agent.links.includes(join(tree.root, "h/run/agent.log")));
     const { PATH, ...rest } = agent.environment;
     assert.match(PATH, /^\/usr\/local\/sbin:/);
@@ -433,12 +480,19 @@ function starting(kind: LauncherKind): void {
     for (const name of ["CPATH", "NODE_OPTIONS", "HOMCC_TEST"]) assert.equal(rest[name], undefined, name);
     assert.match(agent.limits, /Max cpu time +(\S+) +\1/);
     assert.match(agent.limits, /Max open files +(\S+) +\1/);
-    // Node itself ignores SIGPIPE (bit 12).
-    assert.equal(BigInt(`0x${agent.ignored}`) & ~0x1000n, 0n);
+    // Node itself ignores SIGPIPE and SIGXFSZ (13 and 25).
+    assert.equal(BigInt(`0x${agent.ignored}`) & ~0x1001000n, 0n);
     assert.equal(BigInt(`0x${agent.blocked}`), 0n);
     assert.equal(agent.terminal, 0);
     const identity = agentIdentityOf(join(tree.root, "dist/agent.mjs"));
-    assert.deepEqual(agent.argv.slice(2), ["--listen-fd", "3", "--socket", tree.socketPath(), "--identity", identity]);
+    assert.deepEqual(agent.argv.slice(2), [
+      "--listen-fd",
+      "3",
+      "--socket",
+      tree.socketPath(),
+      "--identity",
+      identity,
+    ]);
   });
 
   test("a relative HOMCC_DIR is the same folder for the agent", async (t) => {
@@ -453,7 +507,10 @@ function starting(kind: LauncherKind): void {
     tree.setServingAgent("await call.stdout(Buffer.from(String(process.pid))); call.exit(0);");
     let retired = 0;
     let oldCalls = 0;
-    await tree.serve(async () => void (oldCalls += 1), { identity: "1:2:3:4", onRetired: () => (retired += 1) });
+    await tree.serve(async () => void (oldCalls += 1), {
+      identity: "1:2:3:4",
+      onRetired: () => (retired += 1),
+    });
     const all = await Promise.all(Array.from({ length: 8 }, () => tree.run(tree.homcc, ["mycc"])));
     const [agent] = tree.startedAgents();
     for (const ended of all) assert.deepEqual([ended.status, ended.stdout.toString()], [0, String(agent)]);
@@ -469,7 +526,10 @@ function starting(kind: LauncherKind): void {
       pids.add((await tree.run(tree.homcc, ["mycc"])).stdout.toString());
     }
     assert.deepEqual([...pids], tree.startedAgents().map(String));
-    await waitFor("the end of retired agents", () => tree.startedAgents().filter((pid) => isAlive(pid)).length === 1);
+    await waitFor(
+      "the end of retired agents",
+      () => tree.startedAgents().filter((pid) => isAlive(pid)).length === 1,
+    );
   });
 
   test("starts another agent after one was killed", async (t) => {
@@ -481,7 +541,10 @@ function starting(kind: LauncherKind): void {
     process.kill(first, "SIGKILL");
     await waitFor("its end", () => !isAlive(first));
     const ended = await tree.run(tree.homcc, ["mycc"]);
-    assert.deepEqual([ended.stdout.toString(), tree.startedAgents().length], [String(tree.startedAgents()[1]), 2]);
+    assert.deepEqual(
+      [ended.stdout.toString(), tree.startedAgents().length],
+      [String(tree.startedAgents()[1]), 2],
+    );
   });
 
   test("an agent that dies of a call costs that call nothing", async (t) => {
@@ -585,7 +648,10 @@ function finding(kind: LauncherKind): void {
     tree.addLink("mycc", links);
     const real = join(tree.compilers, "mycc");
     const environment = { PATH: `${links}:${tree.compilers}:/usr/bin:/bin` };
-    assert.equal((await tree.run(tree.homcc, ["mycc"], { environment })).stdout.toString(), `${real} ${real}`);
+    assert.equal(
+      (await tree.run(tree.homcc, ["mycc"], { environment })).stdout.toString(),
+      `${real} ${real}`,
+    );
   });
 
   test("takes a path as it is", async (t) => {
@@ -641,7 +707,9 @@ function finding(kind: LauncherKind): void {
     const environment = { PATH: `${links.join(":")}:${tree.compilers}:/usr/bin:/bin` };
     const ended = await tree.shell("exec mycc -c", { environment });
     assert.deepEqual([ended.status, ended.stdout.toString()], [7, "mycc ran with: -c\n"]);
-    const alone = await tree.shell("exec mycc -c", { environment: { PATH: `${links.join(":")}:/usr/bin:/bin` } });
+    const alone = await tree.shell("exec mycc -c", {
+      environment: { PATH: `${links.join(":")}:/usr/bin:/bin` },
+    });
     assert.deepEqual([alone.status, alone.stderr], [64, recursionText("mycc")]);
   });
 
@@ -670,7 +738,10 @@ function finding(kind: LauncherKind): void {
       assert.deepEqual([ended.status, ended.stderr], [64, recursionText(word)]);
     }
     const other = tree.addCompiler("other", "");
-    assert.equal((await tree.run(tree.homcc, ["other"], { environment })).stdout.toString(), `${other} other`);
+    assert.equal(
+      (await tree.run(tree.homcc, ["other"], { environment })).stdout.toString(),
+      `${other} other`,
+    );
     const next = tree.addCompiler("mycc", "", join(tree.root, "next"));
     const path = { PATH: `${tree.compilers}:${join(tree.root, "next")}:/usr/bin:/bin` };
     const ended = await tree.run(tree.homcc, ["mycc"], { environment: { ...environment, ...path } });
@@ -736,7 +807,10 @@ function requests(kind: LauncherKind): void {
     assert.equal(request.agentIdentity, agentIdentityOf(join(tree.root, "dist/agent.mjs")));
     assert.deepEqual([request.notUtf8, request.invalidVariables, request.options], [false, [], {}]);
     const { environment } = request;
-    assert.deepEqual([environment["VALUE"], environment["EMPTY"], environment["UNI"]], ["a=b", "", "ü\ufeff"]);
+    assert.deepEqual(
+      [environment["VALUE"], environment["EMPTY"], environment["UNI"]],
+      ["a=b", "", "ü\ufeff"],
+    );
     assert.equal(environment["HOMCC_DIR"], join(tree.root, "h"));
     assert.equal(environment["_HOMCC_THROUGH_LINK"], undefined);
   });
@@ -799,7 +873,11 @@ function plant(t: TestContext, kind: LauncherKind): LauncherTree {
 }
 
 /** Something that is no agent, where the launcher looks for one. */
-async function listen(t: TestContext, tree: LauncherTree, onConnection: (socket: Socket) => void): Promise<Server> {
+async function listen(
+  t: TestContext,
+  tree: LauncherTree,
+  onConnection: (socket: Socket) => void,
+): Promise<Server> {
   const path = tree.socketPath();
   mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
   const sockets = new Set<Socket>();
@@ -816,6 +894,13 @@ async function listen(t: TestContext, tree: LauncherTree, onConnection: (socket:
     server.close();
   });
   return server;
+}
+
+async function writeSlowly(socket: Socket, bytes: Uint8Array): Promise<void> {
+  for (const byte of bytes) {
+    socket.write(Uint8Array.of(byte));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 async function requestOf(
@@ -838,5 +923,7 @@ function ownSession(): number {
 }
 
 function definedOf(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

@@ -112,17 +112,20 @@ async function runCase(item: Case, family: Family, workplace: Workplace, server:
   const actual = await observe(item, family, `${homccProgram} `, workplace);
   const steps = stepsOf(item);
   const calls = steps.map((step) => (expectationOf(step, family) === "none" ? 0 : (step.calls ?? 1)));
-  const jobs = (await workplace.jobs(jobsBefore + sum(calls))).slice(jobsBefore);
-
-  const differences = steps.flatMap((step, i) => {
+  const differences = steps.flatMap((_, i) => numbered(i, compareRuns(item, expected[i], actual[i])));
+  // A command that went wrong may have ended before its last call.
+  const jobs = (await workplace.jobs(differences.length > 0 ? 0 : jobsBefore + sum(calls))).slice(jobsBefore);
+  for (const [i, step] of steps.entries()) {
     const own = jobs.slice(sum(calls.slice(0, i)), sum(calls.slice(0, i + 1)));
-    return [
-      ...compareRuns(item, expected[i], actual[i]),
-      ...own.flatMap((job) => checkPlace(expectationOf(step, family), job, server.address)),
-    ].map((text) => `step ${i + 1}: ${text}`);
-  });
-  if (jobs.length > sum(calls)) differences.push(`${jobs.length} jobs were recorded instead of ${sum(calls)}`);
+    const expectation = expectationOf(step, family);
+    differences.push(...numbered(i, own.flatMap((job) => checkPlace(expectation, job, server.address))));
+  }
+  if (jobs.length !== sum(calls)) differences.push(`${jobs.length} jobs were recorded instead of ${sum(calls)}`);
   assert.deepEqual(differences, []);
+}
+
+function numbered(index: number, texts: readonly string[]): string[] {
+  return texts.map((text) => `step ${index + 1}: ${text}`);
 }
 
 function stepsOf(item: Case): readonly Step[] {

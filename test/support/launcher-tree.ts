@@ -20,7 +20,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { agentIdentityOf } from "@homcc/launch/agent-identity";
 import { launchPaths } from "@homcc/launch/paths";
-import { type LaunchCall, type LaunchServer, serveLaunches, type ServeLaunchesOptions } from "@homcc/launch/server";
+import {
+  type LaunchCall,
+  type LaunchServer,
+  serveLaunches,
+  type ServeLaunchesOptions,
+} from "@homcc/launch/server";
 import { endProcesses, listProcesses } from "./processes.ts";
 
 export type LauncherKind = "native" | "twin";
@@ -133,7 +138,6 @@ export class LauncherTree {
   ): Promise<LaunchServer> {
     const path = this.socketPath();
     mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
-    rmSync(path, { force: true });
     const identity = agentIdentityOf(join(this.root, "dist/agent.mjs"));
     const server = await serveLaunches({ path, identity, onLaunch, closeGraceMs: 0, ...options });
     this.#servers.push(server);
@@ -195,8 +199,14 @@ function builtLauncher(kind: LauncherKind): string {
   for (const name of ["build.sh", "launcher.c"]) {
     copyFileSync(join(repository, "native", name), join(root, "native", name));
   }
-  const environment = { ...process.env, ...(kind === "twin" ? { PATH: pathWithoutCompiler(root), CC: "" } : {}) };
-  execFileSync("/bin/sh", [join(root, "native/build.sh")], { env: environment, stdio: ["ignore", "ignore", "pipe"] });
+  const environment = {
+    ...process.env,
+    ...(kind === "twin" ? { PATH: pathWithoutCompiler(root), CC: "" } : {}),
+  };
+  execFileSync("/bin/sh", [join(root, "native/build.sh")], {
+    env: environment,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const program = join(root, "bin/homcc");
   built.set(kind, program);
   return program;

@@ -193,11 +193,27 @@ async function follow(
     case "execute":
       return { kind: "ended", end: await runNamed(reply, request, environment) };
     case "supervise":
-      socket.write(encodeEnded(await runNamed(reply, request, environment)));
-      return undefined;
+      return supervise(reply, request, environment, socket);
     default:
       return reply satisfies never;
   }
+}
+
+/** `undefined`: the agent has the last word, unless we were told to end meanwhile. */
+async function supervise(
+  reply: Extract<LaunchReply, { kind: "supervise" }>,
+  request: LaunchRequest,
+  environment: Environment,
+  socket: Socket,
+): Promise<Outcome | undefined> {
+  let received: NodeJS.Signals | undefined;
+  const end = await runNamed(reply, request, environment, (signal) => {
+    received = signal;
+  });
+  if (received !== undefined)
+    return { kind: "ended", end: { kind: "signal", signal: constants.signals[received] } };
+  socket.write(encodeEnded(end));
+  return undefined;
 }
 
 /** An empty `argv` stands for the call's own compiler and arguments. */
@@ -205,10 +221,11 @@ async function runNamed(
   { program, argv }: Extract<LaunchReply, { kind: "execute" | "supervise" }>,
   request: LaunchRequest,
   environment: Environment,
+  onSignal?: (signal: NodeJS.Signals) => void,
 ): Promise<LaunchEnd> {
   return argv.length === 0
-    ? await runCompiler(request.compilerPath, request.argv, environment)
-    : await runCompiler(program, argv, environment);
+    ? await runCompiler(request.compilerPath, request.argv, environment, onSignal)
+    : await runCompiler(program, argv, environment, onSignal);
 }
 
 /** A compiler dies when nobody reads what it prints. */

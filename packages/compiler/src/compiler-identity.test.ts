@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { CompilerIdentities } from "./compiler-identity.ts";
@@ -23,7 +31,10 @@ function script(path: string, text: string): string {
 test("gcc and clang are what they answer, under any name", async (t) => {
   const folder = temporaryFolder(t);
   const identities = new CompilerIdentities();
-  for (const [name, family] of [["g++", "gcc"], ["clang++", "clang"]] as const) {
+  for (const [name, family] of [
+    ["g++", "gcc"],
+    ["clang++", "clang"],
+  ] as const) {
     const driver = findProgram(name, searchPath);
     if (driver === undefined) return t.skip(`needs ${name}`);
     const link = join(folder, `my-${name}-17`);
@@ -40,7 +51,10 @@ test("gcc and clang are what they answer, under any name", async (t) => {
 
 test("a script that runs a compiler is a wrapper of it", async (t) => {
   const folder = temporaryFolder(t);
-  for (const [name, family] of [["g++", "gcc"], ["clang++", "clang"]] as const) {
+  for (const [name, family] of [
+    ["g++", "gcc"],
+    ["clang++", "clang"],
+  ] as const) {
     if (findProgram(name, searchPath) === undefined) return t.skip(`needs ${name}`);
     const wrapper = script(join(folder, `wrapped-${family}`), `exec ${name} -DWRAPPED "$@"`);
     const identity = await new CompilerIdentities().identify(wrapper, environment);
@@ -56,7 +70,16 @@ test("other programs, launchers and preprocessors are neither", async (t) => {
   const identities = new CompilerIdentities();
   const impostor = script(join(folder, "ccache"), 'exec g++ "$@"');
   symlinkSync(impostor, join(folder, "g++"));
-  const paths = ["/bin/ls", "/bin/true", "/usr/bin/as", "/usr/bin/cpp", "/no/such/g++", folder, impostor, join(folder, "g++")];
+  const paths = [
+    "/bin/ls",
+    "/bin/true",
+    "/usr/bin/as",
+    "/usr/bin/cpp",
+    "/no/such/g++",
+    folder,
+    impostor,
+    join(folder, "g++"),
+  ];
   for (const path of paths) {
     const { family } = await identities.identify(path, environment);
     assert.equal(family, "neither", path);

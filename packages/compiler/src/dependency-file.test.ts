@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { parseDependencyFile, prerequisitesOf } from "./dependency-file.ts";
 
 /** A name as gcc writes it. */
@@ -20,7 +20,10 @@ function quote(name: string): string {
 }
 
 const names = fc
-  .array(fc.constantFrom("a", "b", " ", "\t", "$", "#", ":", "\\", "ä", "/", "..", "'", "%", "*"), { minLength: 1, maxLength: 10 })
+  .array(fc.constantFrom("a", "b", " ", "\t", "$", "#", ":", "\\", "ä", "/", "..", "'", "%", "*"), {
+    minLength: 1,
+    maxLength: 10,
+  })
   .map((parts) => `${parts.join("")}.h`);
 
 test("what a writer with the compilers' rules wrote is read again", () => {
@@ -28,7 +31,9 @@ test("what a writer with the compilers' rules wrote is read again", () => {
   fc.assert(
     fc.property(names, continued, fc.constantFrom("\n", "\r\n"), (target, written, lineEnd) => {
       const prerequisites = written.map(([name]) => name);
-      const words = written.map(([name, isContinued]) => `${isContinued ? ` \\${lineEnd}` : ""} ${quote(name)}`);
+      const words = written.map(
+        ([name, isContinued]) => `${isContinued ? ` \\${lineEnd}` : ""} ${quote(name)}`,
+      );
       const phony = prerequisites.map((name) => `${quote(name)}:${lineEnd}`).join(lineEnd);
       const text = `${quote(target)}:${words.join("")}${lineEnd}${phony}`;
       const [first, ...rest] = parseDependencyFile(text);
@@ -43,19 +48,37 @@ test("what a writer with the compilers' rules wrote is read again", () => {
 
 test("any text is read without an error and to its end", () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom("\\", " ", "\n", "\r", "$", "#", ":", "a", "\t") }), (text) => {
-      parseDependencyFile(text);
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom("\\", " ", "\n", "\r", "$", "#", ":", "a", "\t") }),
+      (text) => {
+        parseDependencyFile(text);
+      },
+    ),
   );
 });
 
 test("a last line without its end, several targets and empty text", () => {
-  assert.deepEqual(parseDependencyFile("a.o b.o: x.h"), [{ targets: ["a.o", "b.o"], prerequisites: ["x.h"] }]);
+  assert.deepEqual(parseDependencyFile("a.o b.o: x.h"), [
+    { targets: ["a.o", "b.o"], prerequisites: ["x.h"] },
+  ]);
   assert.deepEqual(parseDependencyFile(""), []);
   assert.deepEqual(prerequisitesOf("a.o: x.h x.h\nb.o: x.h y.h\n"), ["x.h", "y.h"]);
 });
 
-const odd = ["a b.h", "a$b.h", "a#b.h", "a:b.h", "ä.h", "a\\b.h", "a\\ b.h", "a\\\\ b.h", "a\\#b.h", "a'b.h", "a: b.h", "a%*.h"];
+const odd = [
+  "a b.h",
+  "a$b.h",
+  "a#b.h",
+  "a:b.h",
+  "ä.h",
+  "a\\b.h",
+  "a\\ b.h",
+  "a\\\\ b.h",
+  "a\\#b.h",
+  "a'b.h",
+  "a: b.h",
+  "a%*.h",
+];
 // clang takes a backslash in a name for a slash when it lists it.
 const cases = [
   { compiler: "gcc", listed: odd },
@@ -69,9 +92,15 @@ for (const { compiler, listed } of cases) {
     for (const name of listed) writeFileSync(join(folder, name), "");
     const source = "s: $# ö.c";
     writeFileSync(join(folder, source), listed.map((name) => `#include "${name}"\n`).join(""));
-    const text = execFileSync(compiler, ["-M", "-MP", "-nostdinc", "-ffreestanding", source], { cwd: folder, encoding: "utf8" });
+    const text = execFileSync(compiler, ["-M", "-MP", "-nostdinc", "-ffreestanding", source], {
+      cwd: folder,
+      encoding: "utf8",
+    });
     const [rule] = parseDependencyFile(text);
-    assert.deepEqual(rule?.prerequisites.filter((name) => !name.endsWith("stdc-predef.h")), [source, ...listed]);
+    assert.deepEqual(
+      rule?.prerequisites.filter((name) => !name.endsWith("stdc-predef.h")),
+      [source, ...listed],
+    );
     return undefined;
   });
 }

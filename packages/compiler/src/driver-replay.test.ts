@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { quotedWords, replayDriver, type Replay } from "./driver-replay.ts";
 import { findProgram } from "./find-program.ts";
 
@@ -12,14 +12,25 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 function setUp(t: TestContext): string {
   const folder = mkdtempSync("/tmp/driver-replay-");
   t.after(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, "a $b.cpp"), "#include <string>\nint f(const char *s) { return std::string(s).size() + N; }\n");
+  writeFileSync(
+    join(folder, "a $b.cpp"),
+    "#include <string>\nint f(const char *s) { return std::string(s).size() + N; }\n",
+  );
   return folder;
 }
 
 const variants = [
   { name: "gcc", program: "g++", args: ["-march=native", "-O2", "-g"] },
-  { name: "gcc, split debug information and -pipe", program: "g++", args: ["-march=native", "-pipe", "-g", "-gsplit-dwarf"] },
-  { name: "gcc, link-time optimisation", program: "g++", args: ["-mtune=native", "-flto", "-frandom-seed=1", "-g"] },
+  {
+    name: "gcc, split debug information and -pipe",
+    program: "g++",
+    args: ["-march=native", "-pipe", "-g", "-gsplit-dwarf"],
+  },
+  {
+    name: "gcc, link-time optimisation",
+    program: "g++",
+    args: ["-mtune=native", "-flto", "-frandom-seed=1", "-g"],
+  },
   { name: "clang", program: "clang++", args: ["-march=native", "-O2", "-g"] },
   { name: "clang with another assembler", program: "clang++", args: ["-march=native", "-fno-integrated-as"] },
 ];
@@ -30,7 +41,10 @@ for (const { name, program, args } of variants) {
     const folder = setUp(t);
     const argv = [program, "-DN=1", ...args, "-c", "a $b.cpp", "-o", "o $.o"];
     const environment = { PATH: searchPath };
-    assert.equal(spawnSync(compilerPath, argv.slice(1), { argv0: program, cwd: folder, env: environment }).status, 0);
+    assert.equal(
+      spawnSync(compilerPath, argv.slice(1), { argv0: program, cwd: folder, env: environment }).status,
+      0,
+    );
     const direct = readFileSync(join(folder, "o $.o"));
     rmSync(join(folder, "o $.o"));
     const family = program === "g++" ? "gcc" : "clang";
@@ -53,7 +67,14 @@ test("a wrapper's additions are in the steps", async (t) => {
   chmodSync(wrapper, 0o755);
   const argv = ["wrapper", "-c", "a $b.cpp"];
   const environment = { PATH: searchPath, TMPDIR: folder };
-  const steps = await replayDriver({ compilerPath: wrapper, family: "gcc", argv, cwd: folder, environment, terminal: {} });
+  const steps = await replayDriver({
+    compilerPath: wrapper,
+    family: "gcc",
+    argv,
+    cwd: folder,
+    environment,
+    terminal: {},
+  });
   assert.ok(steps?.[0]?.argv.includes("N=7 * 6"), steps?.[0]?.argv.join(" "));
   assert.ok(steps?.[1]?.argv.at(-1)?.startsWith("/tmp/"), "temporary files are in the job's /tmp");
 });
@@ -82,7 +103,14 @@ test("anything but one compile is not replayed", async (t) => {
   const environment = { PATH: searchPath };
   const steps = async (args: readonly string[]): Promise<unknown> => {
     const argv = ["g++", ...args];
-    return await replayDriver({ compilerPath: "/usr/bin/g++", family: "gcc", argv, cwd: folder, environment, terminal: {} });
+    return await replayDriver({
+      compilerPath: "/usr/bin/g++",
+      family: "gcc",
+      argv,
+      cwd: folder,
+      environment,
+      terminal: {},
+    });
   };
   assert.equal(await steps(["a $b.cpp", "-o", "program"]), undefined, "linking");
   assert.equal(await steps(["--no-such-option", "-c", "a $b.cpp"]), undefined, "unknown option");
@@ -91,7 +119,9 @@ test("anything but one compile is not replayed", async (t) => {
 
 test("words are read as the drivers quote them", () => {
   const quoted = (word: string): string => `"${word.replaceAll(/["\\$]/g, String.raw`\$&`)}"`;
-  const words = fc.array(fc.string({ unit: fc.constantFrom("a", " ", '"', "\\", "$", "'", "ä", "=") }), { minLength: 1 });
+  const words = fc.array(fc.string({ unit: fc.constantFrom("a", " ", '"', "\\", "$", "'", "ä", "=") }), {
+    minLength: 1,
+  });
   fc.assert(
     fc.property(words, (given) => {
       assert.deepEqual(quotedWords(` ${given.map(quoted).join(" ")}`), given);

@@ -13,9 +13,18 @@ export function mentionsAssembler(text: Buffer): boolean {
  * Operands of `.incbin` and `.include` in a string literal: the assembler opens them, and no compiler lists them. An
  * empty one is written elsewhere. What no assembler could read (`".include"` in a table of names) is none.
  */
-export function* assemblerOperands(text: Buffer, start: number, end: number, raw: boolean): Generator<string> {
+export function* assemblerOperands(
+  text: Buffer,
+  start: number,
+  end: number,
+  raw: boolean,
+): Generator<string> {
   for (const name of assemblerDirectives) {
-    for (let at = text.indexOf(name, start, "latin1"); at >= 0 && at < end; at = text.indexOf(name, at + 1, "latin1")) {
+    for (
+      let at = text.indexOf(name, start, "latin1");
+      at >= 0 && at < end;
+      at = text.indexOf(name, at + 1, "latin1")
+    ) {
       const before = text.toString("latin1", Math.max(0, at - 2), at);
       const rest = text.toString("latin1", at + name.length, at + name.length + maxOperandBytes);
       const isStatement = /(^|["(\s;:]|\\[nt])$/.test(before);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { LinkWalk } from "./link-walk.ts";
 
 function temporaryFolder(): { path: string } & Disposable {
@@ -27,7 +27,12 @@ test("a path through `..` behind a link means what it means to the kernel", () =
 test("a missing path is represented by its first missing component", () => {
   using folder = temporaryFolder();
   const resolved = new LinkWalk().resolve(`${folder.path}/no/such/file.h`);
-  assert.deepEqual(resolved, { kind: "absent", path: join(folder.path, "no"), folder: folder.path, name: "no" });
+  assert.deepEqual(resolved, {
+    kind: "absent",
+    path: join(folder.path, "no"),
+    folder: folder.path,
+    name: "no",
+  });
 });
 
 test("a file used as a folder and a circle of links are blocked, not absent", () => {
@@ -62,7 +67,8 @@ test("random walks through a tree with links end where realpath ends", () => {
         real = undefined;
       }
       if (real !== undefined) assert.equal(resolved.path, real);
-      else assert.ok(resolved.kind === "absent" || resolved.kind === "blocked", `${path} is ${resolved.kind}`);
+      else
+        assert.ok(resolved.kind === "absent" || resolved.kind === "blocked", `${path} is ${resolved.kind}`);
     }),
   );
 });

@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { hasCode } from "@homcc/observability/error";
@@ -36,7 +48,8 @@ function layOut(entries: readonly ToolchainEntry[], root: string): void {
 function addInput(path: string, root: string): void {
   const walk = new LinkWalk();
   const resolved = walk.resolve(path);
-  for (const folder of [...walk.crossed, dirname(resolved.path)]) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of [...walk.crossed, dirname(resolved.path)])
+    mkdirSync(join(root, folder), { recursive: true });
   for (const [link, target] of walk.links) {
     mkdirSync(join(root, dirname(link)), { recursive: true });
     spawnSync("ln", ["-sfn", target, join(root, link)]);
@@ -46,7 +59,8 @@ function addInput(path: string, root: string): void {
 
 const sources = {
   "hello.c": '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n',
-  "hello.cpp": '#include <iostream>\n#include <vector>\nint main() { std::vector<int> v{1, 2}; std::cout << v.size(); }\n',
+  "hello.cpp":
+    "#include <iostream>\n#include <vector>\nint main() { std::vector<int> v{1, 2}; std::cout << v.size(); }\n",
 };
 const drivers: readonly { family: CompilerFamily; names: readonly [string, string] }[] = [
   { family: "gcc", names: ["gcc", "g++"] },
@@ -55,7 +69,8 @@ const drivers: readonly { family: CompilerFamily; names: readonly [string, strin
 for (const { family, names } of drivers) {
   test(`${family} works in a root of nothing but its toolchain and the headers, with equal results`, async (t) => {
     if (process.getuid?.() !== 0) return t.skip("needs root");
-    if (names.some((name) => findProgram(name, searchPath) === undefined)) return t.skip(`needs ${names.join(" and ")}`);
+    if (names.some((name) => findProgram(name, searchPath) === undefined))
+      return t.skip(`needs ${names.join(" and ")}`);
     const folder = temporaryFolder(t);
     const inspector = new ToolchainInspector();
     for (const [index, [name, text]] of Object.entries(sources).entries()) {
@@ -77,7 +92,11 @@ for (const { family, names } of drivers) {
         const environment = { PATH: searchPath, PWD: "/" };
         const direct = spawnSync(driver, args, { cwd: "/", env: environment, encoding: "utf8" });
         const confined = spawnSync("chroot", [root, driver, ...args], { env: environment, encoding: "utf8" });
-        assert.deepEqual([direct.status, confined.status, confined.stderr], [0, 0, ""], `${name} ${flags.join(" ")}`);
+        assert.deepEqual(
+          [direct.status, confined.status, confined.stderr],
+          [0, 0, ""],
+          `${name} ${flags.join(" ")}`,
+        );
         for (const file of files) {
           const equal = readFileSync(join(work, file)).equals(readFileSync(join(root, work, file)));
           assert.ok(equal, `${file} of ${name} with ${flags.join(" ")}`);
@@ -94,13 +113,20 @@ test("entries are sorted, unique, complete with their folders, and give the dige
   const toolchain = await new ToolchainInspector().inspect(driver, { family: "gcc", path: searchPath });
   const paths = toolchain.entries.map(({ path }) => path);
   assert.deepEqual(paths, [...new Set(paths)].sort());
-  const folders = new Set(toolchain.entries.filter(({ kind }) => kind === "directory").map(({ path }) => path));
+  const folders = new Set(
+    toolchain.entries.filter(({ kind }) => kind === "directory").map(({ path }) => path),
+  );
   for (const path of paths) assert.ok(dirname(path) === "/" || folders.has(dirname(path)), path);
   assert.equal(toolchain.digest, manifestDigest(toolchain.entries));
   for (const name of ["cc1plus", "as", "g++", "libc.so.6", "stddef.h"]) {
-    assert.ok(paths.some((path) => path.endsWith(`/${name}`)), name);
+    assert.ok(
+      paths.some((path) => path.endsWith(`/${name}`)),
+      name,
+    );
   }
-  assert.ok(!paths.some((path) => path.endsWith("/lto1") || path.endsWith(".a") || path.startsWith("/usr/include")));
+  assert.ok(
+    !paths.some((path) => path.endsWith("/lto1") || path.endsWith(".a") || path.startsWith("/usr/include")),
+  );
   return undefined;
 });
 
@@ -111,7 +137,10 @@ function privateCompiler(t: TestContext): { inspect: () => Promise<Toolchain>; f
   const folder = temporaryFolder(t);
   copyFileSync(realpathSync("/usr/bin/as"), join(folder, "as"));
   const inspector = new ToolchainInspector({ recheckMs: 0 });
-  return { folder, inspect: async () => await inspector.inspect(gcc, { family: "gcc", path: `${folder}:${searchPath}` }) };
+  return {
+    folder,
+    inspect: async () => await inspector.inspect(gcc, { family: "gcc", path: `${folder}:${searchPath}` }),
+  };
 }
 
 test("a changed file, a new file found first and a changed PATH are seen", async (t) => {
@@ -145,7 +174,13 @@ test("two inspectors agree, and a remembered digest is used after a restart", as
   // A remembered digest is believed while the stat is the same.
   const cc1 = first.entries.find(({ path }) => path.endsWith("/cc1"));
   assert.ok(cc1?.kind === "file");
-  writeFileSync(cacheFile, text.replace(cc1.digest, cc1.digest.replaceAll(/^./g, (hex) => (hex === "0" ? "1" : "0"))));
+  writeFileSync(
+    cacheFile,
+    text.replace(
+      cc1.digest,
+      cc1.digest.replaceAll(/^./g, (hex) => (hex === "0" ? "1" : "0")),
+    ),
+  );
   const third = await new ToolchainInspector({ cacheFile }).inspect(driver, question);
   assert.notEqual(third.digest, first.digest);
   for (const damaged of ["", "[", "[[1,2]]", '[["/x",{"stamp":"s","digest":"no"}]]', "{}"]) {
@@ -161,7 +196,10 @@ test("concurrent calls share one inspection", async (t) => {
   if (driver === undefined) return t.skip("needs gcc");
   const inspector = new ToolchainInspector();
   const question = { family: "gcc", path: searchPath } as const;
-  const [first, second] = await Promise.all([inspector.inspect(driver, question), inspector.inspect(driver, question)]);
+  const [first, second] = await Promise.all([
+    inspector.inspect(driver, question),
+    inspector.inspect(driver, question),
+  ]);
   assert.equal(first, second);
   return undefined;
 });

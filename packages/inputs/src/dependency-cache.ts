@@ -209,7 +209,6 @@ function identityOf(path: string): string {
 /** Roughly what is held in memory: records are shared, lists and absent names are not. */
 function sizeOf(key: string, inputs: FoundInputs): number {
   const names = inputs.absent.reduce((sum, absent) => sum + 100 + absent.names.length * 60, 0);
-  return (
-    2 * key.length + names + inputs.files.length * 16 + (inputs.directories.length + inputs.links.size) * 200
-  );
+  const structure = (inputs.directories.length + inputs.links.size) * 200;
+  return 1000 + 2 * key.length + names + structure + inputs.files.length * 16;
 }

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
@@ -58,7 +66,11 @@ export class Project {
     };
   }
 
-  context(compilerPath: string, family: CompilerFamily, more: Partial<DiscoveryContext> = {}): DiscoveryContext {
+  context(
+    compilerPath: string,
+    family: CompilerFamily,
+    more: Partial<DiscoveryContext> = {},
+  ): DiscoveryContext {
     const { signal } = new AbortController();
     return { cwd: this.folder, environment: { PATH: searchPath }, compilerPath, family, signal, ...more };
   }

@@ -2,9 +2,9 @@ import type { Socket } from "node:net";
 import { decodeEnded, encodeReply } from "./codec.ts";
 import { FrameReader } from "./frame.ts";
 import type { LaunchReply, LaunchRequest, SupervisedEnd } from "./messages.ts";
-import { processEnd } from "./process-end.ts";
+import { processEnd, startTimeOf } from "./process-end.ts";
 
-/** One call of a launcher, as the agent sees it. After one of the last four methods nothing more is sent. */
+/** One call of a launcher, as the agent sees it. After `exit`, `killedBy`, `execute` or `abandon` nothing more is sent. */
 export interface LaunchCall {
   readonly request: LaunchRequest;
   /** Aborted when the launcher ends (Ctrl-C, SIGTERM, kill -9) before it had its final reply: nobody wants the result. */
@@ -81,12 +81,16 @@ export class SocketLaunchCall implements LaunchCall {
   async execute(program: string, argv: readonly string[]): Promise<void> {
     if (this.#state.kind === "gone") return;
     this.#requireOpen();
-    const connectionEnd = new Promise<void>((resolve) => {
-      this.#state = { kind: "executing", ended: resolve };
-    });
-    this.#socket.write(encodeReply({ kind: "execute", program, argv }));
+    const connectionEnd = Promise.withResolvers<void>();
+    this.#state = { kind: "executing", ended: connectionEnd.resolve };
+    const { pid } = this.request;
+    // Before the launcher knows: a compiler may be quicker than we look.
+    const startTime = await startTimeOf(pid);
     const stopWatching = new AbortController();
-    await Promise.race([connectionEnd, processEnd(this.request.pid, stopWatching.signal)]);
+    const ends = [connectionEnd.promise];
+    if (startTime !== undefined) ends.push(processEnd(pid, startTime, stopWatching.signal));
+    this.#socket.write(encodeReply({ kind: "execute", program, argv }));
+    await Promise.race(ends);
     stopWatching.abort();
     this.#socket.destroy();
   }

@@ -119,6 +119,7 @@ export function encodeEnded(end: SupervisedEnd): Uint8Array {
 export function decodeEnded({ type, payload }: Frame): SupervisedEnd {
   if (type !== frameTypes.ended) throw protocolError(`frame type ${type} instead of the end of a program`);
   const value = readNumber(payload, "the end of a program", 0, signalBase + 64);
+  if (value === signalBase) throw protocolError("signal 0 as the end of a program");
   return value < signalBase
     ? { kind: "exit", status: value }
     : { kind: "signal", signal: value - signalBase };

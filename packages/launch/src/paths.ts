@@ -39,7 +39,7 @@ export function launchPaths(
 }
 
 /** `$HOMCC_DIR` as an absolute path; `undefined` when unset or empty. */
-export function homccFolderOf(
+function homccFolderOf(
   environment: Readonly<Record<string, string | undefined>>,
   cwd: string,
 ): string | undefined {
@@ -107,7 +107,12 @@ export function preparePrivateFolder(path: string, uid: number): boolean {
 function makeFolders(path: string): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolders(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another launcher may have been first.
+    if (!existsSync(path)) throw error;
+  }
 }
 
 /** Not through a symbolic link: in /tmp somebody else could have made it. */

@@ -7,13 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
  */
 const lookIntervalMs = 500;
 
-/** Resolves when the process has ended or `signal` is aborted; without a readable /proc only by `signal`. */
-export async function processEnd(pid: number, signal: AbortSignal): Promise<void> {
-  const startTime = await startTimeOf(pid);
-  if (startTime === undefined) {
-    await aborted(signal);
-    return;
-  }
+/** Resolves when the process that began at `startTime` has ended, or `signal` is aborted. */
+export async function processEnd(pid: number, startTime: string, signal: AbortSignal): Promise<void> {
   try {
     do await delay(lookIntervalMs, undefined, { signal, ref: false });
     while ((await startTimeOf(pid)) === startTime);
@@ -22,8 +17,8 @@ export async function processEnd(pid: number, signal: AbortSignal): Promise<void
   }
 }
 
-/** Ticks since boot: with the pid it names one process for good. A zombie has ended. */
-async function startTimeOf(pid: number): Promise<string | undefined> {
+/** Ticks since boot: with the pid it names one process for good. `undefined` when it has ended or /proc is not there. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
   try {
     const status = await readFile(`/proc/${pid}/stat`, "latin1");
     // The name in parentheses is the program's own choice and may hold blanks and parentheses.
@@ -32,11 +27,4 @@ async function startTimeOf(pid: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, renameSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LaunchCall, SocketLaunchCall } from "./call.ts";
 import { decodeRequest, encodeReply, peekRequest, requestVersion } from "./codec.ts";
@@ -48,8 +49,8 @@ class SocketLaunchServer implements LaunchServer {
   readonly #options: ServeLaunchesOptions;
   readonly #server: Server;
   readonly #calls = new Set<Promise<void>>();
-  /** Inode of the socket's name while it is ours to remove. */
-  #nameInode: bigint | undefined;
+  /** Of the socket's file, while its name is ours to remove. */
+  #nameIdentity: string | undefined;
   #retired = false;
 
   constructor(options: ServeLaunchesOptions) {
@@ -63,14 +64,17 @@ class SocketLaunchServer implements LaunchServer {
 
   async listen(): Promise<void> {
     const { listenFd, path } = this.#options;
+    // Node removes the name that it has bound when it closes, whoever's it is by then: it never learns the real one.
+    const ownName = join(dirname(path), String(process.pid));
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.once("listening", resolve);
-      const where = listenFd === undefined ? { path } : { fd: listenFd };
+      const where = listenFd === undefined ? { path: ownName } : { fd: listenFd };
       this.#server.listen({ ...where, backlog: listenBacklog });
     });
+    if (listenFd === undefined) renameSync(ownName, path);
     this.#server.on("error", (error) => this.#options.onError?.(error));
-    this.#nameInode = lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+    this.#nameIdentity = identityOf(path);
   }
 
   async close(): Promise<void> {
@@ -147,9 +151,14 @@ class SocketLaunchServer implements LaunchServer {
 
   #removeName(): void {
     const { path } = this.#options;
-    if (this.#nameInode === undefined) return;
-    const inode = lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-    if (inode === this.#nameInode) unlinkSync(path);
-    this.#nameInode = undefined;
+    if (this.#nameIdentity === undefined) return;
+    if (identityOf(path) === this.#nameIdentity) unlinkSync(path);
+    this.#nameIdentity = undefined;
   }
+}
+
+/** With the time, because inodes are used again at once. */
+function identityOf(path: string): string | undefined {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return status === undefined ? undefined : `${status.ino}:${status.mtimeNs}`;
 }

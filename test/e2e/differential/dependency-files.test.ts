@@ -32,7 +32,6 @@ const spellings = [
   "-Wp,-MD,a.dep",
   "-Wp,-MMD,out/a.dep",
   "-Wp,-MD,a.dep -MT target",
-  "-Wp,-MMD,a.dep,-MP",
   "--write-dependencies",
   "--write-user-dependencies",
 ];
@@ -56,6 +55,8 @@ const placed: Case[] = outputs.flatMap((output) =>
 );
 
 const others: readonly Case[] = [
+  // Only gcc hands the third word on as an option.
+  { name: "-Wp,-MMD,a.dep,-MP", files, command: "$CXX -Iinclude -c a.cpp -Wp,-MMD,a.dep,-MP", expect: { gcc: "remote", clang: "local:local-option" } },
   { name: "-MT alone", files, command: "$CXX -Iinclude -c a.cpp -MT x", expect: { gcc: "remote-error", clang: "remote" } },
   { name: "-MT with characters of Make", files, command: "$CXX -Iinclude -c a.cpp -MD -MT 'a\\#b:c'" },
   { name: "-MMD with -S", files, command: "$CXX -Iinclude -S a.cpp -MMD" },

@@ -12,7 +12,7 @@ export interface FoundCompiler {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Real paths of the programs that homcc has started further up, separated by `:`. */
-export const safeguardVariable = "_HOMCC_SAFEGUARD";
+const safeguardVariable = "_HOMCC_SAFEGUARD";
 /** Set by a launcher that was called through a masquerade link and hands over to the command line. */
 export const throughLinkVariable = "_HOMCC_THROUGH_LINK";
 

@@ -30,13 +30,14 @@ export async function runCompiler(
   program: string,
   argv: readonly string[],
   environment: Environment,
+  onSignal: (signal: NodeJS.Signals) => void = ignore,
 ): Promise<LaunchEnd> {
   const child = spawn(program, argv.slice(1), {
     argv0: argv[0] ?? program,
     env: { ...guardedEnvironment(environment, program) },
     stdio: inheritedStdio(environment),
   });
-  const stopForwarding = forwardSignals(child);
+  const stopForwarding = forwardSignals(child, onSignal);
   try {
     return await endOf(child);
   } catch (error) {
@@ -65,8 +66,9 @@ async function endOf(child: ChildProcess): Promise<LaunchEnd> {
   });
 }
 
-function forwardSignals(child: ChildProcess): () => void {
+function forwardSignals(child: ChildProcess, onSignal: (signal: NodeJS.Signals) => void): () => void {
   const forward = (signal: NodeJS.Signals): void => {
+    onSignal(signal);
     child.kill(signal);
   };
   for (const signal of forwardedSignals) process.on(signal, forward);

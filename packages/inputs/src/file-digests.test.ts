@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { digestOf } from "@homcc/cas/digest";
+import type { Clock } from "@homcc/observability/clock";
+import { Project } from "./discovery.fixture.ts";
+import { FileDigests } from "./file-digests.ts";
+
+function clockAhead(milliseconds: number): Clock {
+  return { wallMs: () => Date.now() + milliseconds, monotonicMs: () => performance.now() };
+}
+
+test("digests of files of all sizes, with their times", async (t) => {
+  const project = new Project(t);
+  const digests = new FileDigests();
+  for (const sizeBytes of [0, 1, 4096, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 3 << 20]) {
+    const bytes = randomBytes(sizeBytes);
+    const path = project.write(`${sizeBytes}`);
+    writeFileSync(path, bytes);
+    const record = await digests.record(path);
+    assert.equal(record?.entry.digest, digestOf(bytes));
+    assert.equal(record?.entry.mtimeNs, statSync(path, { bigint: true }).mtimeNs);
+    const read = await digests.read(path);
+    assert.ok(read !== undefined && bytes.equals(read.bytes));
+  }
+});
+
+test("a settled file is read once, a young one every time", async (t) => {
+  const project = new Project(t);
+  const path = project.write("x", "old");
+  for (const [aheadMs, expected] of [
+    [60_000, "old"],
+    [0, "new"],
+  ] as const) {
+    writeFileSync(path, "old");
+    const before = statSync(path);
+    const digests = new FileDigests({ clock: clockAhead(aheadMs) });
+    const stats = statSync(path, { bigint: true });
+    await digests.record(path, stats);
+    writeFileSync(path, "new");
+    utimesSync(path, before.mtime, before.mtime);
+    // As if the file system's clock had not moved: the very same stat.
+    const record = await digests.record(path, stats);
+    assert.equal(record?.entry.digest, digestOf(Buffer.from(expected)));
+  }
+});
+
+test("a time in the future is never trusted", async (t) => {
+  const project = new Project(t);
+  const path = project.write("x", "a");
+  utimesSync(path, Date.now() / 1000 + 9000, Date.now() / 1000 + 9000);
+  const record = await new FileDigests({ clock: clockAhead(60_000) }).record(path);
+  assert.equal(record?.settled, false);
+});
+
+test("equal contents and time give the same entry again", async (t) => {
+  const project = new Project(t);
+  const path = project.write("x", "a");
+  const digests = new FileDigests();
+  const first = await digests.record(path);
+  const second = await digests.record(path);
+  assert.equal(first?.entry, second?.entry);
+});
+
+test("what is no readable regular file has no record", async (t) => {
+  const project = new Project(t);
+  const digests = new FileDigests();
+  mkdirSync(project.at("folder"));
+  symlinkSync("nowhere", project.at("link"));
+  for (const name of ["folder", "link", "missing"])
+    assert.equal(await digests.record(project.at(name)), undefined, name);
+});
+
+test("concurrent requests for a large file share one reading; a growing file is no error", async (t) => {
+  const project = new Project(t);
+  const path = project.write("x");
+  truncateSync(path, 5 << 20);
+  const digests = new FileDigests();
+  const [first, second] = await Promise.all([digests.record(path), digests.record(path)]);
+  assert.equal(first, second);
+});
+
+test("the number of records is bounded", async (t) => {
+  const project = new Project(t);
+  const digests = new FileDigests({ maxFiles: 10, clock: clockAhead(60_000) });
+  const paths = Array.from({ length: 50 }, (_, index) => project.write(`${index}`, `${index}`));
+  const first = await Promise.all(paths.map((path) => digests.record(path)));
+  const again = await digests.record(paths[0] ?? "");
+  assert.notEqual(again, first[0]);
+  assert.equal(await digests.record(paths[49] ?? ""), first[49]);
+});

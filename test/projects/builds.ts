@@ -1,0 +1,84 @@
+import { mkdir, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { JobRecord } from "@homcc/homcc/job-log";
+import { runCommand } from "../support/command.ts";
+import { homccProgram } from "../support/repository.ts";
+import { createWorkplace, systemPath } from "../support/workplace.ts";
+import { startAwayServer } from "./away-server.ts";
+import { type Objects, readObjects } from "./objects.ts";
+import type { Project } from "./project.ts";
+import { unpackSource } from "./source-packages.ts";
+
+export interface Build {
+  readonly objects: Objects;
+  readonly seconds: number;
+}
+
+export interface RemoteBuild extends Build {
+  readonly jobs: readonly JobRecord[];
+}
+
+export interface BuildSite {
+  readonly project: Project;
+  /** The upstream archive. */
+  readonly archive: string;
+  /** The client's: the project is unpacked below it, always under the same path. */
+  readonly clientFolder: string;
+}
+
+/** A build that hangs is ended; the largest take some minutes on two cores. */
+const buildTimeoutMs = 1_200_000;
+const jobsAtOnce = Math.max(4, availableParallelism());
+
+export function buildPlainly(site: BuildSite): Promise<Build> {
+  return build(site, "", {});
+}
+
+/** Builds with an agent of its own, on a server of its own for which the `hidden` folders are empty. */
+export async function buildThroughHomcc(
+  site: BuildSite,
+  serverFolder: string,
+  hidden: readonly string[],
+): Promise<RemoteBuild> {
+  await mkdir(serverFolder);
+  await using server = await startAwayServer({ folder: serverFolder, hidden, slots: jobsAtOnce });
+  await using workplace = await createWorkplace({
+    parent: site.clientFolder,
+    hosts: `${server.address}/${jobsAtOnce}`,
+    forbidLocal: false,
+  });
+  const output = await build(site, homccProgram, workplace.environment());
+  return { ...output, jobs: await workplace.jobs() };
+}
+
+async function build(
+  { project, archive, clientFolder }: BuildSite,
+  launcher: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Build> {
+  const folder = join(clientFolder, project.name);
+  await rm(folder, { recursive: true, force: true });
+  await unpackSource(archive, folder);
+  const { c, cxx } = project.compilers;
+  const startMs = performance.now();
+  const result = await runCommand(["/bin/sh", "-ec", project.script], {
+    cwd: folder,
+    environment: {
+      PATH: systemPath,
+      HOME: clientFolder,
+      ...environment,
+      CC: `${launcher} ${c}`.trim(),
+      CXX: `${launcher} ${cxx}`.trim(),
+      LAUNCHER: launcher,
+      JOBS: String(jobsAtOnce),
+    },
+    timeoutMs: buildTimeoutMs,
+  });
+  const seconds = (performance.now() - startMs) / 1000;
+  if (result.status !== 0) {
+    const output = `${result.stdout.slice(-4_000)}\n${result.stderr.slice(-4_000)}`;
+    throw new Error(`${project.name} ${launcher === "" ? "plain" : "through homcc"}: status ${result.status}\n${output}`);
+  }
+  return { objects: await readObjects(folder), seconds };
+}

@@ -1,0 +1,75 @@
+/** A free software project as Debian has it, and how its own build system is called. */
+export interface Project {
+  readonly name: string;
+  /** Debian's source package; its upstream part is built, without Debian's patches. */
+  readonly sourcePackage: string;
+  /** Programs its build needs besides the compiler. */
+  readonly programs: readonly string[];
+  /** Plain compilers of `$CC` and `$CXX`. */
+  readonly compilers: { readonly c: string; readonly cxx: string };
+  /**
+   * Shell commands in the source's folder. `$CC` and `$CXX` are the compilers, plain or with homcc before them,
+   * `$LAUNCHER` is homcc or nothing, `$JOBS` is the number of jobs at once.
+   */
+  readonly script: string;
+}
+
+const gnu = { c: "gcc", cxx: "g++" };
+const llvm = { c: "clang", cxx: "clang++" };
+
+/** CMake's own choice of the compiler, which is `/usr/bin/cc` or `/usr/bin/c++`. */
+const cmake = (options: string): string =>
+  `cmake -S . -B build -DCMAKE_C_COMPILER_LAUNCHER=$LAUNCHER -DCMAKE_CXX_COMPILER_LAUNCHER=$LAUNCHER ${options}`;
+
+/** The smallest: C with a plain Makefile. */
+export const lua: Project = {
+  name: "lua",
+  sourcePackage: "lua5.4",
+  programs: ["make", "gcc"],
+  compilers: gnu,
+  script: 'make -C src -j$JOBS linux-noreadline CC="$CC -std=gnu99" MYCFLAGS=-g',
+};
+
+export const projects: readonly Project[] = [
+  lua,
+  {
+    // A plain Makefile with dependency files, an assembler source, and several hundred lines of flags.
+    name: "zstd",
+    sourcePackage: "libzstd",
+    programs: ["make", "gcc", "xz"],
+    compilers: gnu,
+    script: 'make -C lib -j$JOBS libzstd.a libzstd CC="$CC"',
+  },
+  {
+    // autoconf and libtool; the parser, the opcodes and sqlite3.h are generated, each source is compiled by itself.
+    name: "sqlite",
+    sourcePackage: "sqlite3",
+    programs: ["make", "gcc", "xz", "tclsh"],
+    compilers: gnu,
+    script:
+      './configure --disable-amalgamation --disable-tcl --disable-readline CC="$CC" CFLAGS="-O1 -g" && make -j$JOBS libsqlite3.la',
+  },
+  {
+    // Template-heavy C++, CMake's default compiler.
+    name: "fmt",
+    sourcePackage: "fmtlib",
+    programs: ["cmake", "ninja", "g++"],
+    compilers: gnu,
+    script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=Debug")} && ninja -C build -j$JOBS`,
+  },
+  {
+    name: "fmt-clang",
+    sourcePackage: "fmtlib",
+    programs: ["cmake", "ninja", "clang++"],
+    compilers: llvm,
+    script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++")} && ninja -C build -j$JOBS`,
+  },
+  {
+    // Headers that a program of the same build generates.
+    name: "flatbuffers",
+    sourcePackage: "flatbuffers",
+    programs: ["cmake", "make", "g++", "xz"],
+    compilers: gnu,
+    script: `${cmake("-DCMAKE_BUILD_TYPE=RelWithDebInfo")} && make -C build -j$JOBS`,
+  },
+];
