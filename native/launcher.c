@@ -218,6 +218,19 @@ static _Noreturn void refuse_recursion(const char *name) {
 }
 
 /*
+ * A link whose name is a compiler's, or a program's that PATH has too, stands for that program; any other name is just
+ * another name of homcc.
+ */
+static bool is_masquerade(const char *name) {
+  if (strncmp(name, "homcc", 5) == 0) return false;
+  if (strstr(name, "cc") != NULL || strstr(name, "++") != NULL || strstr(name, "clang") != NULL) return true;
+  const char *path = getenv("PATH");
+  for (char *program; (program = next_program(name, &path)) != NULL; free(program))
+    if (!is_self(program)) return true;
+  return false;
+}
+
+/*
  * A masquerade link stands for the next program of its name behind the folder of the link, so that what the user put
  * before it (ccache, a wrapper) is not started a second time; only if there is none, for any other of that name.
  */
@@ -723,10 +736,10 @@ static void ask_agent(struct compiler compiler, char **argv) {
 int main(int argc, char **argv) {
   static char *no_arguments[] = {NULL};
   const char *name = argc > 0 ? base_name(argv[0]) : "homcc";
-  bool through_link = strncmp(name, "homcc", 5) != 0;
+  locate_self();
+  bool through_link = is_masquerade(name);
   bool without_agent = variable("HOMCC_NO_AGENT") != NULL;
   char **arguments = argc > 0 ? argv + 1 : no_arguments;
-  locate_self();
   if (!through_link && (arguments[0] == NULL || arguments[0][0] == '-')) {
     become_command_line(arguments, NULL);
     fprintf(stderr, "[HOMCC-ERROR] %s %s cannot be started\n", node_path == NULL ? "node" : node_path,

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { writeFiles } from "../support/files.ts";
+import { processesMentioning } from "../support/processes.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
 import { type Server, startServer } from "../support/server.ts";
@@ -102,8 +103,11 @@ test("with a compiler that is a script around the compiler", async () => {
 });
 
 test("what is no compiler is run unchanged", async () => {
+  const before = (await workplace.jobs()).length;
   const result = await workplace.run([homccProgram, "echo", "-c", "a.cpp"]);
   assert.deepEqual({ ...result }, { status: 0, signal: null, stdout: "-c a.cpp\n", stderr: "" });
+  const jobs = await workplace.jobs(before + 1);
+  assert.equal(jobs.at(-1)?.outcome, "not-a-compiler");
 });
 
 test("behind ccache: CCACHE_PREFIX", async (t) => {
@@ -132,7 +136,12 @@ test("a pipe behind it ends with it, although the agent lives on", async () => {
 });
 
 test("without an agent", async () => {
-  await expectRemote(1, "$HOMCC g++ -c a.cpp -o a.o", { HOMCC_NO_AGENT: "1", HOMCC_DIR: join(workplace.folder, "no-agent") });
+  const homccFolder = join(workplace.folder, "no-agent");
+  const environment = workplace.environment({ HOMCC_NO_AGENT: "1", HOMCC_DIR: homccFolder });
+  const result = await workplace.run([homccProgram, "g++", "-c", "a.cpp", "-o", "a.o"], { environment });
+  assert.deepEqual({ ...result }, { status: 0, signal: null, stdout: "", stderr: "" });
+  await readFile(join(workplace.project, "a.o"));
+  assert.deepEqual(processesMentioning(homccFolder), []);
 });
 
 test("--verbose says in one line where it ran", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { JobRecord } from "@homcc/homcc/job-log";
@@ -32,7 +32,7 @@ const buildTimeoutMs = 1_200_000;
 const jobsAtOnce = Math.max(4, availableParallelism());
 
 export function buildPlainly(site: BuildSite): Promise<Build> {
-  return build(site, "", {});
+  return build(site, {}, {});
 }
 
 /** Builds with an agent of its own, on a server of its own for which the `hidden` folders are empty. */
@@ -48,37 +48,55 @@ export async function buildThroughHomcc(
     hosts: `${server.address}/${jobsAtOnce}`,
     forbidLocal: false,
   });
-  const output = await build(site, homccProgram, workplace.environment());
+  const output = await build(site, workplace.environment(), await throughHomcc(site));
   return { ...output, jobs: await workplace.jobs() };
+}
+
+/** How the build meets homcc; empty for a plain build. */
+type Means = Readonly<Record<string, string>>;
+
+async function throughHomcc({ project, clientFolder }: BuildSite): Promise<Means> {
+  switch (project.entry) {
+    case "prefix":
+      return { CC: `${homccProgram} gcc` };
+    case "launcher":
+      return { LAUNCHER: homccProgram };
+    case "masquerade": {
+      const links = join(clientFolder, "links");
+      await rm(links, { recursive: true, force: true });
+      await mkdir(links);
+      await symlink(homccProgram, join(links, "gcc"));
+      return { PATH: `${links}:${systemPath}` };
+    }
+  }
 }
 
 async function build(
   { project, archive, clientFolder }: BuildSite,
-  launcher: string,
   environment: Readonly<Record<string, string>>,
+  means: Means,
 ): Promise<Build> {
   const folder = join(clientFolder, project.name);
   await rm(folder, { recursive: true, force: true });
   await unpackSource(archive, folder);
-  const { c, cxx } = project.compilers;
   const startMs = performance.now();
   const result = await runCommand(["/bin/sh", "-ec", project.script], {
     cwd: folder,
     environment: {
       PATH: systemPath,
       HOME: clientFolder,
-      ...environment,
-      CC: `${launcher} ${c}`.trim(),
-      CXX: `${launcher} ${cxx}`.trim(),
-      LAUNCHER: launcher,
+      CC: "gcc",
+      LAUNCHER: "",
       JOBS: String(jobsAtOnce),
+      ...environment,
+      ...means,
     },
     timeoutMs: buildTimeoutMs,
   });
   const seconds = (performance.now() - startMs) / 1000;
   if (result.status !== 0) {
     const output = `${result.stdout.slice(-4_000)}\n${result.stderr.slice(-4_000)}`;
-    throw new Error(`${project.name} ${launcher === "" ? "plain" : "through homcc"}: status ${result.status}\n${output}`);
+    throw new Error(`${project.name} could not be built: status ${result.status}\n${output}`);
   }
   return { objects: await readObjects(folder), seconds };
 }

@@ -17,7 +17,7 @@ export interface ObjectComparison {
 export async function readObjects(folder: string): Promise<Objects> {
   const names = await readdir(folder, { recursive: true });
   const objects = new Map<string, Buffer>();
-  for (const name of names.filter((candidate) => /\.(o|os|obj|lo)$/.test(candidate)).sort()) {
+  for (const name of names.filter((candidate) => /\.(o|os|obj)$/.test(candidate)).sort()) {
     objects.set(name, await readFile(join(folder, name)));
   }
   return objects;

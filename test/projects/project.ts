@@ -5,17 +5,17 @@ export interface Project {
   readonly sourcePackage: string;
   /** Programs its build needs besides the compiler. */
   readonly programs: readonly string[];
-  /** Plain compilers of `$CC` and `$CXX`. */
-  readonly compilers: { readonly c: string; readonly cxx: string };
   /**
-   * Shell commands in the source's folder. `$CC` and `$CXX` are the compilers, plain or with homcc before them,
-   * `$LAUNCHER` is homcc or nothing, `$JOBS` is the number of jobs at once.
+   * How homcc comes in: before the compiler's name in `$CC`, as CMake's `$LAUNCHER`, or as a link with the compiler's
+   * name that comes first in PATH.
+   */
+  readonly entry: "prefix" | "launcher" | "masquerade";
+  /**
+   * Shell commands in the source's folder. `$CC` is the C compiler, `$LAUNCHER` is homcc or nothing, `$JOBS` is the
+   * number of jobs at once.
    */
   readonly script: string;
 }
-
-const gnu = { c: "gcc", cxx: "g++" };
-const llvm = { c: "clang", cxx: "clang++" };
 
 /** CMake's own choice of the compiler, which is `/usr/bin/cc` or `/usr/bin/c++`. */
 const cmake = (options: string): string =>
@@ -26,42 +26,43 @@ export const lua: Project = {
   name: "lua",
   sourcePackage: "lua5.4",
   programs: ["make", "gcc"],
-  compilers: gnu,
+  entry: "prefix",
   script: 'make -C src -j$JOBS linux-noreadline CC="$CC -std=gnu99" MYCFLAGS=-g',
 };
 
 export const projects: readonly Project[] = [
   lua,
   {
-    // A plain Makefile with dependency files, an assembler source, and several hundred lines of flags.
+    // A plain Makefile with dependency files and an assembler source. It names its folder of objects after a digest of
+    // all flags and the compiler's name, which must therefore stay as it is.
     name: "zstd",
     sourcePackage: "libzstd",
     programs: ["make", "gcc", "xz"],
-    compilers: gnu,
-    script: 'make -C lib -j$JOBS libzstd.a libzstd CC="$CC"',
+    entry: "masquerade",
+    script: "make -C lib -j$JOBS libzstd.a",
   },
   {
     // autoconf and libtool; the parser, the opcodes and sqlite3.h are generated, each source is compiled by itself.
     name: "sqlite",
     sourcePackage: "sqlite3",
     programs: ["make", "gcc", "xz", "tclsh"],
-    compilers: gnu,
+    entry: "prefix",
     script:
-      './configure --disable-amalgamation --disable-tcl --disable-readline CC="$CC" CFLAGS="-O1 -g" && make -j$JOBS libsqlite3.la',
+      './configure --disable-amalgamation --disable-static --disable-tcl --disable-readline CC="$CC" CFLAGS="-O1 -g" && make -j$JOBS libsqlite3.la',
   },
   {
     // Template-heavy C++, CMake's default compiler.
     name: "fmt",
     sourcePackage: "fmtlib",
     programs: ["cmake", "ninja", "g++"],
-    compilers: gnu,
+    entry: "launcher",
     script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=Debug")} && ninja -C build -j$JOBS`,
   },
   {
     name: "fmt-clang",
     sourcePackage: "fmtlib",
     programs: ["cmake", "ninja", "clang++"],
-    compilers: llvm,
+    entry: "launcher",
     script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++")} && ninja -C build -j$JOBS`,
   },
   {
@@ -69,7 +70,7 @@ export const projects: readonly Project[] = [
     name: "flatbuffers",
     sourcePackage: "flatbuffers",
     programs: ["cmake", "make", "g++", "xz"],
-    compilers: gnu,
+    entry: "launcher",
     script: `${cmake("-DCMAKE_BUILD_TYPE=RelWithDebInfo")} && make -C build -j$JOBS`,
   },
 ];

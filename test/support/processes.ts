@@ -56,6 +56,13 @@ export function compilersOf(text: string): ProcessInfo[] {
   );
 }
 
+/** The agents whose folder is `homccFolder`. */
+export function agentsOf(homccFolder: string): ProcessInfo[] {
+  return processesMentioning(homccFolder).filter(({ commandLine }) =>
+    commandLine.some((word) => word.endsWith("/agent.mjs")),
+  );
+}
+
 /** `pid` and everything below it. */
 export function processTree(pid: number): ProcessInfo[] {
   const all = listProcesses();

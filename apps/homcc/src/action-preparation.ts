@@ -3,6 +3,7 @@ import type { Compilation } from "@homcc/compiler/compilation";
 import { replayDriver } from "@homcc/compiler/driver-replay";
 import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
+import { withInstalledLocales } from "@homcc/compiler/locales";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
@@ -29,6 +30,7 @@ export async function prepareAction(
   const forwarded = jobEnvironment(request.environment);
   if (forwarded.kind === "local")
     return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
+  const environment = withInstalledLocales(forwarded.environment, services.locales);
   // By its real path: `cc`, `c++-12` and a link in somebody's bin folder are one toolchain, on every machine.
   const toolchain = await services.toolchains.inspect(await realpath(compiler.driver), {
     family: compiler.family,
@@ -53,14 +55,14 @@ export async function prepareAction(
   if (discovery.kind === "local") return discovery;
   const walk = new LinkWalk();
   const outputs = await Promise.all(compilation.outputs.map((output) => declare(output, cwd, walk)));
-  const places = placesOf(outputs, cwd, forwarded.environment["PWD"], request.compilerPath, walk);
+  const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
   return {
     kind: "ready",
     action: {
       toolchain: toolchain.digest,
       steps,
       cwd,
-      environment: forwarded.environment,
+      environment,
       umask: request.umask,
       terminal: terminalOf(call),
       inputs: uniqueByPath([...places, ...discovery.entries]),
@@ -75,7 +77,7 @@ export async function prepareAction(
         family: toolchain.family,
         version: toolchain.version,
       },
-      locale: messageLocale(request.environment),
+      locale: messageLocale(environment),
       label: compilation.source,
       mappedVeto: compilation.mappedVeto,
     },
@@ -114,11 +116,9 @@ function placesOf(
   if (logicalCwd?.startsWith("/") === true) walk.resolve(logicalCwd);
   // The driver is run by its real path, but gcc also looks up its own name in PATH.
   walk.resolve(compilerPath);
+  const folders = [cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))];
   return [
-    ...[cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))].map((path): InputEntry => ({
-      kind: "directory",
-      path,
-    })),
+    ...folders.filter((path) => path !== "/").map((path): InputEntry => ({ kind: "directory", path })),
     ...[...walk.links].map(([path, target]): InputEntry => ({ kind: "symlink", path, target })),
   ];
 }
@@ -127,11 +127,8 @@ function placesOf(
 async function declare(output: string, cwd: string, walk: LinkWalk): Promise<DeclaredOutput> {
   const folder = walk.resolveIn(cwd, dirname(output));
   const path = join(folder.path, basename(output));
-  const exists = await lstat(path).then(
-    () => true,
-    () => false,
-  );
-  return { path, exists };
+  const status = await lstat(path).catch(() => undefined);
+  return status === undefined ? { path, exists: false } : { path, exists: true, mode: status.mode & 0o777 };
 }
 
 function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {

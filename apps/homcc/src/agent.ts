@@ -1,23 +1,11 @@
 /** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
-import { join } from "node:path";
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
-import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
-import { ProblemMemory } from "@homcc/config/problem";
 import { loadSettings } from "@homcc/config/load";
-import { InputDiscovery } from "@homcc/inputs/discovery";
-import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { serveLaunches } from "@homcc/launch/server";
-import { systemClock } from "@homcc/observability/clock";
 import { createLogger, serverLine } from "@homcc/observability/log";
-import { createLocalSlots } from "@homcc/scheduler/local-slots";
-import { SlotQueue } from "@homcc/scheduler/slots";
-import { agentFolder } from "./agent-folder.ts";
+import { createServices } from "./agent-services.ts";
 import { handleCall } from "./call.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { Servers } from "./servers.ts";
-import type { Services } from "./services.ts";
 
 const { values } = parseArgs({
   options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },
@@ -32,21 +20,8 @@ const environment = Object.fromEntries(
 );
 const { settings } = await loadSettings({ environment });
 const logger = createLogger("INFO", serverLine, (line) => process.stderr.write(line));
-const servers = new Servers(logger);
-const services: Services = {
-  clock: systemClock,
-  logger,
-  compilers: new CompilerIdentities(),
-  toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
-  discovery: new InputDiscovery(),
-  servers,
-  localSlots: createLocalSlots(undefined),
-  discoverySlots: new SlotQueue(availableParallelism()),
-  reported: new ProblemMemory(),
-  rootIdentity: ownRootIdentity(),
-};
-
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
+const services = await createServices(environment, logger, idle);
 const launchServer = await serveLaunches({
   path: socketPath,
   identity,
@@ -66,6 +41,6 @@ process.on("SIGINT", () => void shutDown("SIGINT"));
 async function shutDown(reason: string): Promise<void> {
   logger.info(`the agent ends: ${reason}`);
   await launchServer.close();
-  servers.close();
+  services.servers.close();
   process.exit(0);
 }

@@ -20,6 +20,7 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
     commandLine: request.options,
     cwd: request.cwd,
   });
+  services.idle.idleTimeoutMs = loaded.settings.agentIdleTimeoutMs;
   const log = jobLogger(call, loaded);
   if (loaded.fatal !== undefined) {
     log.error(describeError(loaded.fatal));

@@ -1,12 +1,13 @@
 /** Calls `onIdle` once nothing was busy for `idleTimeoutMs`. */
 export class IdleWatch {
-  readonly #idleTimeoutMs: number;
+  /** The latest job's wish; counts from the next time that nothing is busy. */
+  idleTimeoutMs: number;
   readonly #onIdle: () => void;
   #busyCount = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(idleTimeoutMs: number, onIdle: () => void) {
-    this.#idleTimeoutMs = idleTimeoutMs;
+    this.idleTimeoutMs = idleTimeoutMs;
     this.#onIdle = onIdle;
     this.#arm();
   }
@@ -24,6 +25,6 @@ export class IdleWatch {
   }
 
   #arm(): void {
-    this.#timer = setTimeout(this.#onIdle, this.#idleTimeoutMs);
+    this.#timer = setTimeout(this.#onIdle, this.idleTimeoutMs);
   }
 }

@@ -1,14 +1,13 @@
-import { writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { errnoOf } from "@homcc/cas/errno";
 import { agentIdentityOf, ownRootIdentity } from "@homcc/launch/agent-identity";
 import { decodeReply, encodeEnded, encodeRequest } from "@homcc/launch/codec";
 import { FrameReader } from "@homcc/launch/frame";
 import type { LaunchReply, LaunchRequest, TerminalSize } from "@homcc/launch/messages";
 import { launchPaths } from "@homcc/launch/paths";
+import { emit } from "./launcher/emit.ts";
 import {
   type Environment,
   findCompiler,
@@ -56,7 +55,7 @@ export async function launch(command: readonly string[], options: LaunchOptions 
     options: options.options ?? {},
   };
   const withoutAgent = (environment["HOMCC_NO_AGENT"] ?? "") !== "";
-  const end = withoutAgent ? undefined : await askAgent(call);
+  const end = withoutAgent ? await serveHere(call) : await askAgent(call);
   const lastEnd = end ?? (await runCompiler(compiler.path, call.argv, environment));
   return lastEnd.kind === "exit" ? lastEnd.status : dieBy(lastEnd.signal);
 }
@@ -67,6 +66,16 @@ interface Call {
   readonly environment: Environment;
   readonly installation: Installation;
   readonly options: Readonly<Record<string, string>>;
+}
+
+/** Does the agent's work in this process; `undefined` when that is not installed or the call cannot be described. */
+async function serveHere(call: Call): Promise<LaunchEnd | undefined> {
+  const request = describeCall(call);
+  const path = call.installation.withoutAgentPath;
+  if (request === undefined || !existsSync(path)) return undefined;
+  // A bundle of its own, so that calls with an agent do not load what they do not need.
+  const program: typeof import("./without-agent.ts") = await import(path);
+  return await program.callWithoutAgent(request);
 }
 
 /** `undefined` when no agent served the call. */
@@ -230,25 +239,3 @@ async function runNamed(
 
 /** A compiler dies when nobody reads what it prints. */
 const brokenPipe: Outcome = { kind: "ended", end: { kind: "signal", signal: constants.signals.SIGPIPE } };
-
-/** How long a descriptor that takes nothing right now is left alone: Node cannot wait for one that is not its own. */
-const fullPipeDelayMs = 2;
-
-/**
- * Writes everything, whatever the build made of the descriptor. Not by a stream: Node would make a pipe that other
- * programs share non-blocking. False when its reader is gone; what cannot be written otherwise (a full disk, a closed
- * descriptor) is lost, as it is for a compiler.
- */
-async function emit(descriptor: number, bytes: Uint8Array): Promise<boolean> {
-  for (let start = 0; start < bytes.byteLength;) {
-    try {
-      start += writeSync(descriptor, bytes, start);
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === "EPIPE") return false;
-      if (errno !== "EAGAIN") return true;
-      await delay(fullPipeDelayMs);
-    }
-  }
-  return true;
-}

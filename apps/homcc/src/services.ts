@@ -5,6 +5,7 @@ import type { InputDiscovery } from "@homcc/inputs/discovery";
 import type { Clock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { IdleWatch } from "./idle-watch.ts";
 import type { Servers } from "./servers.ts";
 
 /** What the calls of one agent share; built in `agent.ts`, the composition root. */
@@ -22,6 +23,9 @@ export interface Services {
   readonly discoverySlots: SlotQueue;
   /** Configuration problems that a user has been told about. */
   readonly reported: ProblemMemory;
+  readonly idle: Pick<IdleWatch, "idleTimeoutMs">;
+  /** Of this machine; the compiler takes any other for C. */
+  readonly locales: ReadonlySet<string>;
   /** Identity of the file system the agent sees. */
   readonly rootIdentity: string;
 }

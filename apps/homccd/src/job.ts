@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
+import { isLocaleKnown } from "@homcc/compiler/locales";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, HomccError } from "@homcc/observability/error";
@@ -9,7 +10,6 @@ import { toResultMessage } from "@homcc/protocol/result-message";
 import type { ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
 import { serverLimits } from "./command-limits.ts";
-import { isLocaleKnown } from "./locales.ts";
 
 /** A job message with its numbers resolved. */
 export type ResolvedJob = Omit<JobMessage, "inputs"> & {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
 import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
+import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
@@ -17,7 +18,6 @@ import type { ServerChannel } from "@homcc/transport/channel";
 import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { chooseExecutor } from "./executors.ts";
-import { installedLocales } from "./locales.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 

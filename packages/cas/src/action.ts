@@ -21,6 +21,8 @@ export interface DeclaredOutput {
   readonly path: string;
   /** It exists at home: the job then finds a placeholder there, so that a removal can be told from "never written". */
   readonly exists: boolean;
+  /** Permission bits of the file at home: a compiler that writes into it keeps them. */
+  readonly mode?: number | undefined;
 }
 
 /** One program of an action; usually there is just one, the driver. */

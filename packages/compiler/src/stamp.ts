@@ -9,7 +9,7 @@ export function stampOf(stats: BigIntStats): string {
  * A file system's clock moves in steps (4 ms on ext4, up to 2 s elsewhere): two writes within one step leave the same
  * stat. What was read later than this after the last change can be trusted while the stat stays.
  */
-export const clockGrainMs = 2000;
+const clockGrainMs = 2000;
 
 /** Whether contents read at `readAtMs` can be known again by their stamp. A time in the future never settles. */
 export function isSettled(stats: BigIntStats, readAtMs: number): boolean {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Action, ActionResult, DeclaredOutput, InputEntry, OutputChange } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
@@ -163,8 +163,8 @@ class MappedSession implements ExecutorSession {
     try {
       const failed = await plan.write(root.folder, this.#options.blobs);
       for (const error of failed.values()) throw error;
-      for (const [path, { exists }] of layout.outputs) {
-        if (exists && !layout.entries.has(path)) await writePlaceholder(root.folder + path);
+      for (const [path, { exists, mode }] of layout.outputs) {
+        if (exists && !layout.entries.has(path)) await writePlaceholder(root.folder + path, mode);
       }
     } catch (error) {
       throw asStoreError(error);
@@ -237,8 +237,9 @@ function layOut(action: Action, root: MappedRoot): MappedLayout {
 /** An old time tells a placeholder from what a job writes, also when it has the same size. */
 const placeholderSeconds = 1;
 
-async function writePlaceholder(path: string): Promise<void> {
+async function writePlaceholder(path: string, mode: number | undefined): Promise<void> {
   await writeFile(path, "\n");
+  if (mode !== undefined) await chmod(path, mode);
   await utimes(path, placeholderSeconds, placeholderSeconds);
 }
 

@@ -242,8 +242,8 @@ function layOut(action: Action, toolchain: LayerListing): JobLayout {
       entries.set(folder, { kind: "directory", path: folder });
   }
   const placeholders: LayerEntry[] = [];
-  const mode = 0o666 & ~action.umask;
-  for (const [path, { exists }] of outputs) {
+  const newFileMode = 0o666 & ~action.umask;
+  for (const [path, { exists, mode = newFileMode }] of outputs) {
     if (exists && !entries.has(path)) placeholders.push({ kind: "placeholder", path, mode });
   }
   const newOutputs = [...outputs].filter(([path, { exists }]) => !exists && !entries.has(path));

@@ -340,6 +340,32 @@ test("the compiler is asked in C, and its catalogs travel for other languages", 
   return undefined;
 });
 
+test("a compiler that lists nothing: everything that names lead to, unless a name is computed", async (t) => {
+  const [compiler] = compilers;
+  if (compiler?.path === undefined) return t.skip("needs g++");
+  const project = new Project(t);
+  const script = `#!/bin/sh\ncase " $* " in *" -M "*) exit 1;; esac\nexec ${compiler.path} "$@"\n`;
+  const path = project.write("unwilling", script);
+  chmodSync(path, 0o755);
+  project.write(
+    "a.cpp",
+    '#include "x.h"\n#if 0\n#include <y.h>\n#endif\n#if __has_include("only_asked.h")\n#endif\n',
+  );
+  project.write("x.h", '#include "sub/z.h"\n#define Z <deep.h>\n');
+  project.write("sub/z.h", '#include "beside.h"\n#include Z\n');
+  for (const name of ["sub/beside.h", "inc/y.h", "inc/deep.h"]) project.write(name);
+  project.write("only_asked.h", '#include "never.h"\n');
+  const compilation = project.compilation("a.cpp", ["-Iinc"]);
+  const { files, absent } = own(project, await find(project, { ...compiler, path }, compilation));
+  const expected = ["a.cpp", "inc/deep.h", "inc/y.h", "only_asked.h", "sub/beside.h", "sub/z.h", "x.h"];
+  assert.deepEqual(files, expected);
+  assert.ok(!absent.includes("never.h"));
+  project.write("x.h", "#include UNKNOWN\n");
+  const discovery = await discover(project, { ...compiler, path }, compilation);
+  assert.ok(discovery.kind === "local" && discovery.outcome === "inputs-unknown", describe(discovery));
+  return undefined;
+});
+
 test("an aborted discovery ends the compiler and rejects", async (t) => {
   const project = new Project(t);
   project.write("a.cpp");

@@ -6,7 +6,7 @@ import { isSettled } from "@homcc/compiler/stamp";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { Gate } from "./gate.ts";
 
-export type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
+type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
 
 /** What is known about a regular file: its contents' digest, and the stat by which they can be known again. */
 export interface FileRecord {

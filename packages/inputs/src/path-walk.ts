@@ -49,10 +49,14 @@ export class PathWalk {
     return folder.endsWith("/") ? `${folder}${path}` : `${folder}/${path}`;
   }
 
-  /** Looks at what the spelled path leads to; a regular file becomes an input, a missing one absent. */
+  /**
+   * Looks at what the spelled path leads to; a regular file becomes an input, a missing one absent. A folder of that name
+   * is passed over by compilers, and has to be there in place of what the name may have been before.
+   */
   look(path: string): Resolved {
     const resolved = this.#walk.resolve(path);
     if (resolved.kind === "file") this.#files.set(resolved.path, resolved.stats);
+    else if (resolved.kind === "directory") this.#directories.add(resolved.path);
     else if (resolved.kind === "absent") this.#addAbsent(resolved.folder, resolved.name);
     return resolved;
   }

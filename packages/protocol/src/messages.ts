@@ -106,7 +106,7 @@ const job = record({
   declare: array(sessionEntry, maxDeclaredEntries),
   /** Numbers of the entries of this job, ascending: the first as it is, then the differences. */
   inputs: array(int(0, maxSessionEntries), maxJobEntries),
-  outputs: array(record({ path: normalPath, exists: bool }), maxOutputs),
+  outputs: array(record({ path: normalPath, exists: bool, mode: optional(int(0, 0o777)) }), maxOutputs),
   timeoutMs: int(1, maxTimeoutMs),
   /** The client's LC_MESSAGES locale, when it is not C: the server says whether it has it. */
   locale: optional(name),

@@ -38,7 +38,7 @@ const messages: readonly Case[] = [
   { name: "static_assert", files: { "a.cpp": 'static_assert(sizeof(int) == 3, "wört");\n' }, command: "$CXX -c a.cpp", expect: failing },
   { name: "an error in the assembler", files: { "a.c": '__asm__("nonsense %eax");\n' }, command: "$CC -pipe -c a.c", expect: failing },
   { name: "a warning about an option", files, command: "$CC -c fine.c -Wl,-O1 -lm 2>&1" },
-  { name: "an unknown option", files, command: "$CC -c fine.c -fno-made-up", expect: failing },
+  { name: "an unknown option", files, command: "$CC -c fine.c -fno-made-up", expect: "local" },
   { name: "an unknown warning option", files, command: "$CC -c warning.c -Wno-made-up -Wmade-up-too", expect: { gcc: failing, clang: "remote" } },
   { name: "too many errors", files: { "a.c": "x;".repeat(60).replaceAll("x", "int f() { return y; } int g() { return y; }") }, command: "$CC -fmax-errors=2 -c a.c", expect: failing, only: "gcc" },
   { name: "an empty source", files: { "a.c": "" }, command: "$CC -Wpedantic -c a.c" },

@@ -4,6 +4,8 @@ import { join } from "node:path";
 export interface Installation {
   readonly nodePath: string;
   readonly agentPath: string;
+  /** The agent's work for a single call. */
+  readonly withoutAgentPath: string;
   /** bin/homcc, which a search for a compiler must never find. */
   readonly launcherPath: string;
 }
@@ -13,6 +15,7 @@ export function installationAround(distFolder: string): Installation {
   return {
     nodePath: join(distFolder, "node"),
     agentPath: join(distFolder, "agent.mjs"),
+    withoutAgentPath: join(distFolder, "without-agent.mjs"),
     launcherPath: join(distFolder, "..", "bin", "homcc"),
   };
 }

@@ -11,6 +11,24 @@ export async function installedLocales(): Promise<ReadonlySet<string>> {
   }
 }
 
+/** Variables that name a locale for the categories a compiler uses. */
+const localeVariables = ["LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LANG"];
+
+/**
+ * `environment` with C for each locale that is not installed: setlocale(3) gives C for it here, and must not find it on
+ * a server that has it.
+ */
+export function withInstalledLocales(
+  environment: Readonly<Record<string, string>>,
+  installed: ReadonlySet<string>,
+): Readonly<Record<string, string>> {
+  const replaced = localeVariables.flatMap((name) => {
+    const locale = environment[name] ?? "";
+    return locale === "" || isLocaleKnown(locale, installed) ? [] : [[name, "C"] as const];
+  });
+  return { ...environment, ...Object.fromEntries(replaced) };
+}
+
 /** Whether messages asked for in `locale` come out as on the client; C needs no data. */
 export function isLocaleKnown(locale: string | undefined, installed: ReadonlySet<string>): boolean {
   return locale === undefined || locale === "C" || locale === "POSIX" || installed.has(canonical(locale));
