@@ -54,14 +54,26 @@ write_script() {
 name=${0##*/}
 self=$(readlink -f -- "$0")
 dist=${self%/*}/../dist
-case $name in
-homcc*) ;;
-*)
-  # Called through a masquerade link: its name is the compiler.
+
+# A link whose name is a compiler's, or a program's that PATH has too, stands for that program.
+is_masquerade() {
+  case $name in
+  homcc*) return 1 ;;
+  *cc* | *++* | *clang*) return 0 ;;
+  esac
+  rest=$PATH:
+  while [ -n "$rest" ]; do
+    program=${rest%%:*}/$name
+    rest=${rest#*:}
+    if [ -f "$program" ] && [ -x "$program" ] && ! [ "$program" -ef "$self" ]; then return 0; fi
+  done
+  return 1
+}
+
+if is_masquerade; then
   export _HOMCC_THROUGH_LINK=1
   set -- "$name" "$@"
-  ;;
-esac
+fi
 exec "$dist/node" "$dist/homcc.mjs" "$@"
 SCRIPT
   chmod 755 "$root/bin/homcc.$$"

@@ -1,130 +1,109 @@
 /**
- * `npm run demo`: compiles the example project twice in the same folder, with the plain compiler and through a homccd on
- * this machine that may not fall back, and compares every object. Ends with 1 unless all ran remotely and all are equal.
+ * `npm run demo`: compiles the example project with the plain compiler and, in the same folder, through a homccd on this
+ * machine that may not fall back, and compares every object. Ends with 1 unless all ran remotely and all are equal.
+ * Needs no more than a compiler: the commands are those of the project's Makefile.
  */
-import { spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
 import { globSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import type { JobRecord } from "../apps/homcc/src/job-log.ts";
+import type { JobRecord } from "@homcc/homcc/job-log";
+import { homccProgram, repository } from "../test/support/repository.ts";
 import { startServer } from "../test/support/server.ts";
+import { createWorkplace, type Workplace } from "../test/support/workplace.ts";
 
-const root = join(import.meta.dirname, "..");
-const homcc = join(root, "bin", "homcc");
 const jobs = availableParallelism() * 2;
+const flags = ["-Wall", "-Wextra", "-Wpedantic", "-Iinclude", "-Igenerated", "-MMD", "-MP", "-O2", "-g"];
 
-const folder = await mkdtemp(join(tmpdir(), "homcc-demo-"));
-try {
-  process.exitCode = (await demo()) ? 0 : 1;
-} finally {
-  await rm(folder, { recursive: true, force: true });
-}
+process.exitCode = (await demo()) ? 0 : 1;
 
 async function demo(): Promise<boolean> {
-  const project = join(folder, "almanac");
-  await cp(join(root, "examples", "almanac"), project, { recursive: true });
-  console.log(`homcc demo: ${project}`);
-
-  const localMs = await make(project, "g++", "gcc", process.env);
-  await rename(join(project, "build"), join(folder, "local"));
-
-  const log = join(folder, "jobs.jsonl");
   await using server = await startServer({ limit: jobs });
-  const environment = {
-    ...process.env,
-    HOMCC_DIR: join(folder, "homcc"),
-    HOMCC_HOSTS: `${server.address}/${jobs}`,
-    HOMCC_NO_LOCAL_COMPILATION: "1",
-    HOMCC_JOB_LOG: log,
-    // The agent of this demo ends soon after it; seconds.
-    HOMCC_AGENT_IDLE_TIME: "5",
-  };
-  await mkdir(environment.HOMCC_DIR);
-  const coldMs = await make(project, `${homcc} g++`, `${homcc} gcc`, environment);
-  const cold = await takeRecords(log);
-  const identical = await compare(project, join(folder, "local"));
-  await rm(join(project, "build"), { recursive: true });
-  await rm(log);
-  const warmMs = await make(project, `${homcc} g++`, `${homcc} gcc`, environment);
-  return report({ localMs, coldMs, warmMs, cold, warm: await takeRecords(log), identical });
+  await using workplace = await createWorkplace({ hosts: `${server.address}/${jobs}` });
+  await cp(join(repository, "examples/almanac"), workplace.project, { recursive: true });
+  const sources = globSync("src/**/*.{c,cpp}", { cwd: workplace.project }).sort();
+  console.log(`homcc demo: ${sources.length} files of examples/almanac, homccd on ${server.address}`);
+
+  const localMs = await build(workplace, sources, []);
+  const local = join(workplace.folder, "local");
+  await rename(join(workplace.project, "build"), local);
+  const coldMs = await build(workplace, sources, [homccProgram]);
+  const cold = await workplace.jobs(sources.length);
+  const different = await findDifferences(join(workplace.project, "build"), local);
+  await rm(join(workplace.project, "build"), { recursive: true });
+  const warmMs = await build(workplace, sources, [homccProgram]);
+  const warm = (await workplace.jobs(2 * sources.length)).slice(sources.length);
+  return report({ sources, different, local: localMs, cold: { ms: coldMs, records: cold }, warm: { ms: warmMs, records: warm } });
 }
 
-/** Builds all objects; resolves to the milliseconds it took. */
-async function make(project: string, cxx: string, cc: string, environment: NodeJS.ProcessEnv): Promise<number> {
+/** Compiles all sources, `jobs` at once, into `build/`; resolves to the milliseconds it took. */
+async function build(workplace: Workplace, sources: readonly string[], prefix: readonly string[]): Promise<number> {
+  for (const folder of new Set(sources.map((source) => dirname(source)))) {
+    await mkdir(join(workplace.project, "build", folder), { recursive: true });
+  }
   const startedMs = performance.now();
-  const child = spawn("make", ["-s", `-j${jobs}`, "objects", `CXX=${cxx}`, `CC=${cc}`], {
-    cwd: project,
-    env: environment,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const status = await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (status !== 0) throw new Error(`make ended with ${String(status)}`);
+  const waiting = [...sources];
+  const work = async (): Promise<void> => {
+    for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
+      const compiler = source.endsWith(".c") ? ["gcc", "-std=c11"] : ["g++", "-std=c++17"];
+      const command = [...prefix, ...compiler, ...flags, "-c", source, "-o", `build/${source}.o`];
+      const { status, stderr } = await workplace.run(command);
+      assert.equal(status, 0, `${command.join(" ")} ended with ${status}: ${stderr}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   return performance.now() - startedMs;
 }
 
-async function takeRecords(path: string): Promise<JobRecord[]> {
-  const text = await readFile(path, "utf8");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by this program's own agent
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as JobRecord);
-}
-
-interface Comparison {
-  readonly files: number;
-  readonly different: readonly string[];
-}
-
-async function compare(project: string, local: string): Promise<Comparison> {
-  const files = globSync("**/*.{o,d}", { cwd: local });
+/** Names of the files of `expected`, objects and dependency files, that are not the same in `actual`. */
+async function findDifferences(actual: string, expected: string): Promise<string[]> {
   const different: string[] = [];
-  for (const file of files) {
-    const [ours, theirs] = await Promise.all([read(join(project, "build", file)), read(join(local, file))]);
-    if (ours === undefined || theirs?.equals(ours) !== true) different.push(file);
+  for (const name of globSync("**/*.{o,d}", { cwd: expected })) {
+    const [ours, theirs] = await Promise.all([actual, expected].map((folder) => readFile(join(folder, name))));
+    if (ours === undefined || theirs === undefined || !ours.equals(theirs)) different.push(name);
   }
-  return { files: files.filter((file) => file.endsWith(".o")).length, different };
+  return different;
 }
 
-async function read(path: string): Promise<Buffer | undefined> {
-  return await readFile(path).catch(() => undefined);
+interface RemoteBuild {
+  readonly ms: number;
+  readonly records: readonly JobRecord[];
 }
 
-interface Run {
-  readonly localMs: number;
-  readonly coldMs: number;
-  readonly warmMs: number;
-  readonly cold: readonly JobRecord[];
-  readonly warm: readonly JobRecord[];
-  readonly identical: Comparison;
+interface Result {
+  readonly sources: readonly string[];
+  readonly different: readonly string[];
+  /** Milliseconds of the build with the plain compiler. */
+  readonly local: number;
+  readonly cold: RemoteBuild;
+  readonly warm: RemoteBuild;
 }
 
-function report({ localMs, coldMs, warmMs, cold, warm, identical }: Run): boolean {
-  for (const folderName of new Set(cold.map(({ source }) => dirname(source)))) {
-    const records = cold.filter(({ source }) => dirname(source) === folderName);
+function report({ sources, different, local, cold, warm }: Result): boolean {
+  for (const folder of new Set(sources.map((source) => dirname(source)))) {
+    const records = cold.records.filter(({ source }) => dirname(source) === folder);
     const places = new Set(records.map(({ host, executor, outcome }) => `${outcome} on ${host} (${executor})`));
-    console.log(`  ${folderName.padEnd(14)} ${String(records.length).padStart(3)} files  ${[...places].join(", ")}`);
+    console.log(`  ${folder.padEnd(14)} ${String(records.length).padStart(3)} files  ${[...places].join(", ")}`);
   }
-  const remote = cold.filter(({ outcome }) => outcome === "compiled-remotely").length;
-  const differentObjects = identical.different.filter((file) => file.endsWith(".o")).length;
-  for (const file of identical.different) console.log(`  different: ${file}`);
-  console.log(`  g++ alone, ${jobs} at once: ${seconds(localMs)}`);
-  console.log(`  through homcc, empty server: ${seconds(coldMs)}, ${bytes(cold)}`);
-  console.log(`  through homcc, warm server:  ${seconds(warmMs)}, ${bytes(warm)}`);
+  for (const name of different) console.log(`  different: ${name}`);
+  console.log(`  g++ alone, ${jobs} at once:     ${seconds(local)}`);
+  console.log(`  through homcc, empty server: ${seconds(cold.ms)}, ${traffic(cold.records)}`);
+  console.log(`  through homcc, warm server:  ${seconds(warm.ms)}, ${traffic(warm.records)}`);
   console.log(`  (client and server share this machine's ${availableParallelism()} CPUs)`);
-  console.log(`remote: ${remote} of ${cold.length}`);
-  console.log(`identical: ${identical.files - differentObjects} of ${identical.files}`);
-  return remote === cold.length && remote === identical.files && identical.different.length === 0;
+  const remote = cold.records.filter(({ outcome }) => outcome === "compiled-remotely").length;
+  const identical = sources.filter((source) => !different.includes(`${source}.o`)).length;
+  console.log(`remote: ${remote} of ${sources.length}`);
+  console.log(`identical: ${identical} of ${sources.length}`);
+  return remote === sources.length && different.length === 0;
 }
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-function bytes(records: readonly JobRecord[]): string {
-  const kB = (count: number): string => `${(count / 1000).toFixed(0)} kB`;
-  const sent = records.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
-  const received = records.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
-  return `${kB(sent)} up, ${kB(received)} down`;
+function traffic(records: readonly JobRecord[]): string {
+  const sum = (of: (record: JobRecord) => number): string =>
+    `${(records.reduce((total, record) => total + of(record), 0) / 1000).toFixed(0)} kB`;
+  return `${sum(({ sentBytes }) => sentBytes)} up, ${sum(({ receivedBytes }) => receivedBytes)} down`;
 }

@@ -641,6 +641,21 @@ function finding(kind: LauncherKind): void {
     }
   });
 
+  test("a link is a masquerade if its name is a compiler's or another program's, else homcc", async (t) => {
+    const tree = plant(t, kind);
+    await serveArgv(tree);
+    const links = join(tree.root, "masquerade");
+    const real = tree.addCompiler("weaver", "");
+    const environment = { PATH: `${links}:${tree.compilers}:/usr/bin:/bin` };
+    const output = async (name: string): Promise<string> => {
+      const ended = await tree.run(tree.addLink(name, links), ["mycc"], { environment });
+      return ended.stdout.toString() + ended.stderr;
+    };
+    assert.equal(await output("weaver"), `${real} ${real} mycc`);
+    assert.equal(await output("hc"), `${join(tree.compilers, "mycc")} mycc`);
+    assert.equal(await output("none-g++-99"), recursionText("none-g++-99"));
+  });
+
   test("passes itself over in PATH", async (t) => {
     const tree = plant(t, kind);
     await serveArgv(tree);

@@ -5,17 +5,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, copyFile, mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { readdir, readFile, readlink, rm } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
 import { runCommand } from "../support/command.ts";
-import { repository } from "../support/repository.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { systemPath } from "../support/workplace.ts";
 
 export interface AwayServerOptions {
-  /** Exists; nobody else uses it. Program and store are put below it, so it must not lie below a hidden folder. */
-  readonly folder: string;
+  /** homccd; not below a hidden folder. */
+  readonly program: string;
+  /** The store, made here and removed at the end; not below a hidden folder. */
+  readonly store: string;
   /** Absolute paths that are empty folders for the server. */
   readonly hidden: readonly string[];
   readonly slots: number;
@@ -41,14 +41,13 @@ exec "$homccd" --no-config --store "$store" --listen "$address" --port 0 --jobs 
 `;
 
 export async function startAwayServer(options: AwayServerOptions): Promise<AwayServer> {
-  const program = await installServer(options.folder);
+  const { program, store, hidden } = options;
   const network = freeNetwork();
   const theirs = `hcs${process.pid}`;
-  const store = join(options.folder, "store");
-  const words = [theirs, network.server, program, store, String(options.slots), ...options.hidden];
+  const words = [theirs, network.server, program, store, String(options.slots), ...hidden];
   const child = spawn("unshare", ["--net", "--mount", "sh", "-c", script, ...words], {
     cwd: "/",
-    env: { PATH: systemPath, HOME: options.folder, HOMCC_DIR: options.folder },
+    env: { PATH: systemPath, HOME: store, HOMCC_DIR: store },
   });
   let printed = "";
   child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
@@ -59,7 +58,7 @@ export async function startAwayServer(options: AwayServerOptions): Promise<AwayS
     const stubborn = setTimeout(() => child.kill("SIGKILL"), 10_000);
     await ended;
     clearTimeout(stubborn);
-    await rm(options.folder, { recursive: true, force: true });
+    await rm(store, { recursive: true, force: true });
   };
   const until = <T>(what: string, condition: () => T | undefined): Promise<T> =>
     waitFor(what, () => {
@@ -70,22 +69,12 @@ export async function startAwayServer(options: AwayServerOptions): Promise<AwayS
     await until("the server's namespaces", () => (printed.includes("prepared\n") ? true : undefined));
     await connect(child, theirs, network.client);
     const port = await until("homccd to listen", () => /listening on \S+ port (\d+)/.exec(printed)?.[1]);
-    await checkDistance(child.pid ?? -1, options.hidden);
+    await checkDistance(child.pid ?? -1, hidden);
     return { address: `${network.server}:${port}`, log: () => printed, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw new Error(`homccd did not start; it printed: ${printed}`, { cause: error });
   }
-}
-
-/** The server's own files, copied: the repository may lie in a folder that is empty for it. */
-async function installServer(folder: string): Promise<string> {
-  await chmod(folder, 0o755);
-  for (const name of ["bin", "dist"]) await mkdir(join(folder, name));
-  for (const name of ["bin/homccd", "dist/homccd.mjs", "dist/node", "dist/runner"]) {
-    await copyFile(join(repository, name), join(folder, name));
-  }
-  return join(folder, "bin/homccd");
 }
 
 /** A network of four addresses below 10.0.0.0/8 that is not in use here. */

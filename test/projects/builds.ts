@@ -3,9 +3,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { JobRecord } from "@homcc/homcc/job-log";
 import { runCommand } from "../support/command.ts";
-import { homccProgram } from "../support/repository.ts";
 import { createWorkplace, systemPath } from "../support/workplace.ts";
 import { startAwayServer } from "./away-server.ts";
+import type { Installation } from "./installation.ts";
 import { type Objects, readObjects } from "./objects.ts";
 import type { Project } from "./project.ts";
 import { unpackSource } from "./source-packages.ts";
@@ -23,6 +23,8 @@ export interface BuildSite {
   readonly project: Project;
   /** The upstream archive. */
   readonly archive: string;
+  /** A copy of homcc, visible on both sides. */
+  readonly installation: Installation;
   /** The client's: the project is unpacked below it, always under the same path. */
   readonly clientFolder: string;
 }
@@ -36,13 +38,13 @@ export function buildPlainly(site: BuildSite): Promise<Build> {
 }
 
 /** Builds with an agent of its own, on a server of its own for which the `hidden` folders are empty. */
-export async function buildThroughHomcc(
-  site: BuildSite,
-  serverFolder: string,
-  hidden: readonly string[],
-): Promise<RemoteBuild> {
-  await mkdir(serverFolder);
-  await using server = await startAwayServer({ folder: serverFolder, hidden, slots: jobsAtOnce });
+export async function buildThroughHomcc(site: BuildSite, hidden: readonly string[]): Promise<RemoteBuild> {
+  await using server = await startAwayServer({
+    program: site.installation.homccd,
+    store: site.installation.store,
+    hidden,
+    slots: jobsAtOnce,
+  });
   await using workplace = await createWorkplace({
     parent: site.clientFolder,
     hosts: `${server.address}/${jobsAtOnce}`,
@@ -55,17 +57,17 @@ export async function buildThroughHomcc(
 /** How the build meets homcc; empty for a plain build. */
 type Means = Readonly<Record<string, string>>;
 
-async function throughHomcc({ project, clientFolder }: BuildSite): Promise<Means> {
+async function throughHomcc({ project, installation: { homcc }, clientFolder }: BuildSite): Promise<Means> {
   switch (project.entry) {
     case "prefix":
-      return { CC: `${homccProgram} gcc` };
+      return { CC: `${homcc} gcc` };
     case "launcher":
-      return { LAUNCHER: homccProgram };
+      return { LAUNCHER: homcc };
     case "masquerade": {
       const links = join(clientFolder, "links");
       await rm(links, { recursive: true, force: true });
       await mkdir(links);
-      await symlink(homccProgram, join(links, "gcc"));
+      await symlink(homcc, join(links, "gcc"));
       return { PATH: `${links}:${systemPath}` };
     }
   }

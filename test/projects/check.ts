@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type BuildSite, buildPlainly, buildThroughHomcc, type RemoteBuild } from "./builds.ts";
 import { countCalls, type CallCounts } from "./calls.ts";
+import { installPrograms } from "./installation.ts";
 import { compareObjects, type ObjectComparison } from "./objects.ts";
 import type { Project } from "./project.ts";
 import { fetchSource } from "./source-packages.ts";
@@ -33,11 +34,12 @@ export async function checkProject(project: Project): Promise<Measurement[]> {
     await chmod(folder, 0o755);
     const clientFolder = join(folder, "client");
     await mkdir(clientFolder);
-    const site: BuildSite = { project, archive, clientFolder };
+    const installation = await installPrograms(join(folder, "homcc"));
+    const site: BuildSite = { project, archive, installation, clientFolder };
     const plain = await buildPlainly(site);
     const hidden = [clientFolder, homedir(), "/usr/local"];
-    const usual = await buildThroughHomcc(site, join(folder, "server"), hidden);
-    const bare = await buildThroughHomcc(site, join(folder, "server"), [...hidden, "/usr/include"]);
+    const usual = await buildThroughHomcc(site, hidden);
+    const bare = await buildThroughHomcc(site, [...hidden, "/usr/include"]);
     const differs = [usual, bare].some(({ objects }) => compareObjects(plain.objects, objects).different.length > 0);
     // Only what two plain builds agree on can be asked of homcc.
     const again = differs ? await buildPlainly(site) : plain;
@@ -69,9 +71,8 @@ function problemsOfOne({ project, server, calls, objects }: Measurement): string
   if (!(share >= requiredShare)) {
     problems.push(`only ${calls.remote} of ${calls.compiles} compile calls ran remotely`);
   }
-  if (calls.compiles < objects.total) {
-    problems.push(`${calls.compiles} compile calls were recorded for ${objects.total} objects`);
-  }
+  const calledFor = calls.compiles + (calls.others.get("unsupported-language") ?? 0);
+  if (calledFor < objects.total) problems.push(`${calledFor} calls were recorded for ${objects.total} objects`);
   if (objects.total === 0) problems.push("no objects were made");
   problems.push(...objects.different.map((name) => `${name} differs`));
   return problems.map((text) => `${project}, server ${server}: ${text}`);

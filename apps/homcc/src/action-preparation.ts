@@ -7,7 +7,7 @@ import { withInstalledLocales } from "@homcc/compiler/locales";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import { lstat, realpath } from "node:fs/promises";
+import { access, constants, lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { KnownCompiler } from "./compile.ts";
 import type { JobDescription } from "./server-session.ts";
@@ -118,7 +118,7 @@ function placesOf(
   walk.resolve(compilerPath);
   const folders = [cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))];
   return [
-    ...folders.filter((path) => path !== "/").map((path): InputEntry => ({ kind: "directory", path })),
+    ...folders.map((path): InputEntry => ({ kind: "directory", path })),
     ...[...walk.links].map(([path, target]): InputEntry => ({ kind: "symlink", path, target })),
   ];
 }
@@ -128,11 +128,21 @@ async function declare(output: string, cwd: string, walk: LinkWalk): Promise<Dec
   const folder = walk.resolveIn(cwd, dirname(output));
   const path = join(folder.path, basename(output));
   const status = await lstat(path).catch(() => undefined);
-  return status === undefined ? { path, exists: false } : { path, exists: true, mode: status.mode & 0o777 };
+  if (status === undefined) return { path, exists: false };
+  const writable = await access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  // The job runs as its file's owner: it may write exactly what the caller may write, who may be root.
+  const mode = writable ? (status.mode & 0o777) | 0o200 : status.mode & 0o577;
+  return { path, exists: true, mode };
 }
 
 function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {
-  return [...new Map(entries.map((entry) => [entry.path, entry])).values()];
+  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+  // Every root has it, and it is nothing that could be laid out in one.
+  byPath.delete("/");
+  return [...byPath.values()];
 }
 
 function terminalOf(call: LaunchCall): Terminal {

@@ -17,6 +17,7 @@ import {
 import { type Installation, installationAround } from "./launcher/installation.ts";
 import { dieBy, type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
 import { type AgentConnection, reachAgent } from "./launcher/start-agent.ts";
+import type * as withoutAgentProgram from "./without-agent.ts";
 
 export interface LaunchOptions {
   readonly environment?: Environment;
@@ -74,7 +75,7 @@ async function serveHere(call: Call): Promise<LaunchEnd | undefined> {
   const path = call.installation.withoutAgentPath;
   if (request === undefined || !existsSync(path)) return undefined;
   // A bundle of its own, so that calls with an agent do not load what they do not need.
-  const program: typeof import("./without-agent.ts") = await import(path);
+  const program: typeof withoutAgentProgram = await import(path);
   return await program.callWithoutAgent(request);
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { chmod, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import type { CommandResult } from "../../support/command.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
@@ -102,12 +102,16 @@ function withoutTemporaryNames(text: string): string {
   return text.replaceAll(/\/tmp\/cc\w+\.[so]|a-\w+\.o\.tmp/g, "<temporary>");
 }
 
-/** Mounts a small file system of its own on `folder`; it is gone after the test. */
-async function mountSmall(t: TestContext, workplace: Workplace, folder: string, size: string): Promise<void> {
+/** Mounts a small file system on `folder` until it is disposed of, which must be before the folder is removed. */
+async function mountSmall(workplace: Workplace, folder: string, size: string): Promise<AsyncDisposable> {
   await mkdir(folder, { recursive: true });
   const mounted = await workplace.run(["mount", "-t", "tmpfs", "-o", `size=${size},mode=1777`, "tmpfs", folder]);
   assert.equal(mounted.status, 0, mounted.stderr);
-  t.after(() => workplace.run(["umount", "--lazy", folder], { cwd: "/" }));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await workplace.run(["umount", folder], { cwd: "/" });
+    },
+  };
 }
 
 /** 200 kB of object code that does not shrink. */
@@ -119,7 +123,7 @@ test("a full disk at home", async (t) => {
   await using workplace = await createWorkplace({ hosts: `${server.address}/4`, forbidLocal: false });
   await writeFile(join(workplace.project, "a.c"), largeSource);
   const out = join(workplace.project, "out");
-  await mountSmall(t, workplace, out, "64k");
+  await using _mount = await mountSmall(workplace, out, "64k");
   const command = ["gcc", "-c", "a.c", "-o", "out/a.o"];
 
   const full = await workplace.run([homccProgram, ...command]);
@@ -141,7 +145,7 @@ test("a full disk at the server", async (t) => {
   if (!meets(t, "root", { program: "mount" })) return;
   await using workplace = await createWorkplace({ forbidLocal: false });
   const store = join(workplace.folder, "store");
-  await mountSmall(t, workplace, store, "1g");
+  await using _mount = await mountSmall(workplace, store, "1g");
   await using server = await startServer({ storeFolder: join(store, "homccd") });
   const environment = workplace.environment({ HOMCC_HOSTS: `${server.address}/4` });
   const compile = (name: string): Promise<CommandResult> =>
