@@ -43,7 +43,9 @@ export async function installDebianPackages(environment: NodeJS.ProcessEnv): Pro
     if (missing.length > 0) await install(missing);
     await generateLocale();
   } catch (error) {
-    console.error(`test: some packages could not be installed: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(
+      `test: some packages could not be installed: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
@@ -68,7 +70,10 @@ async function install(names: readonly string[]): Promise<void> {
   console.log(`test: installing ${names.join(" ")}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const aptGet = (...words: readonly string[]): Promise<unknown> =>
-    run("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...words], { env: environment, maxBuffer: 2 ** 26 });
+    run("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...words], {
+      env: environment,
+      maxBuffer: 2 ** 26,
+    });
   await aptGet("update");
   // One by one when they cannot all be had: a missing one must not take the others with it.
   await aptGet("install", "--yes", "--no-install-recommends", ...names).catch(async () => {

@@ -34,11 +34,21 @@ async function demo(): Promise<boolean> {
   await rm(join(workplace.project, "build"), { recursive: true });
   const warmMs = await build(workplace, sources, [homccProgram]);
   const warm = (await workplace.jobs(2 * sources.length)).slice(sources.length);
-  return report({ sources, different, local: localMs, cold: { ms: coldMs, records: cold }, warm: { ms: warmMs, records: warm } });
+  return report({
+    sources,
+    different,
+    local: localMs,
+    cold: { ms: coldMs, records: cold },
+    warm: { ms: warmMs, records: warm },
+  });
 }
 
 /** Compiles all sources, `jobs` at once, into `build/`; resolves to the milliseconds it took. */
-async function build(workplace: Workplace, sources: readonly string[], prefix: readonly string[]): Promise<number> {
+async function build(
+  workplace: Workplace,
+  sources: readonly string[],
+  prefix: readonly string[],
+): Promise<number> {
   for (const folder of new Set(sources.map((source) => dirname(source)))) {
     await mkdir(join(workplace.project, "build", folder), { recursive: true });
   }
@@ -60,7 +70,9 @@ async function build(workplace: Workplace, sources: readonly string[], prefix: r
 async function findDifferences(actual: string, expected: string): Promise<string[]> {
   const different: string[] = [];
   for (const name of globSync("**/*.{o,d}", { cwd: expected })) {
-    const [ours, theirs] = await Promise.all([actual, expected].map((folder) => readFile(join(folder, name))));
+    const [ours, theirs] = await Promise.all(
+      [actual, expected].map((folder) => readFile(join(folder, name))),
+    );
     if (ours === undefined || theirs === undefined || !ours.equals(theirs)) different.push(name);
   }
   return different;
@@ -83,8 +95,12 @@ interface Result {
 function report({ sources, different, local, cold, warm }: Result): boolean {
   for (const folder of new Set(sources.map((source) => dirname(source)))) {
     const records = cold.records.filter(({ source }) => dirname(source) === folder);
-    const places = new Set(records.map(({ host, executor, outcome }) => `${outcome} on ${host} (${executor})`));
-    console.log(`  ${folder.padEnd(14)} ${String(records.length).padStart(3)} files  ${[...places].join(", ")}`);
+    const places = new Set(
+      records.map(({ host, executor, outcome }) => `${outcome} on ${host} (${executor})`),
+    );
+    console.log(
+      `  ${folder.padEnd(14)} ${String(records.length).padStart(3)} files  ${[...places].join(", ")}`,
+    );
   }
   for (const name of different) console.log(`  different: ${name}`);
   console.log(`  g++ alone, ${jobs} at once:     ${seconds(local)}`);

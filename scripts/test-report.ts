@@ -65,7 +65,8 @@ export class TestReport {
     if (data.skip !== undefined && data.skip !== false) {
       this.#skips.push({ name: data.name, file, reason: data.skip === true ? "no reason given" : data.skip });
     }
-    if (this.#verbose) console.log(`  pass ${file}: ${data.name} (${Math.round(data.details.duration_ms)} ms)`);
+    if (this.#verbose)
+      console.log(`  pass ${file}: ${data.name} (${Math.round(data.details.duration_ms)} ms)`);
   }
 
   #takeFailure(data: EventOf<"test:fail">): void {
@@ -93,12 +94,15 @@ export class TestReport {
     }
     const { passed, tests, skipped } = data.counts;
     const skips = skipped === 0 ? "" : `, ${skipped} skipped`;
-    console.log(`${data.success ? "ok  " : "FAIL"} ${this.#short(data.file)}: ${passed} of ${tests}${skips}, ${seconds(data.duration_ms)}`);
+    console.log(
+      `${data.success ? "ok  " : "FAIL"} ${this.#short(data.file)}: ${passed} of ${tests}${skips}, ${seconds(data.duration_ms)}`,
+    );
   }
 
   /** Prints the end of the report. @returns whether the run counts as a success. */
   finish({ skipsAllowed }: { readonly skipsAllowed: boolean }): boolean {
-    if (this.#coverage.length > 0) console.log(`\nLines covered by unit tests:\n${this.#coverage.join("\n")}`);
+    if (this.#coverage.length > 0)
+      console.log(`\nLines covered by unit tests:\n${this.#coverage.join("\n")}`);
     if (this.#skips.length > 0) {
       const lines = this.#skips.map(({ file, name, reason }) => `  ${file}: ${name}: ${reason}`);
       console.log(`\nSkipped${skipsAllowed ? "" : ", which is a failure with CI set"}:\n${lines.join("\n")}`);

@@ -34,7 +34,8 @@ await installDebianPackages(process.env);
 const report = new TestReport(root, options.includes("--verbose"));
 await runFiles(find(unitTests), { coverage: filters.length === 0, timeoutMs: testTimeoutMs });
 await runFiles(find(systemTests), { coverage: false, timeoutMs: testTimeoutMs });
-if (options.includes("--all")) await runFiles(find(slowTests, true), { coverage: false, timeoutMs: slowTestTimeoutMs });
+if (options.includes("--all"))
+  await runFiles(find(slowTests, true), { coverage: false, timeoutMs: slowTestTimeoutMs });
 
 process.exitCode = report.finish({ skipsAllowed: !underContinuousIntegration(process.env) }) ? 0 : 1;
 

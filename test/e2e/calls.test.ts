@@ -34,16 +34,25 @@ beforeEach(async () => {
   );
 });
 
-const path = (...folders: readonly string[]): Record<string, string> => ({ PATH: [...folders, systemPath].join(":") });
+const path = (...folders: readonly string[]): Record<string, string> => ({
+  PATH: [...folders, systemPath].join(":"),
+});
 
 /** Runs a shell command, expects success and `count` jobs that all ran on the server. */
-async function expectRemote(count: number, script: string, variables: Readonly<Record<string, string>> = {}): Promise<string> {
+async function expectRemote(
+  count: number,
+  script: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const before = (await workplace.jobs()).length;
   const environment = workplace.environment({ HOMCC: homccProgram, ...variables });
   const result = await workplace.run(["/bin/sh", "-ec", script], { environment });
   assert.equal(result.status, 0, result.stderr + result.stdout);
   const jobs = (await workplace.jobs(before + count)).slice(before);
-  const compiles = jobs.filter(({ outcome }) => outcome !== "linking-only" && outcome !== "no-compilation" && outcome !== "configure-check");
+  const compiles = jobs.filter(
+    ({ outcome }) =>
+      outcome !== "linking-only" && outcome !== "no-compilation" && outcome !== "configure-check",
+  );
   assert.deepEqual(
     compiles.map(({ outcome, host }) => `${outcome} on ${host}`),
     Array.from({ length: count }, () => `compiled-remotely on ${server.address}`),
@@ -51,7 +60,16 @@ async function expectRemote(count: number, script: string, variables: Readonly<R
   return result.stdout;
 }
 
-for (const compiler of ["g++", "c++", "/usr/bin/g++", "/usr/bin/c++", "x86_64-linux-gnu-g++", "g++-12", "clang++", "clang++-14"]) {
+for (const compiler of [
+  "g++",
+  "c++",
+  "/usr/bin/g++",
+  "/usr/bin/c++",
+  "x86_64-linux-gnu-g++",
+  "g++-12",
+  "clang++",
+  "clang++-14",
+]) {
   test(`as a prefix of ${compiler}`, async (t) => {
     if (!meets(t, { program: compiler.split("/").at(-1) ?? compiler })) return;
     await expectRemote(1, `$HOMCC ${compiler} -c a.cpp -o a.o && ${compiler} a.o main.cpp -o app && ./app`);
@@ -113,7 +131,11 @@ test("what is no compiler is run unchanged", async () => {
 test("behind ccache: CCACHE_PREFIX", async (t) => {
   if (!meets(t, { program: "ccache" })) return;
   const variables = { CCACHE_PREFIX: homccProgram, CCACHE_DIR: join(workplace.folder, "ccache") };
-  await expectRemote(1, "ccache g++ -c a.cpp -o a.o && rm a.o && ccache g++ -c a.cpp -o a.o && test -e a.o", variables);
+  await expectRemote(
+    1,
+    "ccache g++ -c a.cpp -o a.o && rm a.o && ccache g++ -c a.cpp -o a.o && test -e a.o",
+    variables,
+  );
 });
 
 test("as CMake's compiler launcher with Ninja", async (t) => {
@@ -122,7 +144,10 @@ test("as CMake's compiler launcher with Ninja", async (t) => {
     join(workplace.project, "CMakeLists.txt"),
     "cmake_minimum_required(VERSION 3.16)\nproject(p CXX)\nadd_executable(app a.cpp main.cpp)\n",
   );
-  await expectRemote(2, "cmake -S . -B build -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=$HOMCC && cmake --build build && build/app");
+  await expectRemote(
+    2,
+    "cmake -S . -B build -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=$HOMCC && cmake --build build && build/app",
+  );
 });
 
 test("with make -j and a plain Makefile", async (t) => {
@@ -132,7 +157,9 @@ test("with make -j and a plain Makefile", async (t) => {
 });
 
 test("a pipe behind it ends with it, although the agent lives on", async () => {
-  await expectRemote(1, "$HOMCC g++ -c a.cpp -o a.o | cat", { HOMCC_DIR: join(workplace.folder, "fresh-agent") });
+  await expectRemote(1, "$HOMCC g++ -c a.cpp -o a.o | cat", {
+    HOMCC_DIR: join(workplace.folder, "fresh-agent"),
+  });
 });
 
 test("without an agent", async () => {

@@ -21,7 +21,8 @@ async function missingSource(): Promise<string | undefined> {
     await fetchSource(lua.sourcePackage);
     return undefined;
   } catch (error) {
-    if (error instanceof SourceUnavailableError && !underContinuousIntegration(process.env)) return "needs deb-src";
+    if (error instanceof SourceUnavailableError && !underContinuousIntegration(process.env))
+      return "needs deb-src";
     throw error;
   }
 }

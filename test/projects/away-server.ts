@@ -79,7 +79,9 @@ export async function startAwayServer(options: AwayServerOptions): Promise<AwayS
 
 /** A network of four addresses below 10.0.0.0/8 that is not in use here. */
 function freeNetwork(): { readonly client: string; readonly server: string } {
-  const used = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
+  const used = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).map(({ address }) => address),
+  );
   for (let second = 255; second > 0; second--) {
     const prefix = `10.${second}.${process.pid % 256}`;
     if (used.every((address) => !address.startsWith(`10.${second}.`))) {
@@ -90,7 +92,11 @@ function freeNetwork(): { readonly client: string; readonly server: string } {
 }
 
 /** Both ends go with the server's namespace. */
-async function connect(child: ChildProcessWithoutNullStreams, theirs: string, address: string): Promise<void> {
+async function connect(
+  child: ChildProcessWithoutNullStreams,
+  theirs: string,
+  address: string,
+): Promise<void> {
   const ours = `hcc${process.pid}`;
   const ip = async (words: string): Promise<void> => {
     const options = { cwd: "/", environment: { PATH: systemPath } };

@@ -12,7 +12,11 @@ export interface CallCounts {
 }
 
 /** What is no compile of the project. */
-const otherOutcomes: ReadonlySet<OutcomeName> = new Set(["no-compilation", "linking-only", "configure-check"]);
+const otherOutcomes: ReadonlySet<OutcomeName> = new Set([
+  "no-compilation",
+  "linking-only",
+  "configure-check",
+]);
 
 /** Assembler sources stay at home by the option table, and nothing compiles them. */
 function isOther({ outcome, detail }: JobRecord): boolean {
@@ -25,7 +29,9 @@ export function countCalls(jobs: readonly JobRecord[]): CallCounts {
   return {
     compiles: compiles.length,
     remote: compiles.filter(isRemote).length,
-    local: tally(compiles.filter((job) => !isRemote(job)).map((job) => `${job.outcome}: ${job.detail} (${job.source})`)),
+    local: tally(
+      compiles.filter((job) => !isRemote(job)).map((job) => `${job.outcome}: ${job.detail} (${job.source})`),
+    ),
     others: tally(jobs.filter(isOther).map(({ outcome }) => outcome)),
   };
 }

@@ -40,7 +40,9 @@ export async function checkProject(project: Project): Promise<Measurement[]> {
     const hidden = [clientFolder, homedir(), "/usr/local"];
     const usual = await buildThroughHomcc(site, hidden);
     const bare = await buildThroughHomcc(site, [...hidden, "/usr/include"]);
-    const differs = [usual, bare].some(({ objects }) => compareObjects(plain.objects, objects).different.length > 0);
+    const differs = [usual, bare].some(
+      ({ objects }) => compareObjects(plain.objects, objects).different.length > 0,
+    );
     // Only what two plain builds agree on can be asked of homcc.
     const again = differs ? await buildPlainly(site) : plain;
     const measure = (server: Measurement["server"], build: RemoteBuild): Measurement => ({
@@ -72,7 +74,8 @@ function problemsOfOne({ project, server, calls, objects }: Measurement): string
     problems.push(`only ${calls.remote} of ${calls.compiles} compile calls ran remotely`);
   }
   const calledFor = calls.compiles + (calls.others.get("unsupported-language") ?? 0);
-  if (calledFor < objects.total) problems.push(`${calledFor} calls were recorded for ${objects.total} objects`);
+  if (calledFor < objects.total)
+    problems.push(`${calledFor} calls were recorded for ${objects.total} objects`);
   if (objects.total === 0) problems.push("no objects were made");
   problems.push(...objects.different.map((name) => `${name} differs`));
   return problems.map((text) => `${project}, server ${server}: ${text}`);
@@ -80,5 +83,7 @@ function problemsOfOne({ project, server, calls, objects }: Measurement): string
 
 function unequalShares(measurements: readonly Measurement[]): string[] {
   const shares = new Set(measurements.map(({ calls }) => `${calls.remote} of ${calls.compiles}`));
-  return shares.size <= 1 ? [] : [`the remote share depends on the server's headers: ${[...shares].join(", ")}`];
+  return shares.size <= 1
+    ? []
+    : [`the remote share depends on the server's headers: ${[...shares].join(", ")}`];
 }

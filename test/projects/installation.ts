@@ -16,5 +16,9 @@ export async function installPrograms(folder: string): Promise<Installation> {
   for (const name of ["bin", "dist"]) {
     await cp(join(repository, name), join(folder, name), { recursive: true, dereference: true });
   }
-  return { homcc: join(folder, "bin/homcc"), homccd: join(folder, "bin/homccd"), store: join(folder, "store") };
+  return {
+    homcc: join(folder, "bin/homcc"),
+    homccd: join(folder, "bin/homccd"),
+    store: join(folder, "store"),
+  };
 }

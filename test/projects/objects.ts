@@ -24,7 +24,11 @@ export async function readObjects(folder: string): Promise<Objects> {
 }
 
 /** `again` is a second plain build: what it does not repeat nobody can ask of homcc. */
-export function compareObjects(expected: Objects, actual: Objects, again: Objects = expected): ObjectComparison {
+export function compareObjects(
+  expected: Objects,
+  actual: Objects,
+  again: Objects = expected,
+): ObjectComparison {
   const names = [...new Set([...expected.keys(), ...actual.keys()])].sort();
   const undetermined = names.filter((name) => !equal(expected.get(name), again.get(name)));
   const identical = names.filter((name) => equal(expected.get(name), actual.get(name)));

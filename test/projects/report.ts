@@ -18,11 +18,17 @@ export function renderReport(measurements: readonly Measurement[]): string {
 
 function renderTable(rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 function renderDetails({ server, calls, objects }: Measurement): string[] {
-  const counted = (counts: ReadonlyMap<string, number>): string[] => [...counts].map(([text, count]) => `${count} ${text}`);
+  const counted = (counts: ReadonlyMap<string, number>): string[] =>
+    [...counts].map(([text, count]) => `${count} ${text}`);
   const others = counted(calls.others);
   return [
     ...(others.length === 0 ? [] : [`  ${server}: besides: ${others.join(", ")}`]),

@@ -51,8 +51,15 @@ async function archiveIn(folder: string): Promise<string | undefined> {
 /** An apt with lists and a cache of its own, that knows the sources of this machine's mirror and nothing else. */
 async function privateApt(folder: string): Promise<string[]> {
   const sourceList = join(folder, "sources.list");
-  const apt = ["apt-get", "-o", `Dir::State::lists=${join(folder, "lists")}`, "-o", `Dir::Cache=${join(folder, "cache")}`];
-  for (const name of ["lists/partial", "cache/archives/partial"]) await mkdir(join(folder, name), { recursive: true });
+  const apt = [
+    "apt-get",
+    "-o",
+    `Dir::State::lists=${join(folder, "lists")}`,
+    "-o",
+    `Dir::Cache=${join(folder, "cache")}`,
+  ];
+  for (const name of ["lists/partial", "cache/archives/partial"])
+    await mkdir(join(folder, name), { recursive: true });
   await writeFile(sourceList, await sourceEntries(apt, folder));
   return [...apt, "-o", `Dir::Etc::sourcelist=${sourceList}`, "-o", "Dir::Etc::sourceparts=/dev/null"];
 }
@@ -86,7 +93,9 @@ async function run(argv: readonly string[], cwd: string): Promise<string> {
 function proxies(): Record<string, string> {
   const names = ["http_proxy", "https_proxy", "no_proxy"];
   return Object.fromEntries(
-    names.map((name) => [name, process.env[name]]).filter((pair): pair is [string, string] => pair[1] !== undefined),
+    names
+      .map((name) => [name, process.env[name]])
+      .filter((pair): pair is [string, string] => pair[1] !== undefined),
   );
 }
 

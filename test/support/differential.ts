@@ -118,9 +118,15 @@ async function runCase(item: Case, family: Family, workplace: Workplace, server:
   for (const [i, step] of steps.entries()) {
     const own = jobs.slice(sum(calls.slice(0, i)), sum(calls.slice(0, i + 1)));
     const expectation = expectationOf(step, family);
-    differences.push(...numbered(i, own.flatMap((job) => checkPlace(expectation, job, server.address))));
+    differences.push(
+      ...numbered(
+        i,
+        own.flatMap((job) => checkPlace(expectation, job, server.address)),
+      ),
+    );
   }
-  if (jobs.length !== sum(calls)) differences.push(`${jobs.length} jobs were recorded instead of ${sum(calls)}`);
+  if (jobs.length !== sum(calls))
+    differences.push(`${jobs.length} jobs were recorded instead of ${sum(calls)}`);
   assert.deepEqual(differences, []);
 }
 
@@ -140,7 +146,12 @@ interface Observation extends CommandResult {
 }
 
 /** Makes the project anew and runs all steps. */
-async function observe(item: Case, family: Family, prefix: string, workplace: Workplace): Promise<Observation[]> {
+async function observe(
+  item: Case,
+  family: Family,
+  prefix: string,
+  workplace: Workplace,
+): Promise<Observation[]> {
   const root = workplace.project;
   await rm(root, { recursive: true, force: true });
   await mkdir(root);
@@ -193,7 +204,11 @@ function staleFiles(present: Snapshot, now: Snapshot, startMs: number): string[]
   return stale;
 }
 
-function compareRuns(item: Case, expected: Observation | undefined, actual: Observation | undefined): string[] {
+function compareRuns(
+  item: Case,
+  expected: Observation | undefined,
+  actual: Observation | undefined,
+): string[] {
   if (expected === undefined || actual === undefined) return ["was not run"];
   const differences = (["status", "signal", "stdout", "stderr", "terminal"] as const).flatMap((name) => {
     const [wanted, got] = [maskText(item, expected[name]), maskText(item, actual[name])];
@@ -207,7 +222,9 @@ function compareRuns(item: Case, expected: Observation | undefined, actual: Obse
 }
 
 function maskText<T>(item: Case, value: T): T | string {
-  return typeof value === "string" && item.mask !== undefined ? value.replaceAll(item.mask, "<masked>") : value;
+  return typeof value === "string" && item.mask !== undefined
+    ? value.replaceAll(item.mask, "<masked>")
+    : value;
 }
 
 function expectationOf(step: Step, family: Family): Expectation {
@@ -224,7 +241,9 @@ function isWhereExpected(expectation: Expectation, job: JobRecord, address: stri
   if (expectation === "remote") return job.outcome === "compiled-remotely" && job.host === address;
   if (expectation === "remote-error") return job.outcome === "compile-error" && job.host === address;
   if (expectation === "none" || job.host !== "localhost") return false;
-  return expectation === "local" ? outcomes[job.outcome].kind === "local" : expectation === `local:${job.outcome}`;
+  return expectation === "local"
+    ? outcomes[job.outcome].kind === "local"
+    : expectation === `local:${job.outcome}`;
 }
 
 function sum(numbers: readonly number[]): number {

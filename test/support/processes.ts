@@ -35,7 +35,8 @@ function readProcess(pid: number): ProcessInfo | undefined {
 export function processesMentioning(text: string): ProcessInfo[] {
   return listProcesses().filter(
     ({ pid, commandLine }) =>
-      pid !== process.pid && (commandLine.some((word) => word.includes(text)) || environmentOf(pid).includes(text)),
+      pid !== process.pid &&
+      (commandLine.some((word) => word.includes(text)) || environmentOf(pid).includes(text)),
   );
 }
 

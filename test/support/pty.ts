@@ -23,7 +23,13 @@ export async function runPty(argv: readonly string[], options: TerminalOptions):
     const helper = join(import.meta.dirname, "terminal.py");
     const command = ["python3", helper, size, options.descriptors, ...argv];
     // Descriptor 3 by way of a shell: spawn's own pipes would be inherited by what the command leaves behind.
-    const redirected = ["/bin/sh", "-c", 'screen=$1; shift; exec "$@" 3>"$screen"', "sh", join(folder, "screen")];
+    const redirected = [
+      "/bin/sh",
+      "-c",
+      'screen=$1; shift; exec "$@" 3>"$screen"',
+      "sh",
+      join(folder, "screen"),
+    ];
     const result = await runCommand([...redirected, ...command], options);
     return { ...result, terminal: await readFile(join(folder, "screen"), "latin1") };
   } finally {

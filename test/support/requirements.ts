@@ -22,8 +22,11 @@ export function hasProgram(name: string): boolean {
 
 function missingText(requirement: Requirement): string | undefined {
   if (requirement === "root") return process.getuid?.() === 0 ? undefined : "needs root";
-  if ("program" in requirement) return hasProgram(requirement.program) ? undefined : `needs ${requirement.program}`;
-  return localeNames().has(normalise(requirement.locale)) ? undefined : `needs the locale ${requirement.locale}`;
+  if ("program" in requirement)
+    return hasProgram(requirement.program) ? undefined : `needs ${requirement.program}`;
+  return localeNames().has(normalise(requirement.locale))
+    ? undefined
+    : `needs the locale ${requirement.locale}`;
 }
 
 function isExecutable(path: string): boolean {

@@ -75,7 +75,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   }
 }
 
-function spawnServer(options: ServerOptions, folder: string, storeFolder: string): ChildProcessWithoutNullStreams {
+function spawnServer(
+  options: ServerOptions,
+  folder: string,
+  storeFolder: string,
+): ChildProcessWithoutNullStreams {
   const command = [...(options.prefix ?? []), homccdProgram, "--no-config", "--store", storeFolder];
   command.push("--listen", "127.0.0.1", "--port", String(options.port ?? 0));
   command.push("--jobs", String(options.limit ?? 4));

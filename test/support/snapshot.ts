@@ -29,14 +29,19 @@ async function collect(folder: Buffer, prefix: string, entries: Map<string, Snap
 async function describe(path: Buffer): Promise<SnapshotEntry> {
   const status = await lstat(path);
   const mode = status.mode & 0o7777;
-  if (status.isSymbolicLink()) return { kind: "symlink", target: (await readlink(path, "buffer")).toString("latin1") };
+  if (status.isSymbolicLink())
+    return { kind: "symlink", target: (await readlink(path, "buffer")).toString("latin1") };
   if (status.isDirectory()) return { kind: "directory", mode };
   if (!status.isFile()) return { kind: "other" };
   return { kind: "file", mode, mtimeMs: status.mtimeMs, bytes: await readFile(path) };
 }
 
 /** The differences in words, one each; empty when equal. Times are not compared. */
-export function compareSnapshots(expected: Snapshot, actual: Snapshot, ignoreContent: readonly string[] = []): string[] {
+export function compareSnapshots(
+  expected: Snapshot,
+  actual: Snapshot,
+  ignoreContent: readonly string[] = [],
+): string[] {
   const differences: string[] = [];
   for (const name of [...new Set([...expected.keys(), ...actual.keys()])].sort()) {
     const difference = compareEntries(expected.get(name), actual.get(name), ignoreContent.includes(name));

@@ -2,7 +2,13 @@ import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JobRecord } from "@homcc/homcc/job-log";
-import { type CommandOptions, type CommandResult, runCommand, type RunningCommand, startCommand } from "./command.ts";
+import {
+  type CommandOptions,
+  type CommandResult,
+  runCommand,
+  type RunningCommand,
+  startCommand,
+} from "./command.ts";
 import { endProcesses, processesMentioning } from "./processes.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -51,7 +57,8 @@ export async function createWorkplace(options: WorkplaceOptions = {}): Promise<W
   };
   const environment: Workplace["environment"] = (more = {}) => {
     const merged: Record<string, string> = {};
-    for (const [name, value] of Object.entries({ ...base, ...more })) if (value !== undefined) merged[name] = value;
+    for (const [name, value] of Object.entries({ ...base, ...more }))
+      if (value !== undefined) merged[name] = value;
     return merged;
   };
   const complete = (more: WorkplaceCommandOptions = {}): CommandOptions => ({

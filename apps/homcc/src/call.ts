@@ -28,7 +28,7 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
     return;
   }
   const sources: string[] = [];
-  await using objects = new TemporaryObjects();
+  await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
   const conclusion = await conclude(call, loaded, services, sources, objects);
   if (call.signal.aborted) return;
   report(conclusion, loaded, log, services);
@@ -123,6 +123,11 @@ async function end(
   }
   if (outcomes[conclusion.outcome].kind === "fallback" && loaded.settings.noLocalCompilation) {
     call.exit(exitStatusOf.ERR_HOMCC_UNAVAILABLE ?? 69);
+    return;
+  }
+  if (conclusion.outcome === "not-a-compiler") {
+    // `homcc make` must not hold the slot that its own compiles wait for.
+    await call.execute(ownCommand.program, ownCommand.argv);
     return;
   }
   services.localSlots.resize(localLimit(loaded.localhost.limit));

@@ -3,7 +3,7 @@ import type { Analysis, Compilation, LinkStep } from "@homcc/compiler/compilatio
 import type { CompilerIdentity } from "@homcc/compiler/compiler-identity";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
-import { describeError, exitStatusOf, type HomccError } from "@homcc/observability/error";
+import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/observability/error";
 import { atHome, type Conclusion } from "./conclusion.ts";
 import { explain } from "./explain.ts";
 import { compileRemotely, type RemoteCompilation } from "./remote-compilation.ts";
@@ -28,7 +28,7 @@ export async function decide(
 
   const analysis = await analyse(
     { argv: request.argv, cwd: request.cwd, environment: request.environment, family: compiler.family },
-    { temporaryObject: (index) => objects.objectPath(index) },
+    { temporaryObject: (source) => objects.objectPath(source, compiler.family) },
   );
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
@@ -36,7 +36,6 @@ export async function decide(
   if (analysis.verdict === "local") return local(analysis);
   sources.push(...analysis.compilations.map(({ source }) => source));
   if (loaded.noHosts !== undefined) return withoutHosts(loaded.noHosts, loaded.settings.noLocalCompilation);
-  if (analysis.link !== undefined) await objects.create();
   return await distribute(call, loaded, services, compiler, analysis);
 }
 
@@ -67,33 +66,49 @@ async function distribute(
   compiler: KnownCompiler,
   analysis: Extract<Analysis, { verdict: "distribute" }>,
 ): Promise<Conclusion> {
-  const results = await Promise.all(
+  const settled = await Promise.allSettled(
     analysis.compilations.map((compilation) =>
       compileRemotely(compilation, call, loaded, services, compiler),
     ),
   );
+  const results = settled.filter((end) => end.status === "fulfilled").map((end) => end.value);
+  const finals = results.filter((result) => result.kind === "final");
   const failed = results.find((result) => result.kind === "fallback");
+  if (finals.length < settled.length || call.signal.aborted) await discard(finals);
+  call.signal.throwIfAborted();
+  const broken = settled.find((end) => end.status === "rejected");
+  if (broken !== undefined) throw broken.reason;
   if (failed !== undefined) {
-    await Promise.all(results.filter((result) => result.kind === "final").map((result) => result.discard()));
     const { outcome, detail, doubtedStatus } = failed;
     return doubtedStatus === undefined
       ? atHome(outcome, detail)
       : { ...atHome(outcome, detail), doubtedStatus };
   }
-  const finals = results.filter((result) => result.kind === "final");
   return await apply(call, finals, analysis.compilations, analysis.link, call.request.compilerPath);
 }
 
-/** Prints the messages in command order, puts the outputs in place, and links or ends with the compilers' status. */
+type FinalResult = Extract<RemoteCompilation, { kind: "final" }>;
+
+async function discard(results: readonly FinalResult[]): Promise<void> {
+  await Promise.all(results.map((result) => result.discard()));
+}
+
+/** Puts the outputs in place, prints the messages in command order, and links or ends with the compilers' status. */
 async function apply(
   call: LaunchCall,
-  results: readonly Extract<RemoteCompilation, { kind: "final" }>[],
+  results: readonly FinalResult[],
   compilations: readonly Compilation[],
   link: LinkStep | undefined,
   compilerPath: string,
 ): Promise<Conclusion> {
+  try {
+    for (const result of results) await result.commit();
+  } catch (error) {
+    await discard(results);
+    if (!hasCode(error, "ERR_HOMCC_OUTPUT")) throw error;
+    return atHome("output-failed", describeError(error));
+  }
   for (const result of results) {
-    await result.commit();
     await call.stdout(result.stdout);
     await call.stderr(result.stderr);
   }
@@ -121,9 +136,7 @@ function objectOf(compilations: readonly Compilation[], index: number): string {
   return object;
 }
 
-function totalCost(
-  results: readonly Extract<RemoteCompilation, { kind: "final" }>[],
-): NonNullable<Conclusion["cost"]> {
+function totalCost(results: readonly FinalResult[]): NonNullable<Conclusion["cost"]> {
   return {
     host: [...new Set(results.map(({ cost }) => cost.host))].join(" "),
     executor: [...new Set(results.map(({ cost }) => cost.executor))].join(" "),

@@ -16,8 +16,11 @@ export class IdleWatch {
   busy(): Disposable {
     this.#busyCount += 1;
     clearTimeout(this.#timer);
+    let isBusy = true;
     return {
       [Symbol.dispose]: () => {
+        if (!isBusy) return;
+        isBusy = false;
         this.#busyCount -= 1;
         if (this.#busyCount === 0) this.#arm();
       },

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 
@@ -21,6 +22,9 @@ export interface JobRecord {
   readonly executor: string;
 }
 
+/** Without O_NONBLOCK a pipe that nobody reads would hold a thread of the agent for ever. */
+const appendFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
 /** Appends to the log the job asked for; a log that cannot be written never disturbs a build. */
 export async function writeJobRecord(
   environment: Readonly<Record<string, string>>,
@@ -29,5 +33,5 @@ export async function writeJobRecord(
   const file = environment["HOMCC_JOB_LOG"];
   if (file === undefined || !file.startsWith("/")) return;
   // One write of a short line with O_APPEND is atomic, so that records of parallel jobs never mix.
-  await appendFile(file, `${JSON.stringify(record)}\n`).catch(() => {});
+  await appendFile(file, `${JSON.stringify(record)}\n`, { flag: appendFlags }).catch(() => {});
 }

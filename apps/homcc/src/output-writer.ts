@@ -3,6 +3,13 @@ import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
 
+type State =
+  | { readonly kind: "unopened" }
+  /** A promise, so that `discard` also closes a file that is just being made. */
+  | { readonly kind: "open"; readonly file: Promise<FileHandle> }
+  | { readonly kind: "complete" }
+  | { readonly kind: "done" };
+
 /**
  * Writes one output file so that nobody ever sees half of it: a temporary name in the same folder, then a rename.
  * The file gets a fresh mtime and a new inode, as from a local compiler that replaces its output.
@@ -11,13 +18,7 @@ export class OutputWriter {
   readonly path: string;
   readonly #mode: number;
   readonly #temporaryPath: string;
-  #state:
-    | { kind: "unopened" }
-    | { kind: "open"; file: FileHandle }
-    | { kind: "complete" }
-    | { kind: "done" } = {
-    kind: "unopened",
-  };
+  #state: State = { kind: "unopened" };
 
   constructor(path: string, mode: number) {
     this.path = path;
@@ -46,7 +47,7 @@ export class OutputWriter {
       // The agent's umask is private; the mode is the one the compiler left under the caller's umask.
       await file.chmod(this.#mode);
       await file.close();
-      this.#state = { kind: "complete" };
+      if (this.#state.kind === "open") this.#state = { kind: "complete" };
     } catch (error) {
       throw outputError(this.path, error);
     }
@@ -66,14 +67,14 @@ export class OutputWriter {
   async discard(): Promise<void> {
     const state = this.#state;
     this.#state = { kind: "done" };
-    if (state.kind === "open") await state.file.close().catch(() => {});
+    if (state.kind === "open") await state.file.then((file) => file.close()).catch(() => {});
     if (state.kind === "open" || state.kind === "complete") await unlink(this.#temporaryPath).catch(() => {});
   }
 
-  async #open(): Promise<FileHandle> {
+  #open(): Promise<FileHandle> {
     if (this.#state.kind === "open") return this.#state.file;
     if (this.#state.kind !== "unopened") throw new Error(`output ${this.path} is written after its end`);
-    const file = await open(this.#temporaryPath, "wx", 0o600);
+    const file = open(this.#temporaryPath, "wx", 0o600);
     this.#state = { kind: "open", file };
     return file;
   }

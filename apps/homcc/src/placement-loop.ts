@@ -80,6 +80,10 @@ function describeFailure(error: unknown, hostId: HostId): Extract<PlacedRun, { k
       return { kind: "failed", outcome: "output-failed", detail: describeError(error) };
     case "ERR_HOMCC_INPUT_CHANGED":
       return { kind: "failed", outcome: "input-changed", detail: describeError(error) };
+    case "ERR_HOMCC_STORE_FULL":
+      return { kind: "failed", outcome: "server-full", detail };
+    case "ERR_HOMCC_REFUSED":
+      return { kind: "failed", outcome: "refused", detail };
     default:
       return { kind: "failed", outcome: "connection-lost", detail };
   }

@@ -1,6 +1,5 @@
-import { createReadStream } from "node:fs";
 import type { Action } from "@homcc/cas/action";
-import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
+import type { Digest } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import type { ServerMessage } from "@homcc/protocol/messages";
 import type { CodedEntries } from "@homcc/protocol/session-entries";
@@ -15,7 +14,10 @@ export type Upload = (digest: Digest) => Promise<number>;
 
 /** One job on its stream, from the job message to the last byte of its result. */
 export class RemoteRun {
-  /** The complete result; rejects when the job was refused, cancelled, or the connection ended. */
+  /**
+   * The complete result; rejects when the job was refused, cancelled, or the connection ended, and then nothing of it
+   * is left on the disk.
+   */
   readonly finished: Promise<ResultReceiver>;
   readonly #action: Action;
   readonly #channel: ClientChannel;
@@ -26,6 +28,8 @@ export class RemoteRun {
   #bytes: Readonly<StreamBytes> = { sent: 0, received: 0 };
   #uploadedBytes = 0;
   #receiver: ResultReceiver | undefined;
+  /** The result is complete or given up; whatever happens later is not its business. */
+  #isOver = false;
 
   constructor(action: Action, channel: ClientChannel, upload: Upload) {
     this.#action = action;
@@ -70,6 +74,7 @@ export class RemoteRun {
 
   /** Ends the job on the server too, its processes included. */
   cancel(reason: unknown): void {
+    if (this.#isOver) return;
     this.#channel.send(this.#stream, { kind: "cancel" });
     this.#abandon(reason);
   }
@@ -82,6 +87,8 @@ export class RemoteRun {
         void this.#attempt(async () => {
           const receiver = this.#receiverOrThrow();
           await receiver.end();
+          if (this.#isOver) return;
+          this.#isOver = true;
           this.#resolve(receiver);
         });
       },
@@ -99,6 +106,7 @@ export class RemoteRun {
         break;
       case "result":
         void this.#attempt(async () => {
+          if (this.#receiver !== undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "a second result");
           this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
         });
         break;
@@ -123,9 +131,11 @@ export class RemoteRun {
   }
 
   #abandon(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#channel.closeStream(this.#stream);
-    this.#reject(reason);
-    void this.#receiver?.discard();
+    const discarded = this.#receiver?.discard() ?? Promise.resolve();
+    void discarded.finally(() => this.#reject(reason));
   }
 
   #receiverOrThrow(): ResultReceiver {
@@ -133,41 +143,4 @@ export class RemoteRun {
       throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
     return this.#receiver;
   }
-}
-
-/** Below this a blob is a header that jobs wait for; it overtakes objects and large sources. */
-const smallBlobBytes = 64 << 10;
-
-/** Uploads the file at `path` and resolves to the wire bytes it took; rejects with ERR_HOMCC_INPUT_CHANGED when it no longer has the bytes of `digest`. */
-export function sendBlob(channel: ClientChannel, digest: Digest, path: string): Promise<number> {
-  const answered = Promise.withResolvers<number>();
-  const stream = channel.openStream({
-    onMessage: (message) => {
-      if (message.kind === "stored") answered.resolve(bytes.sent);
-      if (message.kind === "rejected") answered.reject(rejection(path, message.reason, message.message));
-    },
-    onClose: (reason) => answered.reject(reason),
-  });
-  const bytes = channel.bytesOf(stream);
-  channel.send(stream, { kind: "blob", digest });
-  const priority = sizeBytesOf(digest) <= smallBlobBytes ? "small" : "large";
-  const sent = channel.sendData(stream, createReadStream(path), { priority, end: true });
-  sent.catch((error: unknown) => {
-    channel.closeStream(stream);
-    answered.reject(
-      new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} cannot be read any more`, { cause: error }),
-    );
-  });
-  return answered.promise;
-}
-
-function rejection(
-  path: string,
-  reason: "digest-mismatch" | "server-full" | "failed",
-  message: string,
-): HomccError {
-  if (reason === "digest-mismatch") {
-    return new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} changed while it was sent`);
-  }
-  return new HomccError(reason === "server-full" ? "ERR_HOMCC_STORE_FULL" : "ERR_HOMCC_REFUSED", message);
 }

@@ -87,7 +87,7 @@ export class ResultReceiver {
 
   /** Puts the outputs in place, the removals first: what the compiler wrote afterwards stays. */
   async commit(): Promise<void> {
-    for (const path of this.#removed) await rm(path, { force: true });
+    for (const path of this.#removed) await remove(path);
     for (const writer of this.#writers) await writer.commit();
   }
 
@@ -97,6 +97,14 @@ export class ResultReceiver {
 
   async #finishCompleted(): Promise<void> {
     while (this.#sections[0]?.remainingBytes === 0) await this.#sections.shift()?.finish();
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (cause) {
+    throw new HomccError("ERR_HOMCC_OUTPUT", `cannot remove ${path}`, { cause });
   }
 }
 

@@ -6,11 +6,11 @@ import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
-import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
-import { RemoteRun, sendBlob } from "./remote-run.ts";
+import { RemoteRun } from "./remote-run.ts";
+import { Uploads } from "./uploads.ts";
 
 /** What a job says about itself besides the action. */
 export interface JobDescription {
@@ -36,8 +36,8 @@ export interface RemoteResult {
   discard(): Promise<void>;
 }
 
-/** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
-const maxUploadsAtOnce = 32;
+/** The share of a session's numbers after which a new connection is due; a job needs less than the rest. */
+const fullAtShare = 0.75;
 
 /** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
 export class ServerSession {
@@ -45,15 +45,28 @@ export class ServerSession {
   readonly #channel: ClientChannel;
   readonly #welcome: Welcome;
   readonly #numbering = new EntryNumbering();
-  /** Paths the server has as present, folders included: only of these can an absence be news. */
+  /** Paths the server has as present, folders included: only of these can an absence be news. Bounded by the numbers. */
   readonly #present = new Set<string>();
-  readonly #uploadSlots = new SlotQueue(maxUploadsAtOnce);
-  readonly #uploads = new Map<Digest, Promise<number>>();
+  readonly #uploads: Uploads;
+  #runningJobs = 0;
+  #isRetired = false;
 
   constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
     this.hostId = hostId;
     this.#channel = channel;
     this.#welcome = welcome;
+    this.#uploads = new Uploads(channel);
+  }
+
+  /** False once the connection ended or its numbers are nearly used up: jobs then need a new one. */
+  get takesJobs(): boolean {
+    return this.#channel.isOpen && !this.#isRetired && this.#numbering.usedShare < fullAtShare;
+  }
+
+  /** Ends the connection as soon as its last job has ended. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#runningJobs === 0) this.close("not needed any more");
   }
 
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
@@ -67,6 +80,7 @@ export class ServerSession {
     for (const entry of action.inputs) this.#notePresent(entry.path);
     const cancel = (): void => run.cancel(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
+    this.#runningJobs += 1;
     try {
       const receiver = await run.finished;
       const { message } = receiver;
@@ -83,6 +97,8 @@ export class ServerSession {
       };
     } finally {
       signal.removeEventListener("abort", cancel);
+      this.#runningJobs -= 1;
+      if (this.#isRetired) this.retire();
     }
   }
 
@@ -105,23 +121,11 @@ export class ServerSession {
     return action.absent.filter((path) => this.#present.has(path));
   }
 
-  /** Sends a blob once, however many jobs wait for it; resolves to the bytes it took. */
   #upload(digest: Digest, inputs: readonly InputEntry[]): Promise<number> {
-    const pending = this.#uploads.get(digest);
-    if (pending !== undefined) return pending.then(() => 0);
     const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
-    if (entry === undefined) {
-      return Promise.reject(
-        new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
-      );
-    }
-    const upload = this.#sendInTurn(digest, entry.path).finally(() => this.#uploads.delete(digest));
-    this.#uploads.set(digest, upload);
-    return upload;
-  }
-
-  async #sendInTurn(digest: Digest, path: string): Promise<number> {
-    using _slot = await this.#uploadSlots.acquire(this.#channel.signal);
-    return await sendBlob(this.#channel, digest, path);
+    if (entry !== undefined) return this.#uploads.send(digest, entry.path);
+    return Promise.reject(
+      new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
+    );
   }
 }

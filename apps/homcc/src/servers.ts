@@ -6,17 +6,22 @@ import { HostHealth } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { connectToServer } from "@homcc/transport/connect";
-
 import { ServerSession } from "./server-session.ts";
 
-/** Lists of hosts that are remembered; shells with different HOMCC_HOSTS have one each. */
-const maxPools = 16;
+/** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
+const maxIdlePools = 16;
+
+interface KnownPool {
+  readonly pool: HostPool;
+  readonly hostIds: readonly HostId[];
+}
 
 /** The servers this agent knows: one connection each, whatever hosts file named them. */
 export class Servers {
   readonly #logger: Logger;
   readonly #health = new Map<HostId, HostHealth<ServerSession>>();
-  readonly #pools = new Map<string, HostPool>();
+  readonly #pools = new Map<string, KnownPool>();
+  /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
   constructor(logger: Logger) {
@@ -31,22 +36,27 @@ export class Servers {
       // Last in line for being forgotten.
       this.#pools.delete(key);
       this.#pools.set(key, known);
-      return known;
+      return known.pool;
     }
+    const addresses = hosts.map(addressOf);
     const pool = new HostPool({
-      hosts: hosts.map(addressOf),
+      hosts: addresses,
       usable: (hostId) => this.#health.get(hostId)?.usable ?? true,
     });
-    this.#pools.set(key, pool);
-    const oldest = this.#pools.keys().next();
-    if (this.#pools.size > maxPools && oldest.done !== true) this.#pools.delete(oldest.value);
+    this.#pools.set(key, { pool, hostIds: addresses.map(hostIdOf) });
+    this.#forgetOldPools();
     return pool;
   }
 
-  /** The connection to a server, dialled when there is none. Rejects with ERR_HOMCC_UNAVAILABLE. */
-  connect(host: HostAddress, connectTimeoutMs: number): Promise<ServerSession> {
+  /** The connection to a server, dialled when there is none for further jobs. Rejects with ERR_HOMCC_UNAVAILABLE. */
+  async connect(host: HostAddress, connectTimeoutMs: number): Promise<ServerSession> {
     this.#connectTimeoutMs = connectTimeoutMs;
-    return this.#healthOf(host).connect();
+    const health = this.#healthOf(host);
+    const session = await health.connect();
+    if (session.takesJobs) return session;
+    health.lost(session);
+    session.retire();
+    return await health.connect();
   }
 
   /** `name:port` and why it is not used, for the message of a job that found no server. */
@@ -65,24 +75,43 @@ export class Servers {
     }
   }
 
+  /** Servers that no remembered list names are not probed any more, and their connections end with their last job. */
+  #forgetOldPools(): void {
+    const idle = [...this.#pools].filter(([, { pool, hostIds }]) => isIdle(pool, hostIds));
+    if (idle.length <= maxIdlePools) return;
+    for (const [key] of idle.slice(0, idle.length - maxIdlePools)) this.#pools.delete(key);
+    const named = new Set([...this.#pools.values()].flatMap(({ hostIds }) => hostIds));
+    for (const [hostId, health] of this.#health) {
+      if (named.has(hostId)) continue;
+      this.#health.delete(hostId);
+      const { state } = health;
+      health.close();
+      if (state.kind === "healthy") state.connection.retire();
+    }
+  }
+
   #healthOf(host: HostAddress): HostHealth<ServerSession> {
     const hostId = hostIdOf(host);
     const known = this.#health.get(hostId);
     if (known !== undefined) return known;
-    const health = new HostHealth<ServerSession>({
+    const health: HostHealth<ServerSession> = new HostHealth({
       host,
-      dial: (signal) => this.#dial(host, signal),
+      dial: (signal) => this.#dial(host, signal, (session) => health.lost(session)),
       discard: (session) => session.close("not needed any more"),
       onChange: (state) => {
         this.#logger.debug(`${hostId}: ${state.kind}`);
-        for (const pool of this.#pools.values()) pool.healthChanged();
+        for (const { pool } of this.#pools.values()) pool.healthChanged();
       },
     });
     this.#health.set(hostId, health);
     return health;
   }
 
-  async #dial(host: HostAddress, signal: AbortSignal): Promise<ServerSession> {
+  async #dial(
+    host: HostAddress,
+    signal: AbortSignal,
+    lost: (session: ServerSession) => void,
+  ): Promise<ServerSession> {
     const { channel, welcome } = await connectToServer({
       host: host.name,
       port: host.port,
@@ -93,10 +122,15 @@ export class Servers {
     const session = new ServerSession(hostIdOf(host), channel, welcome);
     void channel.closed.then((reason) => {
       this.#logger.info(`${hostIdOf(host)}: ${describeError(reason)}`);
-      this.#healthOf(host).lost(session);
+      lost(session);
     });
     return session;
   }
+}
+
+/** A pool with jobs has to hear of its servers' health. */
+function isIdle(pool: HostPool, hostIds: readonly HostId[]): boolean {
+  return pool.waiting === 0 && hostIds.every((hostId) => pool.heldOn(hostId) === 0);
 }
 
 function addressOf({ name, port, limit }: Host): HostAddress {

@@ -1,25 +1,39 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import type { CompilerFamily } from "@homcc/compiler/compilation";
 
-/** Where the objects of one compile-and-link command wait for the linker, as a driver's own temporary objects do. */
+/**
+ * Where the objects of one compile-and-link command wait for the linker. Their names are those a driver would give its
+ * own temporary objects, because linkers print them: `/tmp/ccQ3fX9a.o` (gcc), `/tmp/lonely-5f3a9c.o` (clang).
+ */
 export class TemporaryObjects implements AsyncDisposable {
-  readonly #folder = join("/tmp", `homcc-${randomBytes(8).toString("hex")}`);
-  #created = false;
+  readonly #folder: string;
+  readonly #paths: string[] = [];
 
-  /** Where the object of the command's source `index` goes; nothing exists there before `create`. */
-  objectPath(index: number): string {
-    return join(this.#folder, `${index}.o`);
+  /** `temporaryFolder` is the caller's TMPDIR. */
+  constructor(temporaryFolder: string | undefined) {
+    this.#folder = temporaryFolder?.startsWith("/") === true ? temporaryFolder : "/tmp";
   }
 
-  async create(): Promise<void> {
-    // Not recursive: a folder that somebody else made in /tmp under that name must not be taken over.
-    await mkdir(this.#folder, { mode: 0o700 });
-    this.#created = true;
+  /** A new name for the object of `source`; nothing exists there yet. */
+  objectPath(source: string, family: CompilerFamily): string {
+    const stem = basename(source, extname(source));
+    const name = family === "gcc" ? `cc${randomLetters()}.o` : `${stem}-${randomBytes(3).toString("hex")}.o`;
+    const path = join(this.#folder, name);
+    this.#paths.push(path);
+    return path;
   }
 
   /** Call it when the linker has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#created) await rm(this.#folder, { recursive: true, force: true });
+    await Promise.all(this.#paths.map((path) => rm(path, { force: true })));
   }
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/** Six of 62 letters, as mkstemp(3) has them. */
+function randomLetters(): string {
+  return [...randomBytes(6)].map((byte) => letters.charAt(byte % letters.length)).join("");
 }

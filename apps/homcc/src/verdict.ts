@@ -49,7 +49,9 @@ function judgeExit(status: number, facts: RemoteFacts): Verdict {
   if (limit !== undefined) return fallback("remote-limit", limit);
   if (facts.executor === "mapped")
     return { ...fallback("mapped-failure", `exit status ${status}`), doubtedStatus: status };
-  const missing = missingFiles(facts.stderr).find((name) => facts.missedInput(name));
+  const missing = missingFiles(facts.stderr)
+    .slice(0, maxMissingFiles)
+    .find((name) => facts.missedInput(name));
   if (missing !== undefined) return { ...fallback("missing-file", missing), doubtedStatus: status };
   return { kind: "final", outcome: "compile-error" };
 }
@@ -60,7 +62,7 @@ function fallback(outcome: OutcomeName, detail: string): Extract<Verdict, { kind
 
 /** gcc's driver ends with 4 after an internal error, in any language. */
 const gccInternalErrorStatus = 4;
-/** clang's driver: 128 + signal of the frontend, or 70 (EX_SOFTWARE). */
+/** clang's driver: 128 + signal of the frontend, 70 (EX_SOFTWARE), or 254 when it could not start it. */
 const clangCrashStatuses: ReadonlySet<number> = new Set([70, 132, 134, 135, 136, 137, 139, 143, 254]);
 
 function crashTrace(status: number, stderr: string): string | undefined {
@@ -81,14 +83,26 @@ function limitTrace(stderr: string): string | undefined {
   )?.[0];
 }
 
-/** Names in "fatal error: NAME: No such file or directory" (gcc, assembler) and "'NAME' file not found" (clang). */
+/** A missing file ends a compiler, so that one is named; assemblers and clang's driver go on. Each is looked for in all folders. */
+const maxMissingFiles = 16;
+
+/** How gcc 12, clang 14 and their assemblers name a file they did not find. */
+const missingFilePatterns: readonly RegExp[] = [
+  // gcc, in any language: "a.c:1:10: fatal error: NAME: No such file or directory". The place has no blank after a colon.
+  /^(?:(?!: ).)*: [^:\n]+: ([^:\n]+): [^:\n]+$/gm,
+  /error: (.+): No such file or directory$/gm,
+  /'([^'\n]+)' file not found/g,
+  /no such file or directory: '([^'\n]+)'/g,
+  /Could not find (?:incbin|include) file '([^'\n]+)'/g,
+  /Could not read profile (.+): No such file or directory/g,
+  /Error: file not found: (.+)$/gm,
+  /Error: can't open (.+) for reading: /g,
+];
+
+/** Names that may be those of missing files, each once; whether a file of that name exists decides. */
 export function missingFiles(stderr: string): string[] {
-  const names: string[] = [];
-  for (const match of stderr.matchAll(
-    /error: (.+): No such file or directory$|'([^'\n]+)' file not found/gm,
-  )) {
-    const name = match[1] ?? match[2];
-    if (name !== undefined) names.push(name);
-  }
-  return names;
+  const names = missingFilePatterns.flatMap((pattern) =>
+    Array.from(stderr.matchAll(pattern), (match) => match[1] ?? ""),
+  );
+  return [...new Set(names)];
 }

@@ -2,7 +2,9 @@ import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 
-type Step = { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly taken: () => void } | { readonly kind: "end" };
+type Step =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly taken: () => void }
+  | { readonly kind: "end" };
 
 /** Hands the data frames of one upload to the store as they come, one at a time, so that memory stays bounded. */
 export class BlobUpload {
@@ -64,8 +66,12 @@ export class BlobUpload {
       this.#wake = Promise.withResolvers();
       if (step === undefined) continue;
       if (step.kind === "end") return;
-      yield step.bytes;
-      step.taken();
+      try {
+        yield step.bytes;
+      } finally {
+        // Also when the store gives up on these bytes: a push that never ends would stop the connection's reading.
+        step.taken();
+      }
     }
   }
 }

@@ -27,6 +27,9 @@ export interface ServerServices {
 /** Jobs of one client that wait or run at once; a client with more is told to keep them. */
 const maxJobsPerClient = 1024;
 
+/** An upload holds memory or a file of the store; a client of ours has 32 at once. */
+const maxUploadsPerClient = 256;
+
 /** One client connection: its numbered files, its jobs, its uploads. */
 export class ClientSession {
   readonly #channel: ServerChannel;
@@ -34,6 +37,7 @@ export class ClientSession {
   readonly #services: ServerServices;
   readonly #entries = new EntryTable();
   readonly #jobs = new Set<Job>();
+  #uploads = 0;
 
   constructor(channel: ServerChannel, executorSession: ExecutorSession, services: ServerServices) {
     this.#channel = channel;
@@ -61,7 +65,10 @@ export class ClientSession {
     }
   }
 
-  #acceptJob(stream: number, message: Extract<ClientMessage, { kind: "job" }>): StreamHandler<ClientMessage> | undefined {
+  #acceptJob(
+    stream: number,
+    message: Extract<ClientMessage, { kind: "job" }>,
+  ): StreamHandler<ClientMessage> | undefined {
     // First of all, and for refused jobs too: later jobs count on the numbers this one declares.
     const files = this.#entries.resolve(message);
     if (this.#jobs.size >= maxJobsPerClient) {
@@ -69,7 +76,13 @@ export class ClientSession {
       this.#channel.send(stream, { kind: "refused", reason: "limited", message: text }, { end: true });
       return undefined;
     }
-    const job = new Job(stream, { ...message, ...files }, this.#channel, this.#executorSession, this.#services);
+    const job = new Job(
+      stream,
+      { ...message, ...files },
+      this.#channel,
+      this.#executorSession,
+      this.#services,
+    );
     this.#jobs.add(job);
     void job.run().finally(() => this.#jobs.delete(job));
     return {
@@ -80,7 +93,13 @@ export class ClientSession {
     };
   }
 
-  #acceptBlob(stream: number, digest: Digest): StreamHandler<ClientMessage> {
+  #acceptBlob(stream: number, digest: Digest): StreamHandler<ClientMessage> | undefined {
+    if (this.#uploads >= maxUploadsPerClient) {
+      const text = `more than ${maxUploadsPerClient} uploads of one client`;
+      this.#channel.send(stream, { kind: "rejected", reason: "failed", message: text }, { end: true });
+      return undefined;
+    }
+    this.#uploads += 1;
     const upload = new BlobUpload(digest, this.#services.store);
     void this.#finishUpload(stream, upload);
     return {
@@ -93,7 +112,7 @@ export class ClientSession {
 
   async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {
     try {
-      await upload.stored;
+      await upload.stored.finally(() => (this.#uploads -= 1));
       for (const job of this.#jobs) job.blobArrived(upload.digest);
       this.#channel.send(stream, { kind: "stored" }, { end: true });
     } catch (error) {

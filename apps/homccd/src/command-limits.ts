@@ -14,6 +14,7 @@ export function serverLimits(toolchain: Toolchain): ServerLimits {
   return {
     isToolchainProgram: (path) => programs.has(path),
     isInsideRoot: (path) =>
-      path === "/dev/null" || !kernelFolders.some((folder) => path === folder || path.startsWith(`${folder}/`)),
+      path === "/dev/null" ||
+      !kernelFolders.some((folder) => path === folder || path.startsWith(`${folder}/`)),
   };
 }

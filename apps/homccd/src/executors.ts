@@ -28,7 +28,11 @@ export interface ExecutorOptions {
 export async function chooseExecutor(options: ExecutorOptions): Promise<Executor> {
   const { choice, logger } = options;
   const shares = await findSharedFolders();
-  const probes = await probeExecutors({ runnerProgram: options.runner, folder: join(options.folder, "probes"), shares });
+  const probes = await probeExecutors({
+    runnerProgram: options.runner,
+    folder: join(options.folder, "probes"),
+    shares,
+  });
   for (const probe of probes) {
     if (probe.works) logger.info(`executor ${probe.name}: works here`);
     else logger.warning(`executor ${probe.name} cannot be used: ${probe.reason}`);

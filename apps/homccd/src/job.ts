@@ -90,7 +90,10 @@ export class Job {
       throw new Refusal({
         reason: "toolchain-differs",
         message: match.message,
-        identities: { client: { digest: toolchain.digest, version: toolchain.version }, server: match.server },
+        identities: {
+          client: { digest: toolchain.digest, version: toolchain.version },
+          server: match.server,
+        },
       });
     }
     const objection = checkAction(
@@ -108,7 +111,9 @@ export class Job {
       const result = await this.#execute();
       await using _result = result;
       await this.#sendResult(result);
-      this.#services.logger.info(`${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`);
+      this.#services.logger.info(
+        `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
+      );
     } finally {
       pin.release();
     }
@@ -135,7 +140,8 @@ export class Job {
     const { signal } = this.#abort;
     using _slot = await this.#services.slots.acquire(signal);
     this.#channel.send(this.#stream, { kind: "started" });
-    const { toolchain, steps, cwd, environment, umask, terminal, inputs, absent, outputs, timeoutMs } = this.#message;
+    const { toolchain, steps, cwd, environment, umask, terminal, inputs, absent, outputs, timeoutMs } =
+      this.#message;
     const action: Action = {
       toolchain: toolchain.digest,
       steps,

@@ -9,7 +9,7 @@ import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
-import type { Executor } from "@homcc/execution/executor";
+import type { Executor, ExecutorSession } from "@homcc/execution/executor";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { SlotQueue } from "@homcc/scheduler/slots";
@@ -47,7 +47,16 @@ try {
 }
 
 async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
-  const server = await listen(settings);
+  const started = Promise.withResolvers<Serving>();
+  const sessions = new Set<Promise<void>>();
+  // From the first moment on: a client that comes while we start waits for its welcome.
+  const server = await listen(settings, (socket) => {
+    const session = serveClient(socket, settings, started.promise).catch((error: unknown) =>
+      logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
+    sessions.add(session);
+    void session.finally(() => sessions.delete(session));
+  });
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
   const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
   await enterAccount(settings, logger);
@@ -79,17 +88,15 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     locales: await installedLocales(),
     logger,
   };
-  const sessions = new Set<Promise<void>>();
-  server.on("connection", (socket) => {
-    const session = serveClient(socket, settings, services, executor).catch((error: unknown) =>
-      logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    );
-    sessions.add(session);
-    void session.finally(() => sessions.delete(session));
-  });
+  started.resolve({ services, executor });
   const address = server.address();
-  const where = typeof address === "object" && address !== null ? `${address.address} port ${address.port}` : settings.address;
-  process.stdout.write(`${serverName} listening on ${where}, ${settings.limit} slots, executor ${executor.name}\n`);
+  const where =
+    typeof address === "object" && address !== null
+      ? `${address.address} port ${address.port}`
+      : settings.address;
+  process.stdout.write(
+    `${serverName} listening on ${where}, ${settings.limit} slots, executor ${executor.name}\n`,
+  );
 
   await terminationSignal();
   logger.info("ending");
@@ -101,14 +108,19 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   process.exit(0);
 }
 
+interface Serving {
+  readonly services: ServerServices;
+  readonly executor: Executor;
+}
+
 async function serveClient(
   socket: Socket,
   settings: ServerSettings,
-  services: ServerServices,
-  executor: Executor,
+  started: Promise<Serving>,
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
+  const { services, executor } = await started;
   const accepted = await acceptConnection(socket, {
     server: serverName,
     welcome: () => ({ server: serverName, executors: [executor.name], slots: settings.limit }),
@@ -122,11 +134,24 @@ async function serveClient(
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
   channels.add(accepted.channel);
   void accepted.channel.closed.then(() => channels.delete(accepted.channel));
-  await new ClientSession(accepted.channel, await executor.openSession(), services).run();
+  await new ClientSession(accepted.channel, await openSession(executor, accepted.channel), services).run();
 }
 
-async function listen({ port, address }: ServerSettings): Promise<Server> {
-  const server = createServer({ pauseOnConnect: true });
+/** A client that cannot be served is told so: it would wait for answers as long as the connection lives. */
+async function openSession(executor: Executor, channel: ServerChannel): Promise<ExecutorSession> {
+  try {
+    return await executor.openSession();
+  } catch (error) {
+    void channel.close(describeError(error));
+    throw error;
+  }
+}
+
+async function listen(
+  { port, address }: ServerSettings,
+  onConnection: (socket: Socket) => void,
+): Promise<Server> {
+  const server = createServer({ pauseOnConnect: true }, onConnection);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
       reject(

@@ -37,10 +37,11 @@ export async function handOver(folder: string, account: Account): Promise<void> 
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const owner = await stat(folder);
   if (owner.uid === account.uid && owner.gid === account.gid) return;
-  await chown(folder, account.uid, account.gid);
   for (const entry of await readdir(folder, { recursive: true })) {
     await lchown(join(folder, entry), account.uid, account.gid);
   }
+  // Last, as it says that all of it is done: a start that was interrupted is made up for by the next one.
+  await chown(folder, account.uid, account.gid);
 }
 
 /** Becomes the account, for good: there is no way back to root. */
@@ -51,10 +52,14 @@ export function becomeAccount(account: Account, storeFolder: string): void {
   try {
     accessSync(storeFolder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new HomccError("ERR_HOMCC_CONFIGURATION", `account ${account.name} cannot use the store ${storeFolder}`, {
-      hint: "every folder above the store must be searchable for it; choose another one with --store",
-      cause,
-    });
+    throw new HomccError(
+      "ERR_HOMCC_CONFIGURATION",
+      `account ${account.name} cannot use the store ${storeFolder}`,
+      {
+        hint: "every folder above the store must be searchable for it; choose another one with --store",
+        cause,
+      },
+    );
   }
 }
 
@@ -64,7 +69,8 @@ export function parseAccounts(passwd: string): Map<string, Account> {
   for (const line of passwd.split("\n")) {
     const [name, , uid, gid] = line.split(":");
     if (name === undefined || uid === undefined || gid === undefined) continue;
-    if (/^\d+$/.test(uid) && /^\d+$/.test(gid)) accounts.set(name, { name, uid: Number(uid), gid: Number(gid) });
+    if (/^\d+$/.test(uid) && /^\d+$/.test(gid))
+      accounts.set(name, { name, uid: Number(uid), gid: Number(gid) });
   }
   return accounts;
 }

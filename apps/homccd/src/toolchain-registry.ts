@@ -31,18 +31,30 @@ export class ToolchainRegistry {
   /** Compares the client's toolchain with the one under the same path here. */
   async match(wanted: JobMessage["toolchain"], path: string): Promise<ToolchainMatch> {
     if (!driverNames.test(basename(wanted.driver))) {
-      return { kind: "differs", message: `${wanted.driver} is not called like a compiler`, server: { version: "none" } };
+      return {
+        kind: "differs",
+        message: `${wanted.driver} is not called like a compiler`,
+        server: { version: "none" },
+      };
     }
     try {
       const toolchain = await this.#inspector.inspect(wanted.driver, { family: wanted.family, path });
       if (toolchain.digest !== wanted.digest) {
         const { digest, version } = toolchain;
-        return { kind: "differs", message: `another toolchain as ${wanted.driver}`, server: { digest, version } };
+        return {
+          kind: "differs",
+          message: `another toolchain as ${wanted.driver}`,
+          server: { digest, version },
+        };
       }
       this.#known.set(toolchain.digest, toolchain);
       return { kind: "same", toolchain };
     } catch (error) {
-      return { kind: "differs", message: `no ${wanted.driver}: ${describeError(error)}`, server: { version: "none" } };
+      return {
+        kind: "differs",
+        message: `no ${wanted.driver}: ${describeError(error)}`,
+        server: { version: "none" },
+      };
     }
   }
 

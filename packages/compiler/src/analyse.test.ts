@@ -39,7 +39,7 @@ function ask(
   const argv = typeof command === "string" ? command.split(" ") : command;
   return analyse(
     { argv, cwd: scene.cwd ?? cwd, environment: scene.environment ?? {}, family },
-    { temporaryObject: (index) => `/tmp/t/${index}.o`, probe: probe(scene) },
+    { temporaryObject: (_source, index) => `/tmp/t/${index}.o`, probe: probe(scene) },
   );
 }
 
@@ -365,7 +365,7 @@ test("the real file system is asked by default", async () => {
     const verdict = async (...words: string[]) => {
       const analysis = await analyse(
         { argv: ["gcc", ...words], cwd: folder, environment: {}, family: "gcc" },
-        { temporaryObject: String },
+        { temporaryObject: (_source, index) => String(index) },
       );
       return analysis.verdict === "local" ? analysis.outcome : "sent";
     };

@@ -19,8 +19,8 @@ import { outputFiles } from "./output-files.ts";
 import { expandResponseFiles } from "./response-file.ts";
 
 export interface AnalyseOptions {
-  /** Absolute path for the object of source `index` of a command that also links; nothing needs to exist there yet. */
-  readonly temporaryObject: (index: number) => string;
+  /** A new absolute path for the object of a source of a command that also links; its folder exists. */
+  readonly temporaryObject: (source: string, index: number) => string;
   readonly probe?: FileProbe;
 }
 
@@ -54,7 +54,7 @@ async function judge(
   command: CommandLine,
   shape: CommandShape,
   check: string | undefined,
-  temporaryObject: (index: number) => string,
+  temporaryObject: AnalyseOptions["temporaryObject"],
   probe: FileProbe,
 ): Promise<Verdict> {
   const reason = localReason(shape);
@@ -72,7 +72,7 @@ async function judge(
   const extraInputs = await resolveExtraInputs(named, command.cwd, probe);
   const compilations: Compilation[] = [];
   for (const [index, source] of sources.entries()) {
-    const object = shape.action === "link" ? temporaryObject(index) : undefined;
+    const object = shape.action === "link" ? temporaryObject(source.path, index) : undefined;
     const compilation = describe(command, shape, source, named, extraInputs, object);
     if ("outcome" in compilation) return compilation;
     compilations.push(compilation);

@@ -62,7 +62,10 @@ export interface Compilation {
    */
   readonly discoveryArguments: readonly string[];
   /** Folders named by -I and its family, also empty or missing ones: their existence travels. */
-  readonly includeDirectories: readonly { readonly path: string; readonly kind: "quote" | "angle" | "system" | "after" }[];
+  readonly includeDirectories: readonly {
+    readonly path: string;
+    readonly kind: "quote" | "angle" | "system" | "after";
+  }[];
   /** Files named by -include and -imacros, looked up like `#include "…"` in cwd and then the quote folders. */
   readonly forcedIncludes: readonly string[];
   /** Other files that options name and the compiler reads (`-fsanitize-ignorelist=`, `-Wa,f.s`, …). */

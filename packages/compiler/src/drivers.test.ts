@@ -42,7 +42,7 @@ const probeEnvironment = {};
 function ask(argv: readonly string[], family: CompilerFamily, cwd: string): Promise<Analysis> {
   return analyse(
     { argv, cwd, environment: probeEnvironment, family },
-    { temporaryObject: (index) => join(cwd, "out", `${index}.o`) },
+    { temporaryObject: (_source, index) => join(cwd, "out", `${index}.o`) },
   );
 }
 

@@ -5,7 +5,12 @@ import { promisify } from "node:util";
 export async function installedLocales(): Promise<ReadonlySet<string>> {
   try {
     const { stdout } = await promisify(execFile)("locale", ["-a"], { encoding: "latin1", timeout: 10_000 });
-    return new Set(stdout.split("\n").filter((name) => name !== "").map(canonical));
+    return new Set(
+      stdout
+        .split("\n")
+        .filter((name) => name !== "")
+        .map(canonical),
+    );
   } catch {
     return new Set();
   }

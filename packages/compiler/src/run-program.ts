@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { realpathSync } from "node:fs";
 
 export interface ProgramRun {
   readonly args: readonly string[];
@@ -32,10 +33,28 @@ export async function runProgram(program: string, run: ProgramRun): Promise<Prog
   return output;
 }
 
+/** Real paths of the programs that homcc has started further up, separated by `:`; the launcher reads it. */
+const safeguardVariable = "_HOMCC_SAFEGUARD";
+
+/** A wrapper that calls homcc on itself must get the next program of its name, not ask the agent again. */
+function guarded(environment: Readonly<Record<string, string>>, program: string): Record<string, string> {
+  const present = environment[safeguardVariable] ?? "";
+  const entry = realPathOf(program).replaceAll(":", "?");
+  return { ...environment, [safeguardVariable]: present === "" ? entry : `${present}:${entry}` };
+}
+
+function realPathOf(program: string): string {
+  try {
+    return realpathSync(program);
+  } catch {
+    return program;
+  }
+}
+
 function start(program: string, run: ProgramRun, resolve: (output: ProgramOutput) => void): void {
   const child = spawn(program, run.args, {
     cwd: run.cwd,
-    env: run.environment,
+    env: guarded(run.environment, program),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     ...(run.argv0 === undefined ? {} : { argv0: run.argv0 }),

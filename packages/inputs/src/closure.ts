@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { mentionsAssembler } from "@homcc/compiler/embedded-directives";
 import type { IncludeName, IncludeNames } from "@homcc/compiler/include-names";
 import type { FileDigests } from "./file-digests.ts";
 import { notFound, type NotFound } from "./include-finder.ts";
@@ -115,7 +117,8 @@ export class Closure {
     if (names.assemblerUnknown) return notFound("local-construct", `.incbin or .include in ${spelled}`);
     for (const name of names.names) this.look(name, folder);
     for (const file of names.assemblerFiles) {
-      if (this.#walk.look(this.#walk.spell(file)).kind !== "file") {
+      const resolved = this.#walk.look(this.#walk.spell(file));
+      if (resolved.kind !== "file" || mayReadOthers(resolved.path, resolved.stats.size)) {
         return notFound("local-construct", `.incbin or .include of ${file} in ${spelled}`);
       }
     }
@@ -139,4 +142,12 @@ export class Closure {
     }
     return this.#queue.length === 0 ? undefined : this.follow([]);
   }
+}
+
+/** Above this a file for the assembler is not looked into: 1 ms of reading a megabyte is what a discovery may block. */
+const maxAssemblerFileBytes = 1n << 20n;
+
+/** Assembler text that may include more files; no compiler lists those. */
+function mayReadOthers(path: string, sizeBytes: bigint): boolean {
+  return sizeBytes > maxAssemblerFileBytes || mentionsAssembler(readFileSync(path));
 }

@@ -39,7 +39,8 @@ export const outcomes = {
     number: 11,
     kind: "local",
     label: "nothing to compile",
-    paragraph: "Preprocessing, a version query, a command without a source file: there is nothing a server could do.",
+    paragraph:
+      "Preprocessing, a version query, a command without a source file: there is nothing a server could do.",
   },
   "linking-only": {
     number: 12,
@@ -78,13 +79,15 @@ export const outcomes = {
     number: 17,
     kind: "local",
     label: "an environment variable that belongs at home",
-    paragraph: "A variable like COMPILER_PATH changes which programs the compiler runs. docs/configuration.md lists them.",
+    paragraph:
+      "A variable like COMPILER_PATH changes which programs the compiler runs. docs/configuration.md lists them.",
   },
   "local-construct": {
     number: 18,
     kind: "local",
     label: "a construct in the source that reads other files",
-    paragraph: "The source or a header uses .incbin, an assembler .include, a precompiled header or a module.",
+    paragraph:
+      "The source or a header uses .incbin, an assembler .include, a precompiled header or a module.",
   },
   "special-output": {
     number: 19,
@@ -120,7 +123,8 @@ export const outcomes = {
     number: 24,
     kind: "local",
     label: "an input cannot be read",
-    paragraph: "The source or an include folder is missing or not readable; the local compiler says so in its own words.",
+    paragraph:
+      "The source or an include folder is missing or not readable; the local compiler says so in its own words.",
   },
   "inputs-unknown": {
     number: 25,
@@ -138,7 +142,8 @@ export const outcomes = {
     number: 40,
     kind: "fallback",
     label: "the server has another toolchain",
-    paragraph: "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
+    paragraph:
+      "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
   },
   "no-server": {
     number: 41,
@@ -222,7 +227,8 @@ export const outcomes = {
     number: 54,
     kind: "fallback",
     label: "remote and local disagree",
-    paragraph: "The remote compile failed and the local one succeeded, or the other way round: please report it.",
+    paragraph:
+      "The remote compile failed and the local one succeeded, or the other way round: please report it.",
   },
   "internal-error": {
     number: 55,

@@ -42,14 +42,11 @@ export const maxEnvironmentVariables = 128;
 export const maxOutputs = 256;
 export const maxUndeclared = 256;
 
-/** Entries that one job declares; more go into the session by other jobs, or the job stays at home. */
+/** Entries that one job declares, and digests that one `missing` asks for; more go into the session by other jobs, or the job stays at home. */
 export const maxDeclaredEntries = 32_768;
 
 /** Numbers of entries that one job names, files and absent paths together. */
 export const maxJobEntries = 131_072;
-
-/** Digests that one `missing` message asks for. */
-export const maxMissingDigests = maxDeclaredEntries;
 
 /** Entries of one session. Chromium with its generated headers has some 300,000; 300 bytes of heap each. */
 export const maxSessionEntries = 1 << 19;

@@ -5,7 +5,6 @@ import {
   maxDeclaredEntries,
   maxEnvironmentVariables,
   maxJobEntries,
-  maxMissingDigests,
   maxNameLength,
   maxOutputBytes,
   maxOutputs,
@@ -170,7 +169,7 @@ const identity = record({ digest: optional(digest), version: text });
 /** Server to client, on the stream of the job or blob that it is about. */
 export const serverMessages = union("kind", {
   /** These blobs are needed and not here; all of them in one message. */
-  missing: record({ digests: array(digest, maxMissingDigests) }),
+  missing: record({ digests: array(digest, maxDeclaredEntries) }),
   /** All inputs are here; this many jobs are served before. For monitors. */
   queued: record({ ahead: int(0, Number.MAX_SAFE_INTEGER) }),
   /** The compiler runs. For monitors. */

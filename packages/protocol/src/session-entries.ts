@@ -15,9 +15,14 @@ export class EntryNumbering {
   #count = 0;
   #pathCharacters = 0;
 
-  /** Numbers handed out; at `maxSessionEntries` a new connection is due. */
+  /** Numbers handed out. */
   get count(): number {
     return this.#count;
+  }
+
+  /** From 0 to 1: how much of what a session may have is used up. Before 1 a new connection is due. */
+  get usedShare(): number {
+    return Math.max(this.#count / maxSessionEntries, this.#pathCharacters / maxSessionPathCharacters);
   }
 
   /**

@@ -4,7 +4,13 @@ import type { Files } from "../../support/files.ts";
 
 const main = '#include "h.h"\n#include <s.h>\nint value = VALUE + SYSTEM;\n';
 const define = (value: string): string => `#define VALUE ${value}\n`;
-const project: Files = { "a.c": main, "h.h": define("1"), "two/s.h": "#define SYSTEM 1\n", "one": { directory: true }, "three": { directory: true } };
+const project: Files = {
+  "a.c": main,
+  "h.h": define("1"),
+  "two/s.h": "#define SYSTEM 1\n",
+  one: { directory: true },
+  three: { directory: true },
+};
 const command = "$CC -g -I. -Ione -Itwo -Ithree -c a.c -o a.o -MMD";
 const after = (files: Files, more: Partial<Step> = {}): Step => ({ files, command, ...more });
 
@@ -12,9 +18,20 @@ const sequences: readonly (readonly [name: string, ...steps: Step[]])[] = [
   ["nothing changes", after({}), after({})],
   ["a header grows", after({ "h.h": define("1 + 1") })],
   ["a header changes and keeps its size", after({ "h.h": define("2") })],
-  ["a header changes and keeps size and time", after({ "h.h": { content: define("3"), modified: "2024-03-04T05:06:07Z" } })],
-  ["a header gets an older time", after({ "h.h": { content: define("4"), modified: "2020-01-01T00:00:00Z" } })],
-  ["a header changes twice in a row", after({ "h.h": define("5") }), after({ "h.h": define("6") }), after({ "h.h": define("5") })],
+  [
+    "a header changes and keeps size and time",
+    after({ "h.h": { content: define("3"), modified: "2024-03-04T05:06:07Z" } }),
+  ],
+  [
+    "a header gets an older time",
+    after({ "h.h": { content: define("4"), modified: "2020-01-01T00:00:00Z" } }),
+  ],
+  [
+    "a header changes twice in a row",
+    after({ "h.h": define("5") }),
+    after({ "h.h": define("6") }),
+    after({ "h.h": define("5") }),
+  ],
   ["a header is only touched", after({ "h.h": define("1") })],
   ["the source changes", after({ "a.c": `${main}int more;\n` })],
   ["the source includes something new", after({ "a.c": `${main}#include "n.h"\n`, "n.h": "int n;\n" })],
@@ -22,18 +39,65 @@ const sequences: readonly (readonly [name: string, ...steps: Step[]])[] = [
   ["a header is created that now comes first", after({ "one/s.h": "#define SYSTEM 2\n" })],
   ["and is removed again", after({ "one/s.h": "#define SYSTEM 2\n" }), after({ "one/s.h": null })],
   ["a header is created that comes later and does not matter", after({ "three/s.h": "#define SYSTEM 3\n" })],
-  ["a header is removed and another one is found", after({ "three/s.h": "#define SYSTEM 3\n" }), after({ "two/s.h": null })],
+  [
+    "a header is removed and another one is found",
+    after({ "three/s.h": "#define SYSTEM 3\n" }),
+    after({ "two/s.h": null }),
+  ],
   ["a header is removed", after({ "h.h": null }, { expect: "remote-error" }), after({ "h.h": define("7") })],
   ["a header becomes a link", after({ "h.h": { symlink: "other.h" }, "other.h": define("8") })],
-  ["the target of a link changes", after({ "h.h": { symlink: "one.h" }, "one.h": define("1"), "two.h": define("9") }), after({ "h.h": { symlink: "two.h" } })],
-  ["a header becomes a folder", after({ "h.h": { directory: true }, "one/h.h": define("10") }, { command: command.replace("a.c", "sub/a.c"), files: { "sub/a.c": main, "h.h": { directory: true }, "one/h.h": define("10") } })],
-  ["an include folder disappears and comes back", after({ "two": null }, { expect: "remote-error" }), after({ "two/s.h": "#define SYSTEM 5\n" })],
-  ["an include folder is created", after({}, { command: `${command} -Inew` }), after({ "new/x.h": "" }, { command: `${command} -Inew -Wmissing-include-dirs` })],
-  ["an include folder becomes a link", after({ "two": { symlink: "other" }, "other/s.h": "#define SYSTEM 11\n" })],
-  ["an error comes and goes", after({ "a.c": "int f( {\n" }, { expect: "remote-error" }), after({ "a.c": main })],
-  ["a macro changes what is included", after({ "a.c": `#ifdef MORE\n#include "m.h"\n#endif\n${main}`, "m.h": "int m;\n" }), after({}, { command: `${command} -DMORE` }), after({})],
-  ["the same source with other options", after({}, { command: `${command} -O2` }), after({}, { command: command.replace("-g ", "") })],
-  ["another source of the same name", after({ "a.c": null, "sub/a.c": main, "sub/h.h": define("12") }, { command: command.replace("a.c", "sub/a.c") })],
+  [
+    "the target of a link changes",
+    after({ "h.h": { symlink: "one.h" }, "one.h": define("1"), "two.h": define("9") }),
+    after({ "h.h": { symlink: "two.h" } }),
+  ],
+  [
+    "a header becomes a folder",
+    after(
+      { "h.h": { directory: true }, "one/h.h": define("10") },
+      {
+        command: command.replace("a.c", "sub/a.c"),
+        files: { "sub/a.c": main, "h.h": { directory: true }, "one/h.h": define("10") },
+      },
+    ),
+  ],
+  [
+    "an include folder disappears and comes back",
+    after({ two: null }, { expect: "remote-error" }),
+    after({ "two/s.h": "#define SYSTEM 5\n" }),
+  ],
+  [
+    "an include folder is created",
+    after({}, { command: `${command} -Inew` }),
+    after({ "new/x.h": "" }, { command: `${command} -Inew -Wmissing-include-dirs` }),
+  ],
+  [
+    "an include folder becomes a link",
+    after({ two: { symlink: "other" }, "other/s.h": "#define SYSTEM 11\n" }),
+  ],
+  [
+    "an error comes and goes",
+    after({ "a.c": "int f( {\n" }, { expect: "remote-error" }),
+    after({ "a.c": main }),
+  ],
+  [
+    "a macro changes what is included",
+    after({ "a.c": `#ifdef MORE\n#include "m.h"\n#endif\n${main}`, "m.h": "int m;\n" }),
+    after({}, { command: `${command} -DMORE` }),
+    after({}),
+  ],
+  [
+    "the same source with other options",
+    after({}, { command: `${command} -O2` }),
+    after({}, { command: command.replace("-g ", "") }),
+  ],
+  [
+    "another source of the same name",
+    after(
+      { "a.c": null, "sub/a.c": main, "sub/h.h": define("12") },
+      { command: command.replace("a.c", "sub/a.c") },
+    ),
+  ],
   ["C and C++ in turn", after({ "a.cpp": main }, { command: "$CXX -I. -Itwo -c a.cpp -o a.o" }), after({})],
   ["the umask changes", after({}, { command: `umask 077; ${command}` }), after({})],
 ];
@@ -57,14 +121,14 @@ const probes: readonly Case[] = [
   },
   {
     name: "a response file changes",
-    files: { "a.c": "int value = V;\n", "flags": "-DV=1" },
+    files: { "a.c": "int value = V;\n", flags: "-DV=1" },
     command: "$CC @flags -c a.c",
     followedBy: [{ files: { flags: "-DV=2" }, command: "$CC @flags -c a.c" }],
   },
   {
     name: "a header is written by the command just before",
     files: { "a.c": '#include "made.h"\nint value = MADE;\n' },
-    command: "for i in 1 2 3 4 5 6 7 8; do echo \"#define MADE $i\" >made.h; $CC -c a.c -o a$i.o || exit; done",
+    command: 'for i in 1 2 3 4 5 6 7 8; do echo "#define MADE $i" >made.h; $CC -c a.c -o a$i.o || exit; done',
     calls: 8,
   },
   {
@@ -78,5 +142,10 @@ const probes: readonly Case[] = [
   },
 ];
 
-const cases: Case[] = sequences.map(([name, ...followedBy]) => ({ name, files: project, command, followedBy }));
+const cases: Case[] = sequences.map(([name, ...followedBy]) => ({
+  name,
+  files: project,
+  command,
+  followedBy,
+}));
 differentialSuite([...cases, ...probes]);

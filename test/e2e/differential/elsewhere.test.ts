@@ -9,17 +9,36 @@ const parent = mkdtempSync(join(homedir(), "homcc-test-home-"));
 after(() => rmSync(parent, { recursive: true, force: true }));
 
 const files = {
-  "src/a.cpp": '#include "h.h"\n#include <string>\nstd::string value() { return std::string(VALUE) + __FILE__; }\n',
+  "src/a.cpp":
+    '#include "h.h"\n#include <string>\nstd::string value() { return std::string(VALUE) + __FILE__; }\n',
   "include/h.h": '#define VALUE "x"\n',
 };
 
 differentialSuite(
   [
     { name: "below the home folder", files, command: "$CXX -g -Iinclude -c src/a.cpp -o a.o -MD" },
-    { name: "absolute paths below the home folder", files, command: "$CXX -g -I$ROOT/include -c $ROOT/src/a.cpp -o $ROOT/a.o -MD" },
-    { name: "a file of /etc and one of /var/tmp as headers", files: { "a.c": '#include "/etc/hostname.h"\n#include "$ROOT/h.h"\n', "h.h": "" }, command: "$CC -c a.c", expect: "remote-error" },
-    { name: "a temporary folder of its own", files, command: "mkdir tmp && TMPDIR=$ROOT/tmp $CXX -g -Iinclude -c src/a.cpp -o a.o && rmdir tmp" },
-    { name: "a header in /tmp beside a project elsewhere", files: { "a.c": "#include EXTRA\n" }, command: "d=/tmp/homcc-test-extra; mkdir -p $d && echo 'int extra;' >$d/e.h && $CC -c a.c \"-DEXTRA=\\\"$d/e.h\\\"\" -g; s=$?; rm -r $d; exit $s" },
+    {
+      name: "absolute paths below the home folder",
+      files,
+      command: "$CXX -g -I$ROOT/include -c $ROOT/src/a.cpp -o $ROOT/a.o -MD",
+    },
+    {
+      name: "a file of /etc and one of /var/tmp as headers",
+      files: { "a.c": '#include "/etc/hostname.h"\n#include "$ROOT/h.h"\n', "h.h": "" },
+      command: "$CC -c a.c",
+      expect: "remote-error",
+    },
+    {
+      name: "a temporary folder of its own",
+      files,
+      command: "mkdir tmp && TMPDIR=$ROOT/tmp $CXX -g -Iinclude -c src/a.cpp -o a.o && rmdir tmp",
+    },
+    {
+      name: "a header in /tmp beside a project elsewhere",
+      files: { "a.c": "#include EXTRA\n" },
+      command:
+        'd=/tmp/homcc-test-extra; mkdir -p $d && echo \'int extra;\' >$d/e.h && $CC -c a.c "-DEXTRA=\\"$d/e.h\\"" -g; s=$?; rm -r $d; exit $s',
+    },
   ],
   { parent },
 );

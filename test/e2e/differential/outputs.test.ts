@@ -45,14 +45,55 @@ const table: Case[] = options.flatMap(([flags, only]) =>
 );
 
 const others: readonly Case[] = [
-  { name: "-S with -fstack-usage and split DWARF", files, command: "$CC -S a.c -g -gsplit-dwarf -fstack-usage -o out/a.s" },
-  { name: "-ftime-trace", files, command: "$CXX -c a.cpp -o out/a.o -ftime-trace", only: "clang", ignoreContent: ["out/a.json"] },
-  { name: "-ftime-trace without -o", files, command: "$CXX -c a.cpp -ftime-trace", only: "clang", ignoreContent: ["a.json"] },
-  { name: "listing of the assembler on standard output", files, command: "$CC -pipe -c a.c -Wa,-al=/dev/stdout -o a.o | cat", only: "gcc", expect: "local" },
-  { name: "listing of the assembler in a file", files, command: "$CC -pipe -c a.c -Wa,-al=a.lst -o a.o", only: "gcc" },
-  { name: "old extra outputs are replaced", files: { ...files, "a.dwo": "old", "a.su": "old" }, command: "$CC -c a.c -g -gsplit-dwarf -fstack-usage -o a.o" },
-  { name: "outputs of a failing compile are what the compiler leaves", files: { "a.c": "int f( {\n", "a.o": "old", "a.d": "old", "a.dwo": "old", "a.su": "old" }, command: "$CC -c a.c -g -gsplit-dwarf -fstack-usage -MD -o a.o", expect: "remote-error" },
-  { name: "a compile that fails leaves an old object as the compiler does", files: { "a.cpp": "#error no\n", "a.o": "old" }, command: "$CXX -c a.cpp -o a.o", expect: "remote-error" },
+  {
+    name: "-S with -fstack-usage and split DWARF",
+    files,
+    command: "$CC -S a.c -g -gsplit-dwarf -fstack-usage -o out/a.s",
+  },
+  {
+    name: "-ftime-trace",
+    files,
+    command: "$CXX -c a.cpp -o out/a.o -ftime-trace",
+    only: "clang",
+    ignoreContent: ["out/a.json"],
+  },
+  {
+    name: "-ftime-trace without -o",
+    files,
+    command: "$CXX -c a.cpp -ftime-trace",
+    only: "clang",
+    ignoreContent: ["a.json"],
+  },
+  {
+    name: "listing of the assembler on standard output",
+    files,
+    command: "$CC -pipe -c a.c -Wa,-al=/dev/stdout -o a.o | cat",
+    only: "gcc",
+    expect: "local",
+  },
+  {
+    name: "listing of the assembler in a file",
+    files,
+    command: "$CC -pipe -c a.c -Wa,-al=a.lst -o a.o",
+    only: "gcc",
+  },
+  {
+    name: "old extra outputs are replaced",
+    files: { ...files, "a.dwo": "old", "a.su": "old" },
+    command: "$CC -c a.c -g -gsplit-dwarf -fstack-usage -o a.o",
+  },
+  {
+    name: "outputs of a failing compile are what the compiler leaves",
+    files: { "a.c": "int f( {\n", "a.o": "old", "a.d": "old", "a.dwo": "old", "a.su": "old" },
+    command: "$CC -c a.c -g -gsplit-dwarf -fstack-usage -MD -o a.o",
+    expect: "remote-error",
+  },
+  {
+    name: "a compile that fails leaves an old object as the compiler does",
+    files: { "a.cpp": "#error no\n", "a.o": "old" },
+    command: "$CXX -c a.cpp -o a.o",
+    expect: "remote-error",
+  },
 ];
 
 differentialSuite([...table, ...others]);

@@ -17,7 +17,10 @@ const project: Files = {
   "shared/all.h": "#pragma once\n#include <stddef.h>\nstruct All { size_t size; };\n",
   ...Object.fromEntries(
     Array.from({ length: jobs }, (_, i) => [
-      [`src/s${i}.c`, `#include "all.h"\n#include "own.h"\nsize_t f${i}(struct All *a) { ${i % 8 === 7 ? "broken" : ""} return a->size + OWN; }\n`],
+      [
+        `src/s${i}.c`,
+        `#include "all.h"\n#include "own.h"\nsize_t f${i}(struct All *a) { ${i % 8 === 7 ? "broken" : ""} return a->size + OWN; }\n`,
+      ],
       [`own${i}/own.h`, `#define OWN ${i}\n${i % 4 === 0 ? `#warning number ${i}\n` : ""}`],
     ]).flat(),
   ),
@@ -44,7 +47,10 @@ for (const compiler of ["gcc", "clang"]) {
 
   test(`${compiler}: the same ${jobs} again`, async (t) => {
     if (!meets(t, { program: compiler })) return;
-    const [expected, actual] = [await buildAll([compiler, "-O1"]), await buildAll([homccProgram, compiler, "-O1"])];
+    const [expected, actual] = [
+      await buildAll([compiler, "-O1"]),
+      await buildAll([homccProgram, compiler, "-O1"]),
+    ];
     assert.deepEqual(actual.results, expected.results);
     assert.deepEqual(compareSnapshots(expected.files, actual.files), []);
   });
@@ -54,18 +60,26 @@ test("all of them ran on the server", async (t) => {
   if (!meets(t, { program: "clang" })) return;
   const records = await workplace.jobs(4 * jobs);
   const places = new Set(records.map(({ outcome, host }) => `${outcome} on ${host}`));
-  assert.deepEqual(places, new Set([`compiled-remotely on ${server.address}`, `compile-error on ${server.address}`]));
+  assert.deepEqual(
+    places,
+    new Set([`compiled-remotely on ${server.address}`, `compile-error on ${server.address}`]),
+  );
   assert.equal(records.length, 4 * jobs);
 });
 
-async function buildAll(compiler: readonly string[]): Promise<{ results: unknown[]; files: Awaited<ReturnType<typeof takeSnapshot>> }> {
+async function buildAll(
+  compiler: readonly string[],
+): Promise<{ results: unknown[]; files: Awaited<ReturnType<typeof takeSnapshot>> }> {
   await rm(workplace.project, { recursive: true, force: true });
   await mkdir(workplace.project);
   await writeFiles(workplace.project, project, new Date("2024-03-04T05:06:07Z"));
   const options = { cwd: workplace.project, environment: workplace.environment() };
   const results = await Promise.all(
     Array.from({ length: jobs }, (_, i) =>
-      runCommand([...compiler, "-g", "-Ishared", `-Iown${i}`, "-MMD", "-c", `src/s${i}.c`, "-o", `s${i}.o`], options),
+      runCommand(
+        [...compiler, "-g", "-Ishared", `-Iown${i}`, "-MMD", "-c", `src/s${i}.c`, "-o", `s${i}.o`],
+        options,
+      ),
     ),
   );
   return { results, files: await takeSnapshot(workplace.project) };

@@ -86,7 +86,10 @@ for (const { name, prepare, command } of refusals) {
     const expectedFiles = await readdir(workplace.project, { recursive: true });
     const actual = await run(workplace, [homccProgram]);
     assert.equal(actual.status, expected.status);
-    assert.ok(withoutTemporaryNames(actual.stderr).endsWith(withoutTemporaryNames(expected.stderr)), actual.stderr);
+    assert.ok(
+      withoutTemporaryNames(actual.stderr).endsWith(withoutTemporaryNames(expected.stderr)),
+      actual.stderr,
+    );
     assert.deepEqual((await readdir(workplace.project, { recursive: true })).sort(), expectedFiles.sort());
   });
 }
@@ -105,7 +108,15 @@ function withoutTemporaryNames(text: string): string {
 /** Mounts a small file system on `folder` until it is disposed of, which must be before the folder is removed. */
 async function mountSmall(workplace: Workplace, folder: string, size: string): Promise<AsyncDisposable> {
   await mkdir(folder, { recursive: true });
-  const mounted = await workplace.run(["mount", "-t", "tmpfs", "-o", `size=${size},mode=1777`, "tmpfs", folder]);
+  const mounted = await workplace.run([
+    "mount",
+    "-t",
+    "tmpfs",
+    "-o",
+    `size=${size},mode=1777`,
+    "tmpfs",
+    folder,
+  ]);
   assert.equal(mounted.status, 0, mounted.stderr);
   return {
     [Symbol.asyncDispose]: async () => {
@@ -150,7 +161,8 @@ test("a full disk at the server", async (t) => {
   const environment = workplace.environment({ HOMCC_HOSTS: `${server.address}/4` });
   const compile = (name: string): Promise<CommandResult> =>
     workplace.run([homccProgram, "gcc", "-c", `${name}.c`, "-o", `${name}.o`], { environment });
-  for (const name of ["first", "second"]) await writeFile(join(workplace.project, `${name}.c`), `int ${name};\n`);
+  for (const name of ["first", "second"])
+    await writeFile(join(workplace.project, `${name}.c`), `int ${name};\n`);
   await writeFile(join(workplace.project, "large.c"), largeSource);
 
   assert.equal((await compile("first")).status, 0);

@@ -11,7 +11,7 @@ import { compilersOf, isAlive, processTree } from "../../support/processes.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
-import { type Manner, manners, startStrangeServer, unusedPort } from "../../support/strange-server.ts";
+import { manners, startStrangeServer, unusedPort } from "../../support/strange-server.ts";
 import { waitFor } from "../../support/wait-for.ts";
 import { createWorkplace, type Workplace } from "../../support/workplace.ts";
 
@@ -32,11 +32,18 @@ async function assertSameObject(workplace: Workplace): Promise<void> {
   const [object, plain] = await Promise.all(
     ["a.o", "plain.o"].map((name) => readFile(join(workplace.project, name))),
   );
-  assert.ok(object?.equals(plain ?? Buffer.alloc(0)), "the object differs from the one of the plain compiler");
+  assert.ok(
+    object?.equals(plain ?? Buffer.alloc(0)),
+    "the object differs from the one of the plain compiler",
+  );
 }
 
 /** The result is right, the warning says what happened, and the outcome is one of those that mean it. */
-async function expectFallback(workplace: Workplace, allowed: readonly string[], variables = {}): Promise<void> {
+async function expectFallback(
+  workplace: Workplace,
+  allowed: readonly string[],
+  variables = {},
+): Promise<void> {
   const before = (await workplace.jobs()).length;
   const result = await workplace.run(compile, { environment: workplace.environment(variables) });
   assert.equal(result.status, 0, result.stderr);
@@ -72,7 +79,7 @@ test("a name that does not exist", async () => {
   await expectFallback(workplace, ["no-server"]);
 });
 
-for (const manner of Object.keys(manners) as Manner[]) {
+for (const manner of manners.keys()) {
   test(`a server that ${manner}`, async () => {
     await using server = await startStrangeServer(manner);
     await using workplace = await prepare(`${server.address}/4`);
@@ -147,7 +154,10 @@ test("the server is restarted between two jobs, with its store", async () => {
   const result = await workplace.run(compile);
   assert.deepEqual({ status: result.status, stderr: result.stderr }, { status: 0, stderr: "" });
   const jobs = await workplace.jobs(2);
-  assert.deepEqual(jobs.map(({ host }) => host), [first.address, second.address]);
+  assert.deepEqual(
+    jobs.map(({ host }) => host),
+    [first.address, second.address],
+  );
   await assertSameObject(workplace);
 });
 
@@ -161,14 +171,27 @@ test("a port in use", async () => {
   });
   await using workplace = await createWorkplace();
   const daemon = homccProgram.replace(/homcc$/, "homccd");
-  const second = await workplace.run([daemon, "--listen", "127.0.0.1", "--port", String(server.port), "--no-config"]);
+  const second = await workplace.run([
+    daemon,
+    "--listen",
+    "127.0.0.1",
+    "--port",
+    String(server.port),
+    "--no-config",
+  ]);
   assert.equal(second.status, 71);
 });
 
 test("garbage at the server's port", async () => {
   await using server = await startServer();
   await using workplace = await prepare(`${server.address}/4`);
-  const garbage = [randomBytes(1), randomBytes(8), randomBytes(70_000), Buffer.alloc(100_000), Buffer.alloc(64, 0xff)];
+  const garbage = [
+    randomBytes(1),
+    randomBytes(8),
+    randomBytes(70_000),
+    Buffer.alloc(100_000),
+    Buffer.alloc(64, 0xff),
+  ];
   for (const bytes of [...garbage, Buffer.from("GET / HTTP/1.1\r\n\r\n"), Buffer.from([0x16, 3, 1, 0, 5])]) {
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => {}); // It may close while we still write.

@@ -26,7 +26,9 @@ const compile = [homccProgram, "g++", "-c", "slow.cpp", "-o", "slow.o"];
 
 function remoteCompilers(server: Server): number[] {
   const tree = new Set(processTree(server.pid).map(({ pid }) => pid));
-  return compilersOf("slow.cpp").map(({ pid }) => pid).filter((pid) => tree.has(pid));
+  return compilersOf("slow.cpp")
+    .map(({ pid }) => pid)
+    .filter((pid) => tree.has(pid));
 }
 
 async function remoteCompiler(server: Server): Promise<number> {
@@ -70,11 +72,14 @@ test("Ctrl-C in a terminal ends the remote compiler", async (t) => {
   const finished = runPty(compile, {
     cwd: workplace.project,
     environment: workplace.environment(),
-    ...{ columns: 80, rows: 24, descriptors: "012" },
+    columns: 80,
+    rows: 24,
+    descriptors: "012",
   });
   const compiler = await remoteCompiler(server);
-  const helper = listProcesses().find(({ commandLine }) =>
-    commandLine.some((word) => word.endsWith("terminal.py")) && commandLine.includes("slow.cpp"),
+  const helper = listProcesses().find(
+    ({ commandLine }) =>
+      commandLine.some((word) => word.endsWith("terminal.py")) && commandLine.includes("slow.cpp"),
   );
   assert.ok(helper !== undefined);
   process.kill(helper.pid, "SIGINT"); // It types Ctrl-C.
@@ -87,7 +92,10 @@ test("make -j stopped by SIGINT leaves nothing running", async (t) => {
   if (!meets(t, { program: "make" })) return;
   await using server = await startServer();
   await using workplace = await slowWorkplace(server);
-  await writeFile(join(workplace.project, "Makefile"), "all: 1.o 2.o 3.o\n%.o: slow.cpp\n\t$(CXX) -DN=$* -c $< -o $@\n");
+  await writeFile(
+    join(workplace.project, "Makefile"),
+    "all: 1.o 2.o 3.o\n%.o: slow.cpp\n\t$(CXX) -DN=$* -c $< -o $@\n",
+  );
   const running = workplace.start(["make", "-j3", `CXX=${homccProgram} g++`]);
   await waitFor("three remote compilers", () => remoteCompilers(server).length === 3);
   // Like a terminal: to the whole group, of which spawn's child is no leader, so one by one.
@@ -133,7 +141,9 @@ test("many launchers at once start exactly one agent", async () => {
   await using workplace = await createWorkplace({ hosts: `${server.address}/8` });
   await writeFile(join(workplace.project, "a.c"), "int x = N;\n");
   const results = await Promise.all(
-    Array.from({ length: 30 }, (_, i) => workplace.run([homccProgram, "gcc", `-DN=${i}`, "-c", "a.c", "-o", `${i}.o`])),
+    Array.from({ length: 30 }, (_, i) =>
+      workplace.run([homccProgram, "gcc", `-DN=${i}`, "-c", "a.c", "-o", `${i}.o`]),
+    ),
   );
   assert.deepEqual([...new Set(results.map(({ status, stderr }) => `${status} ${stderr}`))], ["0 "]);
   assert.equal(agentsOf(workplace.homccFolder).length, 1);
@@ -147,14 +157,24 @@ test("200 jobs at once", async () => {
   await writeFile(join(workplace.project, "a.c"), "int x = N;\n");
   const [c, object] = [(i: number) => [`-DN=${i}`, "-c", "a.c", "-o"], (i: number) => `${i}.o`];
   const results = await Promise.all(
-    Array.from({ length: 200 }, (_, i) => workplace.run([homccProgram, "gcc", ...c(i), object(i)], { timeoutMs: 110_000 })),
+    Array.from({ length: 200 }, (_, i) =>
+      workplace.run([homccProgram, "gcc", ...c(i), object(i)], { timeoutMs: 110_000 }),
+    ),
   );
   assert.deepEqual([...new Set(results.map(({ status, stderr }) => `${status} ${stderr}`))], ["0 "]);
   const jobs = await workplace.jobs(200);
-  assert.deepEqual([...new Set(jobs.map(({ outcome, host }) => `${outcome} ${host}`))], [`compiled-remotely ${server.address}`]);
+  assert.deepEqual(
+    [...new Set(jobs.map(({ outcome, host }) => `${outcome} ${host}`))],
+    [`compiled-remotely ${server.address}`],
+  );
   for (const i of [0, 99, 199]) {
-    await runCommand(["gcc", ...c(i), "plain.o"], { cwd: workplace.project, environment: workplace.environment() });
-    const [plain, remote] = await Promise.all(["plain.o", object(i)].map((name) => readFile(join(workplace.project, name))));
+    await runCommand(["gcc", ...c(i), "plain.o"], {
+      cwd: workplace.project,
+      environment: workplace.environment(),
+    });
+    const [plain, remote] = await Promise.all(
+      ["plain.o", object(i)].map((name) => readFile(join(workplace.project, name))),
+    );
     assert.ok(remote?.equals(plain ?? Buffer.alloc(0)), `${object(i)} differs`);
   }
 });
@@ -164,14 +184,18 @@ test("an upgrade during a build", async () => {
   await using workplace = await createWorkplace({ hosts: `${server.address}/4` });
   const installation = await copyInstallation(join(workplace.folder, "installation"));
   await writeFile(join(workplace.project, "a.c"), "int x = N;\n");
-  const compileOne = (i: number) => workplace.run([join(installation, "bin/homcc"), "gcc", `-DN=${i}`, "-c", "a.c", "-o", `${i}.o`]);
+  const compileOne = (i: number) =>
+    workplace.run([join(installation, "bin/homcc"), "gcc", `-DN=${i}`, "-c", "a.c", "-o", `${i}.o`]);
   const agentOf = () => agentsOf(workplace.homccFolder).map(({ pid }) => pid);
 
   assert.equal((await compileOne(0)).status, 0);
   const [before] = agentOf();
   const build = Promise.all(Array.from({ length: 20 }, (_, i) => compileOne(i)));
   await utimes(join(installation, "dist/agent.mjs"), new Date(), new Date());
-  const results = [...(await build), ...(await Promise.all(Array.from({ length: 20 }, (_, i) => compileOne(20 + i))))];
+  const results = [
+    ...(await build),
+    ...(await Promise.all(Array.from({ length: 20 }, (_, i) => compileOne(20 + i)))),
+  ];
   assert.deepEqual([...new Set(results.map(({ status, stderr }) => `${status} ${stderr}`))], ["0 "]);
   const jobs = await workplace.jobs(41);
   assert.deepEqual([...new Set(jobs.map(({ outcome }) => outcome))], ["compiled-remotely"]);
@@ -183,7 +207,8 @@ test("an upgrade during a build", async () => {
 async function copyInstallation(folder: string): Promise<string> {
   await mkdir(join(folder, "dist"), { recursive: true });
   await cp(join(repository, "bin"), join(folder, "bin"), { recursive: true });
-  for (const name of ["agent.mjs", "homcc.mjs"]) await cp(join(repository, "dist", name), join(folder, "dist", name));
+  for (const name of ["agent.mjs", "homcc.mjs"])
+    await cp(join(repository, "dist", name), join(folder, "dist", name));
   await symlink(await realpath(join(repository, "dist/node")), join(folder, "dist/node"));
   return dirname(join(folder, "bin"));
 }
