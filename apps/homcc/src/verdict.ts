@@ -50,7 +50,7 @@ function judgeExit(status: number, facts: RemoteFacts): Verdict {
   if (facts.executor === "mapped")
     return { ...fallback("mapped-failure", `exit status ${status}`), doubtedStatus: status };
   const missing = missingFiles(facts.stderr)
-    .slice(0, maxMissingFiles)
+    .slice(-maxMissingFiles)
     .find((name) => facts.missedInput(name));
   if (missing !== undefined) return { ...fallback("missing-file", missing), doubtedStatus: status };
   return { kind: "final", outcome: "compile-error" };

@@ -12,7 +12,6 @@ import { maxFrameBytes } from "./limits.ts";
 export const frameHeaderBytes = 12;
 
 export const frameTypes = { message: 1, data: 2, ping: 3, pong: 4, goodbye: 5 } as const;
-export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
 export const frameFlags = {
   /** The payload is one zstd frame. */
@@ -22,7 +21,7 @@ export const frameFlags = {
 } as const;
 
 export interface Frame {
-  /** A `FrameType`, or the number of a newer version's. */
+  /** One of `frameTypes`, or the number of a newer version's. */
   readonly type: number;
   readonly flags: number;
   /** 0 for what belongs to the connection: ping, pong, goodbye. */

@@ -1,0 +1,163 @@
+import type { Action, DeclaredOutput, InputEntry, Step, Terminal } from "@homcc/cas/action";
+import type { Compilation } from "@homcc/compiler/compilation";
+import { replayDriver } from "@homcc/compiler/driver-replay";
+import { jobEnvironment } from "@homcc/compiler/environment";
+import { LinkWalk } from "@homcc/compiler/link-walk";
+import { withInstalledLocales } from "@homcc/compiler/locales";
+import type { ClientSettings } from "@homcc/config/settings";
+import type { LaunchCall } from "@homcc/launch/call";
+import type { OutcomeName } from "@homcc/observability/outcomes";
+import { access, constants, lstat, realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { KnownCompiler } from "./compile.ts";
+import type { JobDescription } from "./server-session.ts";
+import type { Services } from "./services.ts";
+
+export type Preparation =
+  | { readonly kind: "ready"; readonly action: Action; readonly job: JobDescription }
+  | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string };
+
+/** Makes an action of a compilation: what the compiler is, what it reads, what it may write, how it is called. */
+export async function prepareAction(
+  compilation: Compilation,
+  call: LaunchCall,
+  settings: ClientSettings,
+  services: Services,
+  compiler: KnownCompiler,
+): Promise<Preparation> {
+  const { request, signal } = call;
+  const { cwd } = request;
+  const forwarded = jobEnvironment(request.environment);
+  if (forwarded.kind === "local")
+    return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
+  const environment = withInstalledLocales(forwarded.environment, services.locales);
+  // By its real path: `cc`, `c++-12` and a link in somebody's bin folder are one toolchain, on every machine.
+  const toolchain = await services.toolchains.inspect(await realpath(compiler.driver), {
+    family: compiler.family,
+    path: request.environment["PATH"] ?? "",
+  });
+  const steps = await stepsOf(compilation, call, compiler, toolchain.driver);
+  if (steps === undefined) {
+    return {
+      kind: "local",
+      outcome: "local-option",
+      detail: "what the driver expands it to could not be read",
+    };
+  }
+  using _slot = await services.discoverySlots.acquire(signal);
+  const discovery = await services.discovery.discover(compilation, {
+    cwd,
+    environment: request.environment,
+    compilerPath: request.compilerPath,
+    family: compiler.family,
+    signal,
+  });
+  if (discovery.kind === "local") return discovery;
+  const walk = new LinkWalk();
+  const outputs = await Promise.all(compilation.outputs.map((output) => declare(output, cwd, walk)));
+  const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
+  return {
+    kind: "ready",
+    action: {
+      toolchain: toolchain.digest,
+      steps,
+      cwd,
+      environment,
+      umask: request.umask,
+      terminal: terminalOf(call),
+      inputs: uniqueByPath([...places, ...discovery.entries]),
+      absent: discovery.absent,
+      outputs,
+      timeoutMs: settings.compilationRequestTimeoutMs,
+    },
+    job: {
+      toolchain: {
+        digest: toolchain.digest,
+        driver: toolchain.driver,
+        family: toolchain.family,
+        version: toolchain.version,
+      },
+      locale: messageLocale(environment),
+      label: compilation.source,
+      mappedVeto: compilation.mappedVeto,
+    },
+  };
+}
+
+async function stepsOf(
+  compilation: Compilation,
+  call: LaunchCall,
+  compiler: KnownCompiler,
+  driver: string,
+): Promise<readonly Step[] | undefined> {
+  const { cwd, environment, compilerPath } = call.request;
+  if (!compilation.replay && !compiler.wrapper) return [{ program: driver, argv: compilation.argv }];
+  return await replayDriver({
+    compilerPath,
+    family: compiler.family,
+    argv: compilation.argv,
+    cwd,
+    environment,
+    terminal: terminalOf(call),
+    signal: call.signal,
+  });
+}
+
+/** Folders and links that must exist although no input lies in them: of the outputs, of $PWD, of the compiler's name. */
+function placesOf(
+  outputs: readonly DeclaredOutput[],
+  cwd: string,
+  logicalCwd: string | undefined,
+  compilerPath: string,
+  walk: LinkWalk,
+): InputEntry[] {
+  walk.resolve(cwd);
+  // gcc takes $PWD as its working folder when both are the same folder.
+  if (logicalCwd?.startsWith("/") === true) walk.resolve(logicalCwd);
+  // The driver is run by its real path, but gcc also looks up its own name in PATH.
+  walk.resolve(compilerPath);
+  const folders = [cwd, ...walk.crossed, ...outputs.map(({ path }) => dirname(path))];
+  return [
+    ...folders.map((path): InputEntry => ({ kind: "directory", path })),
+    ...[...walk.links].map(([path, target]): InputEntry => ({ kind: "symlink", path, target })),
+  ];
+}
+
+/** The analysis made sure that the folder of each output exists. */
+async function declare(output: string, cwd: string, walk: LinkWalk): Promise<DeclaredOutput> {
+  const folder = walk.resolveIn(cwd, dirname(output));
+  const path = join(folder.path, basename(output));
+  const status = await lstat(path).catch(() => undefined);
+  if (status === undefined) return { path, exists: false };
+  const writable = await access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  // The job runs as its file's owner: it may write exactly what the caller may write, who may be root.
+  const mode = writable ? (status.mode & 0o777) | 0o200 : status.mode & 0o577;
+  return { path, exists: true, mode };
+}
+
+function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {
+  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
+  // Every root has it, and it is nothing that could be laid out in one.
+  byPath.delete("/");
+  return [...byPath.values()];
+}
+
+function terminalOf(call: LaunchCall): Terminal {
+  const [stdin, stdout, stderr] = call.request.terminals;
+  return {
+    ...(stdin === undefined ? {} : { stdin }),
+    ...(stdout === undefined ? {} : { stdout }),
+    ...(stderr === undefined ? {} : { stderr }),
+  };
+}
+
+/** The locale of messages as setlocale(3) finds it; `undefined` for the built-in one. */
+function messageLocale(environment: Readonly<Record<string, string>>): string | undefined {
+  const locale = [environment["LC_ALL"], environment["LC_MESSAGES"], environment["LANG"]].find(
+    (name) => name !== undefined && name !== "",
+  );
+  return locale === undefined || locale === "C" || locale === "POSIX" ? undefined : locale;
+}

@@ -1,0 +1,46 @@
+/** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
+import { parseArgs } from "node:util";
+import { loadSettings } from "@homcc/config/load";
+import { serveLaunches } from "@homcc/launch/server";
+import { createLogger, serverLine } from "@homcc/observability/log";
+import { createServices } from "./agent-services.ts";
+import { handleCall } from "./call.ts";
+import { IdleWatch } from "./idle-watch.ts";
+
+const { values } = parseArgs({
+  options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },
+});
+const { socket: socketPath, identity } = values;
+if (socketPath === undefined || identity === undefined) {
+  throw new Error("the agent is started by the launcher: agent --socket PATH --identity ID [--listen-fd N]");
+}
+
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+);
+const { settings } = await loadSettings({ environment });
+const logger = createLogger("INFO", serverLine, (line) => process.stderr.write(line));
+const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
+const services = await createServices(environment, logger, idle);
+const launchServer = await serveLaunches({
+  path: socketPath,
+  identity,
+  ...(values["listen-fd"] === undefined ? {} : { listenFd: Number(values["listen-fd"]) }),
+  onLaunch: async (call) => {
+    using _busy = idle.busy();
+    await handleCall(call, services);
+  },
+  onRetired: () => void shutDown("replaced by another version"),
+  onError: (error) => logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+});
+logger.info(`agent ${identity} listens on ${socketPath}`);
+process.on("SIGTERM", () => void shutDown("SIGTERM"));
+process.on("SIGINT", () => void shutDown("SIGINT"));
+
+/** Takes no more calls, finishes the open ones, and ends. */
+async function shutDown(reason: string): Promise<void> {
+  logger.info(`the agent ends: ${reason}`);
+  await launchServer.close();
+  services.servers.close();
+  process.exit(0);
+}

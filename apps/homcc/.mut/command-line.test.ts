@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseClientCommandLine } from "./command-line.ts";
+
+test("the compiler command starts after our own options, whatever the compiler is called", () => {
+  assert.deepEqual(parseClientCommandLine(["/opt/x/mycc", "-c", "a.c", "--help"]), {
+    kind: "launch",
+    command: ["/opt/x/mycc", "-c", "a.c", "--help"],
+    options: {},
+  });
+  assert.deepEqual(
+    parseClientCommandLine(["--host", "gcc", "--no-local-compilation", "c++", "-c", "a.cpp"]),
+    {
+      kind: "launch",
+      command: ["c++", "-c", "a.cpp"],
+      options: { host: "gcc", no_local_compilation: "1" },
+    },
+  );
+});
+
+test("questions to the agent travel as options", () => {
+  assert.deepEqual(parseClientCommandLine(["--explain", "g++", "-c", "a.cpp"]), {
+    kind: "launch",
+    command: ["g++", "-c", "a.cpp"],
+    options: { explain: "1" },
+  });
+  assert.deepEqual(parseClientCommandLine(["--scan-includes", "g++", "-c", "a.cpp"]), {
+    kind: "launch",
+    command: ["g++", "-c", "a.cpp"],
+    options: { "scan-includes": "1" },
+  });
+});
+
+test("questions that need no agent", () => {
+  assert.deepEqual(parseClientCommandLine(["--host", "a/4", "-j"]), {
+    kind: "show",
+    what: "concurrency",
+    options: { host: "a/4", show_concurrency: "1" },
+  });
+  const version = parseClientCommandLine(["--version"]);
+  assert.ok(
+    version.kind === "print" && version.status === 0 && /^homcc \d+\.\d+\.\d+\n$/.test(version.stdout),
+  );
+  const help = parseClientCommandLine(["--help"]);
+  assert.ok(help.kind === "print" && help.stdout.includes("--scan-includes"));
+});
+
+test("usage errors end with 2 and one line of ours", () => {
+  for (const argv of [[], ["--verbose"], ["-h"], ["--explain"], ["--remote_compilation_tries", "0", "g++"]]) {
+    const command = parseClientCommandLine(argv);
+    assert.ok(command.kind === "print" && command.status === 2 && command.stdout === "", argv.join(" "));
+    assert.match(command.stderr, /^\[HOMCC-ERROR\] [^\n]+\n$/);
+  }
+});

@@ -1,0 +1,50 @@
+import { parseFlags } from "@homcc/config/flags";
+import { renderHelp } from "@homcc/config/help";
+import { version } from "@homcc/config/version";
+import { clientLine } from "@homcc/observability/log";
+
+/** Usage errors, as argparse has them in homcc 1.x. */
+export const usageStatus = 2;
+
+/** What a command line of homcc asks for. */
+export type ClientCommand =
+  | { readonly kind: "print"; readonly status: number; readonly stdout: string; readonly stderr: string }
+  | {
+      readonly kind: "show";
+      readonly what: "hosts" | "concurrency" | "variables";
+      readonly options: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: "launch";
+      /** The compiler as it was called, and its arguments. */
+      readonly command: readonly string[];
+      /** Travel with the launch request: by option name, and `explain` or `scan-includes`. */
+      readonly options: Readonly<Record<string, string>>;
+    };
+
+/** `argv` starts after the program's own name. */
+export function parseClientCommandLine(argv: readonly string[]): ClientCommand {
+  const flags = parseFlags("homcc", argv);
+  if (flags.kind === "error") return usageError(flags.message);
+  const { values, rest } = flags;
+  if (values["help"] !== undefined) return print(renderHelp("homcc"));
+  if (values["version"] !== undefined) return print(`homcc ${version}\n`);
+  if (values["show_hosts"] !== undefined) return { kind: "show", what: "hosts", options: values };
+  if (values["show_concurrency"] !== undefined) return { kind: "show", what: "concurrency", options: values };
+  if (values["show_variables"] !== undefined) return { kind: "show", what: "variables", options: values };
+  if (rest.length === 0) return usageError("the compiler is missing (homcc --help shows how to call homcc)");
+  const { scan_includes: scanIncludes, ...options } = values;
+  return {
+    kind: "launch",
+    command: rest,
+    options: scanIncludes === undefined ? options : { ...options, "scan-includes": scanIncludes },
+  };
+}
+
+function print(stdout: string): ClientCommand {
+  return { kind: "print", status: 0, stdout, stderr: "" };
+}
+
+function usageError(message: string): ClientCommand {
+  return { kind: "print", status: usageStatus, stdout: "", stderr: `${clientLine("ERROR", message)}\n` };
+}

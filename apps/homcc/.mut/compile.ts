@@ -1,0 +1,146 @@
+import { analyse } from "@homcc/compiler/analyse";
+import type { Analysis, Compilation, LinkStep } from "@homcc/compiler/compilation";
+import type { CompilerIdentity } from "@homcc/compiler/compiler-identity";
+import type { LoadedSettings } from "@homcc/config/load";
+import type { LaunchCall } from "@homcc/launch/call";
+import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/observability/error";
+import { atHome, type Conclusion } from "./conclusion.ts";
+import { explain } from "./explain.ts";
+import { compileRemotely, type RemoteCompilation } from "./remote-compilation.ts";
+import type { Services } from "./services.ts";
+import type { TemporaryObjects } from "./temporary-objects.ts";
+
+export type KnownCompiler = Extract<CompilerIdentity, { family: "gcc" | "clang" }>;
+
+/** The main path: what is it, can it be distributed, compile it, write the outputs. */
+export async function decide(
+  call: LaunchCall,
+  loaded: LoadedSettings,
+  services: Services,
+  sources: string[],
+  objects: TemporaryObjects,
+): Promise<Conclusion> {
+  const { request } = call;
+  if (request.notUtf8) return atHome("not-utf8", "argument or working folder");
+  if (request.rootIdentity !== services.rootIdentity) return atHome("other-root", request.rootIdentity);
+  const compiler = await services.compilers.identify(request.compilerPath, request.environment);
+  if (compiler.family === "neither") return atHome("not-a-compiler", request.compilerPath);
+
+  const analysis = await analyse(
+    { argv: request.argv, cwd: request.cwd, environment: request.environment, family: compiler.family },
+    { temporaryObject: (source) => objects.objectPath(source, compiler.family) },
+  );
+  if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
+    return await explain(call, loaded, analysis, compiler, services);
+  }
+  if (analysis.verdict === "local") return local(analysis);
+  sources.push(...analysis.compilations.map(({ source }) => source));
+  if (loaded.noHosts !== undefined) return withoutHosts(loaded.noHosts, loaded.settings.noLocalCompilation);
+  return await distribute(call, loaded, services, compiler, analysis);
+}
+
+function withoutHosts(error: HomccError, noLocalCompilation: boolean): Conclusion {
+  if (!noLocalCompilation) return atHome("no-hosts", describeError(error));
+  const status = exitStatusOf[error.code] ?? 1;
+  return {
+    outcome: "no-hosts",
+    detail: describeError(error),
+    silent: false,
+    ending: { kind: "exit", status },
+  };
+}
+
+function local(analysis: Extract<Analysis, { verdict: "local" }>): Conclusion {
+  const detail =
+    analysis.linkOutput === undefined
+      ? analysis.detail
+      : `[${analysis.detail}] is linking-only to '${analysis.linkOutput}'`;
+  return atHome(analysis.outcome, detail, analysis.silent);
+}
+
+/** Compiles every source remotely; one fallback brings the whole command home, as it was called. */
+async function distribute(
+  call: LaunchCall,
+  loaded: LoadedSettings,
+  services: Services,
+  compiler: KnownCompiler,
+  analysis: Extract<Analysis, { verdict: "distribute" }>,
+): Promise<Conclusion> {
+  const settled = await Promise.allSettled(
+    analysis.compilations.map((compilation) =>
+      compileRemotely(compilation, call, loaded, services, compiler),
+    ),
+  );
+  const results = settled.filter((end) => end.status === "fulfilled").map((end) => end.value);
+  const finals = results.filter((result) => result.kind === "final");
+  const failed = results.find((result) => result.kind === "fallback");
+  if (finals.length < settled.length || call.signal.aborted) await discard(finals);
+  call.signal.throwIfAborted();
+  const broken = settled.find((end) => end.status === "rejected");
+  if (broken !== undefined) throw broken.reason;
+  if (failed !== undefined) {
+    const { outcome, detail, doubtedStatus } = failed;
+    return doubtedStatus === undefined
+      ? atHome(outcome, detail)
+      : { ...atHome(outcome, detail), doubtedStatus };
+  }
+  return await apply(call, finals, analysis.compilations, analysis.link, call.request.compilerPath);
+}
+
+type FinalResult = Extract<RemoteCompilation, { kind: "final" }>;
+
+async function discard(results: readonly FinalResult[]): Promise<void> {
+  await Promise.all(results.map((result) => result.discard()));
+}
+
+/** Puts the outputs in place, prints the messages in command order, and links or ends with the compilers' status. */
+async function apply(
+  call: LaunchCall,
+  results: readonly FinalResult[],
+  compilations: readonly Compilation[],
+  link: LinkStep | undefined,
+  compilerPath: string,
+): Promise<Conclusion> {
+  try {
+    for (const result of results) await result.commit();
+  } catch (error) {
+    await discard(results);
+    if (!hasCode(error, "ERR_HOMCC_OUTPUT")) throw error;
+    return atHome("output-failed", describeError(error));
+  }
+  for (const result of results) {
+    await call.stdout(result.stdout);
+    await call.stderr(result.stderr);
+  }
+  const status = results.find((result) => result.status !== 0)?.status ?? 0;
+  const cost = totalCost(results);
+  const outcome = status === 0 ? "compiled-remotely" : "compile-error";
+  if (status !== 0 || link === undefined) {
+    return { outcome, detail: "", silent: false, ending: { kind: "exit", status }, cost };
+  }
+  const argv = link.argv.map((word) =>
+    typeof word === "string" ? word : objectOf(compilations, word.object),
+  );
+  return {
+    outcome,
+    detail: "",
+    silent: false,
+    ending: { kind: "execute", command: { program: compilerPath, argv } },
+    cost,
+  };
+}
+
+function objectOf(compilations: readonly Compilation[], index: number): string {
+  const object = compilations[index]?.mainOutput;
+  if (object === undefined) throw new Error(`the link step names object ${index} of ${compilations.length}`);
+  return object;
+}
+
+function totalCost(results: readonly FinalResult[]): NonNullable<Conclusion["cost"]> {
+  return {
+    host: [...new Set(results.map(({ cost }) => cost.host))].join(" "),
+    executor: [...new Set(results.map(({ cost }) => cost.executor))].join(" "),
+    sentBytes: results.reduce((sum, { cost }) => sum + cost.sentBytes, 0),
+    receivedBytes: results.reduce((sum, { cost }) => sum + cost.receivedBytes, 0),
+  };
+}

@@ -1,0 +1,63 @@
+/** Entry of dist/homcc.mjs: the command line of homcc, for calls that the native launcher does not answer itself. */
+import { loadSettings } from "@homcc/config/load";
+import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
+import { clientLine } from "@homcc/observability/log";
+import { type ClientCommand, parseClientCommandLine } from "./command-line.ts";
+import { launch } from "./launcher.ts";
+import { showConcurrency, showHosts, type Shown, showVariables } from "./show.ts";
+
+/** EX_SOFTWARE: a bug. */
+const bugStatus = 70;
+
+// `homcc --help | head -1` closes the pipe early; that is no error.
+process.stdout.on("error", () => {});
+process.exit(await main(process.argv.slice(2)));
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const environment = definedVariables(process.env);
+    const command = parseClientCommandLine(argv);
+    if (command.kind === "print") return print(command);
+    if (command.kind === "show") return print(await show(command, environment));
+    if (isQuestion(command) && (environment["HOMCC_NO_AGENT"] ?? "") !== "") throw noAnswer();
+    return await launch(command.command, { environment, options: command.options });
+  } catch (error) {
+    process.stderr.write(`${clientLine("ERROR", describeError(error))}\n`);
+    return error instanceof HomccError ? (exitStatusOf[error.code] ?? 1) : bugStatus;
+  }
+}
+
+async function show(
+  { what, options }: Extract<ClientCommand, { kind: "show" }>,
+  environment: Readonly<Record<string, string>>,
+): Promise<Shown> {
+  if (what === "variables") return showVariables(environment);
+  const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  return what === "hosts" ? showHosts(loaded) : showConcurrency(loaded);
+}
+
+/** The command is to be looked at and must not run. */
+function isQuestion({ options }: Extract<ClientCommand, { kind: "launch" }>): boolean {
+  return options["explain"] !== undefined || options["scan-includes"] !== undefined;
+}
+
+function noAnswer(): HomccError {
+  return new HomccError("ERR_HOMCC_UNAVAILABLE", "--explain and --scan-includes are answered by the agent", {
+    hint: "HOMCC_NO_AGENT is set",
+  });
+}
+
+/** Node writes files, pipes and terminals synchronously on Linux, so that nothing is lost at the end. */
+function print({ status, stdout, stderr }: Shown): number {
+  if (stdout !== "") process.stdout.write(stdout);
+  if (stderr !== "") process.stderr.write(stderr);
+  return status;
+}
+
+function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const defined: Record<string, string> = {};
+  for (const [name, text] of Object.entries(environment)) {
+    if (text !== undefined) defined[name] = text;
+  }
+  return defined;
+}

@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { HomccError } from "@homcc/observability/error";
+
+/**
+ * Writes one output file so that nobody ever sees half of it: a temporary name in the same folder, then a rename.
+ * The file gets a fresh mtime and a new inode, as from a local compiler that replaces its output.
+ */
+export class OutputWriter {
+  readonly path: string;
+  readonly #mode: number;
+  readonly #temporaryPath: string;
+  #state:
+    | { kind: "unopened" }
+    | { kind: "open"; file: FileHandle }
+    | { kind: "complete" }
+    | { kind: "done" } = {
+    kind: "unopened",
+  };
+
+  constructor(path: string, mode: number) {
+    this.path = path;
+    this.#mode = mode;
+    // Dot-file, so that globs of running builds do not pick it up; at most 255 bytes, whatever the output is called.
+    const stem = Buffer.from(basename(path))
+      .subarray(0, 200)
+      .toString("latin1")
+      .replaceAll(/[^\w.-]/g, "_");
+    this.#temporaryPath = join(dirname(path), `.${stem}.homcc-${randomBytes(6).toString("hex")}`);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    try {
+      const file = await this.#open();
+      await file.writeFile(chunk);
+    } catch (error) {
+      throw outputError(this.path, error);
+    }
+  }
+
+  /** All bytes arrived: the content is complete under its temporary name. */
+  async finish(): Promise<void> {
+    try {
+      const file = await this.#open();
+      // The agent's umask is private; the mode is the one the compiler left under the caller's umask.
+      await file.chmod(this.#mode);
+      await file.close();
+      this.#state = { kind: "complete" };
+    } catch (error) {
+      throw outputError(this.path, error);
+    }
+  }
+
+  /** Puts the finished file in its place. */
+  async commit(): Promise<void> {
+    try {
+      await rename(this.#temporaryPath, this.path);
+      this.#state = { kind: "done" };
+    } catch (error) {
+      throw outputError(this.path, error);
+    }
+  }
+
+  /** Leaves nothing behind; harmless after `commit`. */
+  async discard(): Promise<void> {
+    const state = this.#state;
+    this.#state = { kind: "done" };
+    if (state.kind === "open") await state.file.close().catch(() => {});
+    if (state.kind === "open" || state.kind === "complete") await unlink(this.#temporaryPath).catch(() => {});
+  }
+
+  async #open(): Promise<FileHandle> {
+    if (this.#state.kind === "open") return this.#state.file;
+    if (this.#state.kind !== "unopened") throw new Error(`output ${this.path} is written after its end`);
+    const file = await open(this.#temporaryPath, "wx", 0o600);
+    this.#state = { kind: "open", file };
+    return file;
+  }
+}
+
+function outputError(path: string, cause: unknown): HomccError {
+  return new HomccError("ERR_HOMCC_OUTPUT", `cannot write ${path}`, { cause });
+}

@@ -1,0 +1,41 @@
+import { hashOf } from "@homcc/cas/digest";
+import { HomccError } from "@homcc/observability/error";
+import type { OutcomeName } from "@homcc/observability/outcomes";
+import type { RefusalReason, RefusedMessage } from "@homcc/protocol/messages";
+
+const outcomeOf: Readonly<Record<RefusalReason, OutcomeName>> = {
+  "toolchain-differs": "toolchain-differs",
+  refused: "refused",
+  "server-full": "server-full",
+  "mapped-unsupported": "mapped-unsupported",
+  limited: "remote-limit",
+  "bad-job": "refused",
+  "input-changed": "input-changed",
+  "executor-failed": "refused",
+  "shutting-down": "no-server",
+};
+
+/** The server does not run this job; another one may. */
+export class RefusedByServer extends HomccError {
+  readonly outcome: OutcomeName;
+
+  constructor(refused: Pick<RefusedMessage, "reason" | "message" | "hint" | "identities">) {
+    const { identities } = refused;
+    const both =
+      identities === undefined
+        ? ""
+        : `; here ${identityText(identities.client)}, there ${identityText(identities.server)}`;
+    super(
+      "ERR_HOMCC_REFUSED",
+      `${refused.message}${both}`,
+      refused.hint === undefined ? {} : { hint: refused.hint },
+    );
+    this.outcome = outcomeOf[refused.reason];
+  }
+}
+
+type Identity = NonNullable<RefusedMessage["identities"]>["client"];
+
+function identityText({ version, digest }: Identity): string {
+  return digest === undefined ? version : `${version} (${hashOf(digest).slice(0, 12)})`;
+}

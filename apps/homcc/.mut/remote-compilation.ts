@@ -1,0 +1,66 @@
+import type { Compilation } from "@homcc/compiler/compilation";
+import type { LoadedSettings } from "@homcc/config/load";
+import type { LaunchCall } from "@homcc/launch/call";
+import { stripVTControlCharacters } from "node:util";
+import { prepareAction } from "./action-preparation.ts";
+import type { KnownCompiler } from "./compile.ts";
+import type { RemoteCost } from "./conclusion.ts";
+import { existsAtHome } from "./missed-input.ts";
+import { runOnServers } from "./placement-loop.ts";
+import type { Services } from "./services.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** What one compilation came to. A `final` one has its outputs complete beside their places until `commit`. */
+export type RemoteCompilation =
+  | {
+      readonly kind: "final";
+      readonly status: number;
+      readonly stdout: Uint8Array;
+      readonly stderr: Uint8Array;
+      readonly cost: RemoteCost;
+      commit(): Promise<void>;
+      discard(): Promise<void>;
+    }
+  | Extract<Verdict, { kind: "fallback" }>;
+
+/** Lists and digests the inputs, has a server run the compiler, and judges whether the result is final. */
+export async function compileRemotely(
+  compilation: Compilation,
+  call: LaunchCall,
+  loaded: LoadedSettings,
+  services: Services,
+  compiler: KnownCompiler,
+): Promise<RemoteCompilation> {
+  const prepared = await prepareAction(compilation, call, loaded.settings, services, compiler);
+  if (prepared.kind === "local")
+    return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
+  const { action, job } = prepared;
+  const ran = await runOnServers(action, job, loaded, services, call.signal);
+  if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
+  const { result } = ran;
+  const verdict = judge({
+    termination: result.termination,
+    stderr: stripVTControlCharacters(Buffer.from(result.stderr).toString()),
+    executor: result.executor,
+    localeKnown: result.localeKnown,
+    missedInput: (name) => existsAtHome(name, action),
+  });
+  if (verdict.kind === "fallback" || result.termination.kind !== "exited") {
+    await result.discard();
+    return verdict.kind === "fallback"
+      ? verdict
+      : { kind: "fallback", outcome: "internal-error", detail: result.termination.kind };
+  }
+  if (result.undeclared.length > 0) {
+    services.logger.warning(`${compilation.source}: undeclared outputs: ${result.undeclared.join(" ")}`);
+  }
+  return {
+    kind: "final",
+    status: result.termination.status,
+    stdout: result.stdout,
+    stderr: result.stderr,
+    cost: result.cost,
+    commit: () => result.commit(),
+    discard: () => result.discard(),
+  };
+}

@@ -1,0 +1,146 @@
+import type { Action } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
+import { HomccError } from "@homcc/observability/error";
+import type { ServerMessage } from "@homcc/protocol/messages";
+import type { CodedEntries } from "@homcc/protocol/session-entries";
+import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
+import type { StreamBytes } from "@homcc/transport/inbound-stream";
+import { RefusedByServer } from "./refusal.ts";
+import { ResultReceiver } from "./result-receiver.ts";
+import type { JobDescription } from "./server-session.ts";
+
+/** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */
+export type Upload = (digest: Digest) => Promise<number>;
+
+/** One job on its stream, from the job message to the last byte of its result. */
+export class RemoteRun {
+  /**
+   * The complete result; rejects when the job was refused, cancelled, or the connection ended, and then nothing of it
+   * is left on the disk.
+   */
+  readonly finished: Promise<ResultReceiver>;
+  readonly #action: Action;
+  readonly #channel: ClientChannel;
+  readonly #upload: Upload;
+  readonly #resolve: (receiver: ResultReceiver) => void;
+  readonly #reject: (reason: unknown) => void;
+  #stream = 0;
+  #bytes: Readonly<StreamBytes> = { sent: 0, received: 0 };
+  #uploadedBytes = 0;
+  #receiver: ResultReceiver | undefined;
+  /** The result is complete or given up; whatever happens later is not its business. */
+  #isOver = false;
+
+  constructor(action: Action, channel: ClientChannel, upload: Upload) {
+    this.#action = action;
+    this.#channel = channel;
+    this.#upload = upload;
+    const finished = Promise.withResolvers<ResultReceiver>();
+    this.finished = finished.promise;
+    this.#resolve = finished.resolve;
+    this.#reject = finished.reject;
+  }
+
+  /** Wire bytes of this job, the blobs it had sent included. */
+  get cost(): { readonly sentBytes: number; readonly receivedBytes: number } {
+    return { sentBytes: this.#bytes.sent + this.#uploadedBytes, receivedBytes: this.#bytes.received };
+  }
+
+  /** Puts the job on the wire before it returns: the session's numbers depend on the order of jobs. */
+  start(job: JobDescription, coded: CodedEntries): void {
+    const { steps, cwd, environment, umask, terminal, outputs, timeoutMs } = this.#action;
+    this.#stream = this.#channel.openStream(this.#handler());
+    this.#bytes = this.#channel.bytesOf(this.#stream);
+    try {
+      this.#channel.send(this.#stream, {
+        kind: "job",
+        toolchain: job.toolchain,
+        steps: steps.map(({ program, argv }) => ({ program, argv: [...argv] })),
+        cwd,
+        environment: { ...environment },
+        umask,
+        terminal,
+        ...coded,
+        outputs: [...outputs],
+        timeoutMs,
+        ...(job.locale === undefined ? {} : { locale: job.locale }),
+        label: job.label,
+      });
+    } catch (error) {
+      this.#channel.closeStream(this.#stream);
+      throw error;
+    }
+  }
+
+  /** Ends the job on the server too, its processes included. */
+  cancel(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#channel.send(this.#stream, { kind: "cancel" });
+    this.#abandon(reason);
+  }
+
+  #handler(): StreamHandler<ServerMessage> {
+    return {
+      onMessage: (message) => this.#receive(message),
+      onData: (bytes) => this.#attempt(() => this.#receiverOrThrow().data(bytes)),
+      onEnd: () => {
+        void this.#attempt(async () => {
+          const receiver = this.#receiverOrThrow();
+          await receiver.end();
+          if (this.#isOver) return;
+          this.#isOver = true;
+          this.#resolve(receiver);
+        });
+      },
+      onClose: (reason) => this.#abandon(reason),
+    };
+  }
+
+  #receive(message: ServerMessage): void {
+    switch (message.kind) {
+      case "missing":
+        void this.#attempt(async () => {
+          const sizes = await Promise.all(message.digests.map((digest) => this.#upload(digest)));
+          this.#uploadedBytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
+        });
+        break;
+      case "result":
+        void this.#attempt(async () => {
+          if (this.#receiver !== undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "a second result");
+          this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
+        });
+        break;
+      case "refused":
+        this.#abandon(new RefusedByServer(message));
+        break;
+      case "queued":
+      case "started":
+      case "stored":
+      case "rejected":
+        break;
+    }
+  }
+
+  /** A failure of this job ends this job, not the connection that others share. */
+  async #attempt(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.cancel(error);
+    }
+  }
+
+  #abandon(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#channel.closeStream(this.#stream);
+    const discarded = this.#receiver?.discard() ?? Promise.resolve();
+    void discarded.finally(() => this.#reject(reason));
+  }
+
+  #receiverOrThrow(): ResultReceiver {
+    if (this.#receiver === undefined)
+      throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
+    return this.#receiver;
+  }
+}

@@ -1,0 +1,131 @@
+import { dirname } from "node:path";
+import type { Action, InputEntry, Termination } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
+import type { Toolchain } from "@homcc/compiler/toolchain";
+import { HomccError } from "@homcc/observability/error";
+import type { Welcome } from "@homcc/protocol/hello";
+import { EntryNumbering } from "@homcc/protocol/session-entries";
+import type { HostId } from "@homcc/scheduler/host";
+import type { ClientChannel } from "@homcc/transport/channel";
+import type { RemoteCost } from "./conclusion.ts";
+import { RefusedByServer } from "./refusal.ts";
+import { RemoteRun } from "./remote-run.ts";
+import { Uploads } from "./uploads.ts";
+
+/** What a job says about itself besides the action. */
+export interface JobDescription {
+  readonly toolchain: Pick<Toolchain, "digest" | "driver" | "family" | "version">;
+  /** The locale of the compiler's messages, when it is not C. */
+  readonly locale: string | undefined;
+  /** Name of the source, for logs and monitors. */
+  readonly label: string;
+  /** Why a server that can only map paths must not run it. */
+  readonly mappedVeto: string | undefined;
+}
+
+/** A server's result, its outputs complete under temporary names. */
+export interface RemoteResult {
+  readonly termination: Termination;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly undeclared: readonly string[];
+  readonly executor: string;
+  readonly localeKnown: boolean;
+  readonly cost: RemoteCost;
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** The share of a session's numbers after which a new connection is due; a job needs less than the rest. */
+const fullAtShare = 0.75;
+
+/** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
+export class ServerSession {
+  readonly hostId: HostId;
+  readonly #channel: ClientChannel;
+  readonly #welcome: Welcome;
+  readonly #numbering = new EntryNumbering();
+  /** Paths the server has as present, folders included: only of these can an absence be news. Bounded by the numbers. */
+  readonly #present = new Set<string>();
+  readonly #uploads: Uploads;
+  #runningJobs = 0;
+  #isRetired = false;
+
+  constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
+    this.hostId = hostId;
+    this.#channel = channel;
+    this.#welcome = welcome;
+    this.#uploads = new Uploads(channel);
+  }
+
+  /** False once the connection ended or its numbers are nearly used up: jobs then need a new one. */
+  get takesJobs(): boolean {
+    return this.#channel.isOpen && !this.#isRetired && this.#numbering.usedShare < fullAtShare;
+  }
+
+  /** Ends the connection as soon as its last job has ended. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#runningJobs === 0) this.close("not needed any more");
+  }
+
+  /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
+  async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
+    signal.throwIfAborted();
+    if (job.mappedVeto !== undefined && !this.#welcome.executors.includes("namespace")) {
+      throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
+    }
+    const run = new RemoteRun(action, this.#channel, (digest) => this.#upload(digest, action.inputs));
+    this.#numbering.encode(action.inputs, this.#absentHere(action), (coded) => run.start(job, coded));
+    for (const entry of action.inputs) this.#notePresent(entry.path);
+    const cancel = (): void => run.cancel(signal.reason);
+    signal.addEventListener("abort", cancel, { once: true });
+    this.#runningJobs += 1;
+    try {
+      const receiver = await run.finished;
+      const { message } = receiver;
+      return {
+        termination: message.termination,
+        stdout: receiver.stdout,
+        stderr: receiver.stderr,
+        undeclared: message.undeclared,
+        executor: message.executor,
+        localeKnown: message.localeKnown,
+        cost: { host: this.hostId, executor: message.executor, ...run.cost },
+        commit: () => receiver.commit(),
+        discard: () => receiver.discard(),
+      };
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#runningJobs -= 1;
+      if (this.#isRetired) this.retire();
+    }
+  }
+
+  /** The folders above it exist in the mirror too; of a removed folder only the folder's own name is absent. */
+  #notePresent(path: string): void {
+    for (let name = path; !this.#present.has(name) && name !== "/"; name = dirname(name))
+      this.#present.add(name);
+  }
+
+  close(reason: string): void {
+    void this.#channel.close(reason);
+  }
+
+  /**
+   * A job in a namespace sees the toolchain, which is equal on both sides, and this session's files, so that a name
+   * that was never sent cannot exist there. A mapped job sees the server's own system folders: it gets every name.
+   */
+  #absentHere(action: Action): string[] {
+    if (!this.#welcome.executors.includes("namespace")) return [...action.absent];
+    return action.absent.filter((path) => this.#present.has(path));
+  }
+
+  #upload(digest: Digest, inputs: readonly InputEntry[]): Promise<number> {
+    const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
+    if (entry !== undefined) return this.#uploads.send(digest, entry.path);
+    return Promise.reject(
+      new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
+    );
+  }
+}

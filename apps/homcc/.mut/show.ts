@@ -1,0 +1,52 @@
+import type { LoadedSettings } from "@homcc/config/load";
+import { optionsOf } from "@homcc/config/options";
+import { describeProblem } from "@homcc/config/problem";
+import { describeError, exitStatusOf } from "@homcc/observability/error";
+import { clientLine } from "@homcc/observability/log";
+
+export interface Shown {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `--show-hosts`: every well-formed host, one a line, as configured. */
+export function showHosts(loaded: LoadedSettings): Shown {
+  return showOrFail(
+    loaded,
+    loaded.hostLines.length > 0,
+    loaded.hostLines.map((line) => `${line}\n`).join(""),
+  );
+}
+
+/** `-j`: the sum of the limits, `localhost` included when a line names it. */
+export function showConcurrency(loaded: LoadedSettings): Shown {
+  const local = loaded.localhost.configured ? loaded.localhost.limit : 0;
+  const total = loaded.hosts.reduce((sum, { limit }) => sum + limit, local);
+  return showOrFail(loaded, total > 0, `${total}\n`);
+}
+
+/** `--show-variables`: those of homcc's variables that are set, in the order of the table. */
+export function showVariables(environment: Readonly<Record<string, string>>): Shown {
+  const names = optionsOf("homcc").flatMap(([, option]) => option.variables);
+  const lines = names.flatMap((name) => {
+    const text = environment[name] ?? "";
+    return text === "" ? [] : [`${name}: ${text}\n`];
+  });
+  return { status: 0, stdout: lines.join(""), stderr: "" };
+}
+
+function showOrFail(loaded: LoadedSettings, found: boolean, stdout: string): Shown {
+  const problems = loaded.problems.map((problem) => clientLine("WARNING", describeProblem(problem)));
+  if (found) return { status: 0, stdout, stderr: joinLines(problems) };
+  const error = clientLine("ERROR", describeError(loaded.noHosts ?? "none of the hosts has a limit above 0"));
+  return {
+    status: exitStatusOf.ERR_HOMCC_NO_HOSTS ?? 1,
+    stdout: "",
+    stderr: joinLines([...problems, error]),
+  };
+}
+
+function joinLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join("");
+}

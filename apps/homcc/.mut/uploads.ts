@@ -1,0 +1,95 @@
+import { createReadStream } from "node:fs";
+import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
+import { HomccError } from "@homcc/observability/error";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import type { ClientChannel } from "@homcc/transport/channel";
+
+/** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
+const maxUploadsAtOnce = 32;
+
+/** Below this a blob is a header that jobs wait for; it overtakes objects and large sources. */
+const smallBlobBytes = 64 << 10;
+
+/** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
+export class Uploads {
+  readonly #channel: ClientChannel;
+  readonly #slots = new SlotQueue(maxUploadsAtOnce);
+  readonly #unanswered = new Map<Digest, Promise<number>>();
+
+  constructor(channel: ClientChannel) {
+    this.#channel = channel;
+  }
+
+  /**
+   * Uploads the file at `path`; resolves to the wire bytes it took, 0 when it was on its way already. Rejects with
+   * ERR_HOMCC_INPUT_CHANGED when the file no longer has the bytes of `digest`, and when the server does not store it.
+   */
+  send(digest: Digest, path: string): Promise<number> {
+    const unanswered = this.#unanswered.get(digest);
+    if (unanswered !== undefined) return unanswered.then(() => 0);
+    const upload: Promise<number> = this.#sendInTurn(digest, path, () => {
+      if (this.#unanswered.get(digest) === upload) this.#unanswered.delete(digest);
+    });
+    this.#unanswered.set(digest, upload);
+    return upload;
+  }
+
+  async #sendInTurn(digest: Digest, path: string, answered: () => void): Promise<number> {
+    using _slot = await this.#slots.acquire(this.#channel.signal);
+    return await sendBlob(this.#channel, digest, path, answered);
+  }
+}
+
+/**
+ * `onAnswer` is called at once, not when the promise is looked at: what the server asks for in the very next message
+ * it does not have any more, and has to be sent again.
+ */
+async function sendBlob(
+  channel: ClientChannel,
+  digest: Digest,
+  path: string,
+  onAnswer: () => void,
+): Promise<number> {
+  const answer = Promise.withResolvers<number>();
+  const fail = (reason: unknown): void => {
+    onAnswer();
+    channel.closeStream(stream);
+    answer.reject(reason);
+  };
+  const stream = channel.openStream({
+    onMessage: (message) => {
+      if (message.kind === "rejected") fail(rejection(path, message.reason, message.message));
+      if (message.kind !== "stored") return;
+      onAnswer();
+      channel.closeStream(stream);
+      answer.resolve(bytes.sent);
+    },
+    onEnd: () => fail(new HomccError("ERR_HOMCC_PROTOCOL", "the server does not say what became of a blob")),
+    onClose: fail,
+  });
+  const bytes = channel.bytesOf(stream);
+  channel.send(stream, { kind: "blob", digest });
+  const sizeBytes = sizeBytesOf(digest);
+  // One byte more than it should have: a file that grows is noticed, and not followed to wherever it grows.
+  const content = createReadStream(path, { end: sizeBytes });
+  const priority = sizeBytes <= smallBlobBytes ? "small" : "large";
+  channel.sendData(stream, content, { priority, end: true }).catch((error: unknown) => {
+    fail(
+      error instanceof HomccError
+        ? error
+        : new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} cannot be read any more`, { cause: error }),
+    );
+  });
+  return await answer.promise;
+}
+
+function rejection(
+  path: string,
+  reason: "digest-mismatch" | "server-full" | "failed",
+  message: string,
+): HomccError {
+  if (reason === "digest-mismatch") {
+    return new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} changed while it was sent`);
+  }
+  return new HomccError(reason === "server-full" ? "ERR_HOMCC_STORE_FULL" : "ERR_HOMCC_REFUSED", message);
+}

@@ -1,0 +1,145 @@
+import type { InputEntry } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
+import type { Host } from "@homcc/config/hosts";
+import type { JobMessage, ResultMessage, ServerMessage } from "@homcc/protocol/messages";
+import { EntryTable } from "@homcc/protocol/session-entries";
+import type { ServerChannel } from "@homcc/transport/channel";
+import { startLoopbackServer } from "@homcc/transport/fixtures/loopback-server";
+
+/** One job as a test's script sees it. */
+export interface ScriptedJob {
+  readonly message: JobMessage;
+  readonly inputs: readonly InputEntry[];
+  readonly absent: readonly string[];
+  readonly channel: ServerChannel;
+  /** Which connection of this server it came on, from 0. */
+  readonly connection: number;
+  /** Resolves when the client cancels it. */
+  readonly cancelled: Promise<void>;
+  /** Asks for the blobs and resolves once all of them came. */
+  ask(digests: readonly Digest[]): Promise<void>;
+  send(message: ServerMessage, options?: { readonly end: boolean }): void;
+  /** Announces `result` and sends `bytes`. */
+  finish(result?: Partial<ResultMessage>, bytes?: readonly Uint8Array[]): Promise<void>;
+}
+
+export interface ScriptedServer extends AsyncDisposable {
+  readonly port: number;
+  readonly host: Host;
+  readonly jobs: ScriptedJob[];
+  /** Blobs that were uploaded, as they came; one entry an upload. */
+  readonly uploads: { readonly digest: Digest; readonly bytes: Buffer }[];
+  readonly connections: ServerChannel[];
+}
+
+export interface ScriptOptions {
+  readonly executors?: readonly string[];
+  /** The answer to an upload; stored unless it says otherwise. */
+  readonly answerUpload?: (digest: Digest) => ServerMessage;
+}
+
+export const result: ResultMessage = {
+  kind: "result",
+  termination: { kind: "exited", status: 0 },
+  stdoutBytes: 0,
+  stderrBytes: 0,
+  outputs: [],
+  undeclared: [],
+  usage: { wallMs: 1, cpuMs: 1, maxRssKiB: 1 },
+  executor: "namespace",
+  localeKnown: true,
+};
+
+/** A homccd on a port of its own whose answers are the test's: real sockets, the real handshake, the real channel. */
+export async function startScriptedServer(
+  script: (job: ScriptedJob) => void | Promise<void>,
+  options: ScriptOptions = {},
+): Promise<ScriptedServer> {
+  const listening = await startLoopbackServer({
+    welcome: () => ({ server: "homccd 2.0.0", executors: [...(options.executors ?? ["namespace"])], slots: 4 }),
+  });
+  const server = {
+    port: listening.port,
+    host: {
+      name: "127.0.0.1",
+      port: listening.port,
+      limit: 8,
+      compression: undefined,
+      text: "",
+      source: "test",
+    },
+    jobs: [] as ScriptedJob[],
+    uploads: [] as { digest: Digest; bytes: Buffer }[],
+    connections: [] as ServerChannel[],
+    [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
+  };
+  void (async () => {
+    for (;;) {
+      const accepted = await listening.next();
+      if (accepted.kind === "v2") serve(accepted.channel, server, script, options);
+    }
+  })();
+  return server;
+}
+
+function serve(
+  channel: ServerChannel,
+  server: Omit<ScriptedServer, typeof Symbol.asyncDispose>,
+  script: (job: ScriptedJob) => void | Promise<void>,
+  options: ScriptOptions,
+): void {
+  const connection = server.connections.push(channel) - 1;
+  const table = new EntryTable();
+  const arrivals = new Set<() => void>();
+  const received = new Set<Digest>();
+  channel.serve((stream, message) => {
+    if (message.kind === "cancel") return undefined;
+    if (message.kind === "blob") {
+      const chunks: Uint8Array[] = [];
+      return {
+        onMessage: () => {},
+        onData: (bytes) => {
+          chunks.push(bytes);
+        },
+        onEnd: () => {
+          server.uploads.push({ digest: message.digest, bytes: Buffer.concat(chunks) });
+          received.add(message.digest);
+          channel.send(stream, options.answerUpload?.(message.digest) ?? { kind: "stored" }, { end: true });
+          for (const look of arrivals) look();
+        },
+      };
+    }
+    const cancelled = Promise.withResolvers<void>();
+    const job: ScriptedJob = {
+      message,
+      ...table.resolve(message),
+      channel,
+      connection,
+      cancelled: cancelled.promise,
+      send: (answer, sendOptions) => channel.send(stream, answer, sendOptions),
+      ask(digests) {
+        channel.send(stream, { kind: "missing", digests: [...digests] });
+        return new Promise((resolve) => {
+          const look = (): void => {
+            if (!digests.every((digest) => received.has(digest))) return;
+            arrivals.delete(look);
+            resolve();
+          };
+          arrivals.add(look);
+        });
+      },
+      async finish(changes = {}, bytes = []) {
+        channel.send(stream, { ...result, ...changes });
+        await channel.sendData(stream, bytes, { priority: "large", end: true });
+      },
+    };
+    server.jobs.push(job);
+    void script(job);
+    return {
+      onMessage: (next) => {
+        if (next.kind === "cancel") cancelled.resolve();
+      },
+      onClose: () => cancelled.resolve(),
+    };
+  });
+}
