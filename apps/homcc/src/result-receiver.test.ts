@@ -98,7 +98,10 @@ test("one byte too few or too many is an error, and nothing stays", async () => 
 
 test("only declared outputs, and each once", async () => {
   await using folder = await scratchFolder();
-  const message = announce({ stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), outputs: [Buffer.from("x")] }, folder.path);
+  const message = announce(
+    { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), outputs: [Buffer.from("x")] },
+    folder.path,
+  );
   const [output] = message.outputs;
   assert.ok(output !== undefined);
   assert.throws(() => new ResultReceiver(message, new Set(["/elsewhere"])), isProtocolError);
@@ -151,7 +154,11 @@ test("removals: of files, of what is not there, and not of folders", async () =>
 test("discarded before its end it leaves the old outputs and nothing else", async () => {
   await using folder = await scratchFolder();
   await writeFile(join(folder.path, "0"), "old");
-  const parts = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), outputs: [Buffer.from("abc"), Buffer.from("def")] };
+  const parts = {
+    stdout: Buffer.alloc(0),
+    stderr: Buffer.alloc(0),
+    outputs: [Buffer.from("abc"), Buffer.from("def")],
+  };
   const message = announce(parts, folder.path);
   const receiver = new ResultReceiver(message, declaredOf(message));
   // Not awaited: a cancellation comes while the disk is busy.

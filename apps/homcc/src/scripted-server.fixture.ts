@@ -56,7 +56,11 @@ export async function startScriptedServer(
   options: ScriptOptions = {},
 ): Promise<ScriptedServer> {
   const listening = await startLoopbackServer({
-    welcome: () => ({ server: "homccd 2.0.0", executors: [...(options.executors ?? ["namespace"])], slots: 4 }),
+    welcome: () => ({
+      server: "homccd 2.0.0",
+      executors: [...(options.executors ?? ["namespace"])],
+      slots: 4,
+    }),
   });
   const server = {
     port: listening.port,

@@ -17,7 +17,11 @@ const facts: RemoteFacts = {
   missedInput: () => false,
 };
 
-function exited(status: number, stderr: string, changes: Partial<RemoteFacts> = {}): ReturnType<typeof judge> {
+function exited(
+  status: number,
+  stderr: string,
+  changes: Partial<RemoteFacts> = {},
+): ReturnType<typeof judge> {
   return judge({ ...facts, termination: { kind: "exited", status }, stderr, ...changes });
 }
 
@@ -53,7 +57,8 @@ test("crashes by their traces", () => {
     [1, "g++: schwerwiegender Fehler: Signal Getötet beendete Programm cc1plus\nKompilierung beendet.\n"],
     [1, "/usr/bin/gcc-12: fatal error: Killed signal terminated program as\n"],
   ];
-  for (const [status, stderr] of crashes) assert.equal(exited(status, stderr).outcome, "remote-crash", stderr);
+  for (const [status, stderr] of crashes)
+    assert.equal(exited(status, stderr).outcome, "remote-crash", stderr);
   const errors = [
     "a.c:1:1: error: expected ‘=’ before ‘as’\n",
     "cc1: all warnings being treated as errors\n",
@@ -96,7 +101,9 @@ test("a failure in a mapped folder, or for want of a file that is at home, is co
 });
 
 test("however long the messages, few names are looked for", () => {
-  const stderr = Array.from({ length: 50_000 }, (_, n) => `a.s:${n}: Error: file not found: ${n}.bin`).join("\n");
+  const stderr = Array.from({ length: 50_000 }, (_, n) => `a.s:${n}: Error: file not found: ${n}.bin`).join(
+    "\n",
+  );
   const asked: string[] = [];
   const verdict = exited(1, stderr, { missedInput: (name) => asked.push(name) < 0 });
   assert.deepEqual(verdict, final);
@@ -118,7 +125,10 @@ test("never final when the compiler did not end by itself", () => {
 });
 
 test("any text is judged, and a failure is never called a success", () => {
-  const line = fc.oneof(fc.string(), fc.constantFrom(": ", "error: ", "x.h", ": No such file or directory", "\n"));
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom(": ", "error: ", "x.h", ": No such file or directory", "\n"),
+  );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 255 }), fc.array(line), (status, lines) => {
       assert.notEqual(exited(status, lines.join("")).outcome, "compiled-remotely");
@@ -144,8 +154,22 @@ const misses: readonly Miss[] = [
   { what: ".incbin", file: "a.s", text: '.incbin "gone.bin"\n', name: "gone.bin" },
   { what: ".include", file: "a.s", text: '.include "gone.inc"\n', name: "gone.inc" },
   { what: "the source", file: "b.c", text: "", name: "a.c" },
-  { what: "a list", file: "a.c", text: "", options: ["-fsanitize=address", "-fsanitize-ignorelist=gone.list"], name: "gone.list", only: "clang" },
-  { what: "a profile", file: "a.c", text: "", options: ["-fprofile-use=gone.prof"], name: "gone.prof", only: "clang" },
+  {
+    what: "a list",
+    file: "a.c",
+    text: "",
+    options: ["-fsanitize=address", "-fsanitize-ignorelist=gone.list"],
+    name: "gone.list",
+    only: "clang",
+  },
+  {
+    what: "a profile",
+    file: "a.c",
+    text: "",
+    options: ["-fprofile-use=gone.prof"],
+    name: "gone.prof",
+    only: "clang",
+  },
 ];
 
 async function missing(t: TestContext, compiler: string, locale: string, miss: Miss): Promise<void> {
@@ -193,7 +217,10 @@ int main() { std::vector<int> error; f(error); f("a", 1, 2); note: return warnin
       assert.equal(ran.status, 1);
       const single = missingFiles(ran.stderr).filter((name) => !/\s/.test(name));
       // "note: candidate: 'int f(int, int)'" looks like one; no file is called so.
-      assert.deepEqual(single.filter((name) => !/^(candidate|Kandidat)$/.test(name)), []);
+      assert.deepEqual(
+        single.filter((name) => !/^(candidate|Kandidat)$/.test(name)),
+        [],
+      );
     }
   }
 });
