@@ -1,8 +1,9 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeFolder } from "./remove-folder.ts";
 import { homccdProgram } from "./repository.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -51,7 +52,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     const stubborn = setTimeout(() => child.kill("SIGKILL"), 10_000);
     await ended;
     clearTimeout(stubborn);
-    await rm(temporaryFolder, { recursive: true, force: true });
+    await removeFolder(temporaryFolder);
   };
   try {
     const port = await waitFor("homccd to listen", () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JobRecord } from "@homcc/homcc/job-log";
@@ -10,6 +10,7 @@ import {
   startCommand,
 } from "./command.ts";
 import { endProcesses, processesMentioning } from "./processes.ts";
+import { removeFolder } from "./remove-folder.ts";
 import { waitFor } from "./wait-for.ts";
 
 export interface WorkplaceOptions {
@@ -77,7 +78,7 @@ export async function createWorkplace(options: WorkplaceOptions = {}): Promise<W
     jobs: (count = 0) => readJobs(jobLog, count),
     [Symbol.asyncDispose]: async () => {
       await endProcesses(processesMentioning(folder));
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
   };
 }

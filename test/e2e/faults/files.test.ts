@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/
 import { join } from "node:path";
 import { test } from "node:test";
 import type { CommandResult } from "../../support/command.ts";
+import { removeFolder } from "../../support/remove-folder.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
 import { startServer } from "../../support/server.ts";
@@ -16,7 +17,7 @@ const unprivileged =
 interface Refusal {
   readonly name: string;
   readonly prepare: (project: string) => Promise<void>;
-  readonly command: readonly string[];
+  readonly command: readonly [compiler: string, ...words: string[]];
 }
 
 const refusals: readonly Refusal[] = [
@@ -62,18 +63,29 @@ const refusals: readonly Refusal[] = [
     command: ["gcc", "-c", "a.c", "-o", "out/a.o"],
   },
   {
+    name: "an object that is not writable: clang respects it, gcc replaces it",
+    prepare: protect("a.o"),
+    command: ["clang", "-c", "a.c", "-o", "a.o"],
+  },
+  {
+    name: "assembler text that is not writable",
+    prepare: protect("a.s"),
+    command: ["gcc", "-S", "a.c", "-o", "a.s"],
+  },
+  {
     name: "a dependency file that is not writable",
-    prepare: async (project) => {
-      await writeFile(join(project, "a.d"), "old");
-      await chmod(join(project, "a.d"), 0o444);
-    },
+    prepare: protect("a.d"),
     command: ["gcc", "-c", "a.c", "-o", "a.o", "-MD"],
   },
 ];
 
+function protect(name: string): Refusal["prepare"] {
+  return (project) => writeFile(join(project, name), "old", { mode: 0o444 });
+}
+
 for (const { name, prepare, command } of refusals) {
   test(name, async (t) => {
-    if (!meets(t, { program: "setpriv" })) return;
+    if (!meets(t, { program: "setpriv" }, { program: command[0] })) return;
     await using server = await startServer();
     const run = async (workplace: Workplace, prefix: readonly string[]): Promise<CommandResult> => {
       await chmod(workplace.project, 0o755);
@@ -83,22 +95,28 @@ for (const { name, prepare, command } of refusals) {
     };
     await using workplace = await createWorkplace({ hosts: `${server.address}/4`, forbidLocal: false });
     const expected = await run(workplace, []);
-    const expectedFiles = await readdir(workplace.project, { recursive: true });
+    const expectedFiles = await listAll(workplace);
     const actual = await run(workplace, [homccProgram]);
     assert.equal(actual.status, expected.status);
     assert.ok(
       withoutTemporaryNames(actual.stderr).endsWith(withoutTemporaryNames(expected.stderr)),
       actual.stderr,
     );
-    assert.deepEqual((await readdir(workplace.project, { recursive: true })).sort(), expectedFiles.sort());
+    assert.deepEqual(await listAll(workplace), expectedFiles);
   });
 }
 
 async function resetProject(project: string): Promise<void> {
-  await rm(project, { recursive: true, force: true });
+  await removeFolder(project);
   await mkdir(project);
   await writeFile(join(project, "a.c"), '#include "h.h"\nint x;\n');
   await writeFile(join(project, "h.h"), "");
+}
+
+/** Opens what the test has closed, so that it can be seen. */
+async function listAll(workplace: Workplace): Promise<string[]> {
+  await workplace.run(["chmod", "-R", "u+rwX", "."]);
+  return (await readdir(workplace.project, { recursive: true })).sort();
 }
 
 function withoutTemporaryNames(text: string): string {

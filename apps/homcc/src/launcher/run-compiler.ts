@@ -32,13 +32,18 @@ export async function runCompiler(
   environment: Environment,
   onSignal: (signal: NodeJS.Signals) => void = ignore,
 ): Promise<LaunchEnd> {
-  const child = spawn(program, argv.slice(1), {
-    argv0: argv[0] ?? program,
-    env: { ...guardedEnvironment(environment, program) },
-    stdio: inheritedStdio(environment),
+  // Before the child exists: a signal that came between its start and the handler would end us and leave it running.
+  let child: ChildProcess | undefined;
+  const stopForwarding = forwardSignals((signal) => {
+    onSignal(signal);
+    child?.kill(signal);
   });
-  const stopForwarding = forwardSignals(child, onSignal);
   try {
+    child = spawn(program, argv.slice(1), {
+      argv0: argv[0] ?? program,
+      env: { ...guardedEnvironment(environment, program) },
+      stdio: inheritedStdio(environment),
+    });
     return await endOf(child);
   } catch (error) {
     const errno = errnoOf(error);
@@ -66,11 +71,7 @@ async function endOf(child: ChildProcess): Promise<LaunchEnd> {
   });
 }
 
-function forwardSignals(child: ChildProcess, onSignal: (signal: NodeJS.Signals) => void): () => void {
-  const forward = (signal: NodeJS.Signals): void => {
-    onSignal(signal);
-    child.kill(signal);
-  };
+function forwardSignals(forward: (signal: NodeJS.Signals) => void): () => void {
   for (const signal of forwardedSignals) process.on(signal, forward);
   return () => {
     for (const signal of forwardedSignals) process.off(signal, forward);
