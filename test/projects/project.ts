@@ -72,6 +72,6 @@ export const projects: readonly Project[] = [
     sourcePackage: "flatbuffers",
     programs: ["cmake", "make", "g++", "xz"],
     entry: "launcher",
-    script: `${cmake("-DCMAKE_BUILD_TYPE=RelWithDebInfo")} && make -C build -j$JOBS flatsampletext flatsamplebinary`,
+    script: `${cmake("-DCMAKE_BUILD_TYPE=Debug")} && make -C build -j$JOBS flatsampletext flatsamplebinary`,
   },
 ];

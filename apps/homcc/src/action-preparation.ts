@@ -1,4 +1,5 @@
 import type { Action, DeclaredOutput, InputEntry, Step, Terminal } from "@homcc/cas/action";
+import { errnoOf } from "@homcc/cas/errno";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { replayDriver } from "@homcc/compiler/driver-replay";
 import { jobEnvironment } from "@homcc/compiler/environment";
@@ -7,8 +8,9 @@ import { withInstalledLocales } from "@homcc/compiler/locales";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import { access, constants, lstat, realpath } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { accessSync, constants } from "node:fs";
+import { access, lstat, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import type { KnownCompiler } from "./compile.ts";
 import type { JobDescription } from "./server-session.ts";
 import type { Services } from "./services.ts";
@@ -44,6 +46,8 @@ export async function prepareAction(
       detail: "what the driver expands it to could not be read",
     };
   }
+  const closed = closedFolder(compilation, cwd);
+  if (closed !== undefined) return { kind: "local", outcome: "unreadable-input", detail: closed };
   using _slot = await services.discoverySlots.acquire(signal);
   const discovery = await services.discovery.discover(compilation, {
     cwd,
@@ -101,6 +105,19 @@ async function stepsOf(
     terminal: terminalOf(call),
     signal: call.signal,
   });
+}
+
+/** An include folder that exists and must not be searched: compilers end with an error there, which no server can show. */
+function closedFolder(compilation: Compilation, cwd: string): string | undefined {
+  return compilation.includeDirectories.find(({ path }) => {
+    try {
+      // Synchronous, because it takes 3 µs.
+      accessSync(resolve(cwd, path), constants.X_OK);
+      return false;
+    } catch (error) {
+      return errnoOf(error) === "EACCES";
+    }
+  })?.path;
 }
 
 /** Folders and links that must exist although no input lies in them: of the outputs, of $PWD, of the compiler's name. */
