@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hasCode } from "@homcc/observability/error";
@@ -97,13 +97,9 @@ test("a folder that is gone, and a folder in the output's place", async () => {
   assert.deepEqual(await readdir(folder.path), ["taken"]);
 });
 
-test("a folder without write permission", async (t) => {
-  if (process.getuid?.() === 0) return t.skip("needs an unprivileged user");
-  await using folder = await scratchFolder();
-  await chmod(folder.path, 0o500);
-  const writer = new OutputWriter(join(folder.path, "a.o"), 0o644);
+test("a folder that takes no files, from root either", async () => {
+  const writer = new OutputWriter("/proc/self/a.o", 0o644);
   await assert.rejects(writer.write(Buffer.from("x")), isOutputError);
-  await chmod(folder.path, 0o700);
 });
 
 test("a full disk", async (t) => {

@@ -19,7 +19,7 @@ export async function runOnServers(
   action: Action,
   job: JobDescription,
   loaded: LoadedSettings,
-  services: Services,
+  services: Pick<Services, "servers">,
   callSignal: AbortSignal,
 ): Promise<PlacedRun> {
   const { compilationRequestTimeoutMs, remoteCompilationTries, establishConnectionTimeoutMs } =
@@ -60,7 +60,7 @@ export async function runOnServers(
 function withReasons(
   failure: Extract<PlacedRun, { kind: "failed" }>,
   loaded: LoadedSettings,
-  services: Services,
+  services: Pick<Services, "servers">,
 ): PlacedRun {
   if (failure.outcome !== "no-server") return failure;
   return { ...failure, detail: loaded.hosts.map((host) => services.servers.describe(host)).join("; ") };

@@ -7,7 +7,7 @@ import type { ResultMessage } from "@homcc/protocol/messages";
 import fc from "fast-check";
 import { ResultReceiver } from "./result-receiver.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
-import { result } from "./scripted-server.fixture.ts";
+import { emptyResult } from "./scripted-server.fixture.ts";
 
 const isProtocolError = (error: unknown): boolean => hasCode(error, "ERR_HOMCC_PROTOCOL");
 
@@ -19,7 +19,7 @@ interface Parts {
 
 function announce(parts: Parts, folder: string): ResultMessage {
   return {
-    ...result,
+    ...emptyResult,
     stdoutBytes: parts.stdout.byteLength,
     stderrBytes: parts.stderr.byteLength,
     outputs: parts.outputs.map((bytes, index) => ({
@@ -109,7 +109,7 @@ test("only declared outputs, and each once", async () => {
   assert.throws(() => new ResultReceiver(twice, declaredOf(message)), isProtocolError);
   const both: ResultMessage = { ...message, outputs: [output, { kind: "removed", path: output.path }] };
   assert.throws(() => new ResultReceiver(both, declaredOf(message)), isProtocolError);
-  const foreign: ResultMessage = { ...result, outputs: [{ kind: "removed", path: "/etc/passwd" }] };
+  const foreign: ResultMessage = { ...emptyResult, outputs: [{ kind: "removed", path: "/etc/passwd" }] };
   assert.throws(() => new ResultReceiver(foreign, declaredOf(message)), isProtocolError);
 });
 
@@ -117,7 +117,7 @@ test("a server does not give set-user-ID bits", async () => {
   await using folder = await scratchFolder();
   const path = join(folder.path, "a.o");
   const message: ResultMessage = {
-    ...result,
+    ...emptyResult,
     outputs: [{ kind: "written", path, sizeBytes: 0, mode: 0o6755 }],
   };
   const receiver = new ResultReceiver(message, new Set([path]));
@@ -127,7 +127,7 @@ test("a server does not give set-user-ID bits", async () => {
 });
 
 test("messages beyond any sense are refused before memory is taken", () => {
-  const message = { ...result, stdoutBytes: 2 ** 31, stderrBytes: 1 };
+  const message = { ...emptyResult, stdoutBytes: 2 ** 31, stderrBytes: 1 };
   assert.throws(() => new ResultReceiver(message, new Set()), isProtocolError);
 });
 
@@ -135,7 +135,7 @@ test("removals: of files, of what is not there, and not of folders", async () =>
   await using folder = await scratchFolder();
   const path = (name: string): string => join(folder.path, name);
   const removal = (name: string): ResultReceiver => {
-    const message: ResultMessage = { ...result, outputs: [{ kind: "removed", path: path(name) }] };
+    const message: ResultMessage = { ...emptyResult, outputs: [{ kind: "removed", path: path(name) }] };
     return new ResultReceiver(message, new Set([path(name)]));
   };
   await writeFile(path("a.o"), "old");

@@ -19,8 +19,8 @@ export interface ScriptedJob {
   /** Asks for the blobs and resolves once all of them came. */
   ask(digests: readonly Digest[]): Promise<void>;
   send(message: ServerMessage, options?: { readonly end: boolean }): void;
-  /** Announces `result` and sends `bytes`. */
-  finish(result?: Partial<ResultMessage>, bytes?: readonly Uint8Array[]): Promise<void>;
+  /** Announces a result and sends its `bytes`. */
+  finish(changes?: Partial<ResultMessage>, bytes?: readonly Uint8Array[]): Promise<void>;
 }
 
 export interface ScriptedServer extends AsyncDisposable {
@@ -35,10 +35,10 @@ export interface ScriptedServer extends AsyncDisposable {
 export interface ScriptOptions {
   readonly executors?: readonly string[];
   /** The answer to an upload; stored unless it says otherwise. */
-  readonly answerUpload?: (digest: Digest) => ServerMessage;
+  readonly answerUpload?: (digest: Digest) => ServerMessage | Promise<ServerMessage>;
 }
 
-export const result: ResultMessage = {
+export const emptyResult: ResultMessage = {
   kind: "result",
   termination: { kind: "exited", status: 0 },
   stdoutBytes: 0,
@@ -108,7 +108,10 @@ function serve(
         onEnd: () => {
           server.uploads.push({ digest: message.digest, bytes: Buffer.concat(chunks) });
           received.add(message.digest);
-          channel.send(stream, options.answerUpload?.(message.digest) ?? { kind: "stored" }, { end: true });
+          const answer = options.answerUpload?.(message.digest) ?? { kind: "stored" };
+          const send = (final: ServerMessage): void => channel.send(stream, final, { end: true });
+          if (answer instanceof Promise) void answer.then(send);
+          else send(answer);
           for (const look of arrivals) look();
         },
       };
@@ -133,12 +136,12 @@ function serve(
         });
       },
       async finish(changes = {}, bytes = []) {
-        channel.send(stream, { ...result, ...changes });
+        channel.send(stream, { ...emptyResult, ...changes });
         await channel.sendData(stream, bytes, { priority: "large", end: true });
       },
     };
     server.jobs.push(job);
-    void script(job);
+    void runScript(script, job);
     return {
       onMessage: (next) => {
         if (next.kind === "cancel") cancelled.resolve();
@@ -146,4 +149,16 @@ function serve(
       onClose: () => cancelled.resolve(),
     };
   });
+}
+
+/** A client may end while it is answered; any other failure is the test's. */
+async function runScript(
+  script: (job: ScriptedJob) => void | Promise<void>,
+  job: ScriptedJob,
+): Promise<void> {
+  try {
+    await script(job);
+  } catch (error) {
+    if (job.channel.isOpen) throw error;
+  }
 }

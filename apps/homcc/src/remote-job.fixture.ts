@@ -1,0 +1,87 @@
+import { stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Action, InputEntry } from "@homcc/cas/action";
+import { digestOf } from "@homcc/cas/digest";
+import { type LoadedSettings, loadSettings } from "@homcc/config/load";
+import { outcomes } from "@homcc/observability/outcomes";
+import { type PlacedRun, runOnServers } from "./placement-loop.ts";
+import type { ScriptedServer } from "./scripted-server.fixture.ts";
+import type { JobDescription } from "./server-session.ts";
+import type { Servers } from "./servers.ts";
+
+export type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
+
+export const job: JobDescription = {
+  toolchain: {
+    digest: digestOf(Buffer.from("toolchain")),
+    driver: "/usr/bin/gcc",
+    family: "gcc",
+    version: "gcc 12",
+  },
+  locale: undefined,
+  label: "a.c",
+  mappedVeto: undefined,
+};
+
+/** Writes `text` and gives the file as an input of an action. */
+export async function inputFile(path: string, text: string | Uint8Array): Promise<FileEntry> {
+  await writeFile(path, text);
+  const { mtimeNs } = await stat(path, { bigint: true });
+  return { kind: "file", path, digest: digestOf(Buffer.from(text)), mtimeNs };
+}
+
+/** Compiles `inputs` in `folder` to its `a.o`. */
+export function actionOn(
+  folder: string,
+  inputs: readonly InputEntry[],
+  changes: Partial<Action> = {},
+): Action {
+  return {
+    toolchain: job.toolchain.digest,
+    steps: [{ program: "/usr/bin/gcc", argv: ["gcc", "-c", "a.c"] }],
+    cwd: folder,
+    environment: {},
+    umask: 0o022,
+    terminal: {},
+    inputs,
+    absent: [],
+    outputs: [{ path: join(folder, "a.o"), exists: false }],
+    timeoutMs: 10_000,
+    ...changes,
+  };
+}
+
+/** The `n`th of seven jobs whose paths use up the connection. */
+export function fillingAction(n: number): Action {
+  const folder = `/w/${"x".repeat(3900)}`;
+  const paths = Array.from({ length: 2000 }, (_, index) => `${folder}/${n}-${index}`);
+  return actionOn(
+    "/w",
+    paths.map((path) => ({ kind: "directory", path })),
+  );
+}
+
+/** Settings of a user whose hosts are these servers and `others`. */
+export async function settingsFor(
+  servers: readonly Pick<ScriptedServer, "port">[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<LoadedSettings> {
+  const hosts = servers.map(({ port }) => `127.0.0.1:${port}/8`).join(" ");
+  return await loadSettings({
+    environment: { HOMCC_HOSTS: hosts, HOME: "/nonexistent", ...environment },
+    systemFolder: dirname("/nonexistent/etc"),
+  });
+}
+
+/** Runs the action as a call does and gives how it ended. */
+export async function place(
+  action: Action,
+  loaded: LoadedSettings,
+  servers: Servers,
+  options: { readonly signal?: AbortSignal; readonly job?: Partial<JobDescription> } = {},
+): Promise<PlacedRun> {
+  const signal = options.signal ?? new AbortController().signal;
+  const run = await runOnServers(action, { ...job, ...options.job }, loaded, { servers }, signal);
+  if (run.kind === "failed" && outcomes[run.outcome].kind !== "fallback") throw new Error(run.outcome);
+  return run;
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import type { InputEntry } from "@homcc/cas/action";
+import { hasCode } from "@homcc/observability/error";
+import { hostIdOf } from "@homcc/scheduler/host";
+import { connectToServer } from "@homcc/transport/connect";
+import { actionOn, fillingAction, inputFile, job } from "./remote-job.fixture.ts";
+import { scratchFolder } from "./scratch-folder.fixture.ts";
+import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
+import { ServerSession } from "./server-session.ts";
+
+const never = new AbortController().signal;
+
+async function sessionTo(t: TestContext, server: ScriptedServer): Promise<ServerSession> {
+  const { channel, welcome } = await connectToServer({
+    host: "127.0.0.1",
+    port: server.port,
+    connectTimeoutMs: 5000,
+  });
+  t.after(() => channel.close("the test ends"));
+  return new ServerSession(hostIdOf(server.host), channel, welcome);
+}
+
+const compile = (running: ScriptedJob): Promise<void> => running.finish();
+
+test("what a job of the connection has named travels as a number, what is new in full", async (t) => {
+  await using folder = await scratchFolder();
+  const [a, b] = [
+    await inputFile(join(folder.path, "a.c"), "a"),
+    await inputFile(join(folder.path, "b.h"), "b"),
+  ];
+  await using server = await startScriptedServer(compile);
+  const session = await sessionTo(t, server);
+  await session.run(actionOn(folder.path, [a]), job, never);
+  await session.run(actionOn(folder.path, [a, b]), job, never);
+  const changed = await inputFile(a.path, "changed");
+  await session.run(actionOn(folder.path, [changed, b]), job, never);
+  assert.deepEqual(
+    server.jobs.map(({ message }) => message.declare.map(({ path }) => path)),
+    [[a.path], [b.path], [a.path]],
+  );
+  assert.deepEqual(
+    server.jobs.map(({ inputs }) => inputs),
+    [[a], [a, b], [b, changed]],
+  );
+});
+
+test("a job that cannot be sent takes no numbers", async (t) => {
+  await using folder = await scratchFolder();
+  const a = await inputFile(join(folder.path, "a.c"), "a");
+  await using server = await startScriptedServer(compile);
+  const session = await sessionTo(t, server);
+  const tooLong = actionOn(folder.path, [a], { environment: { LONG: "x".repeat(200_000) } });
+  await assert.rejects(session.run(tooLong, job, never), (error) => hasCode(error, "ERR_HOMCC_PROTOCOL"));
+  const aborted = AbortSignal.abort(new Error("gone"));
+  await assert.rejects(session.run(actionOn(folder.path, [a]), job, aborted), /gone/);
+  await session.run(actionOn(folder.path, [a]), job, never);
+  assert.equal(server.jobs.length, 1);
+  assert.deepEqual(server.jobs[0]?.inputs, [a]);
+});
+
+test("an absence is sent when the server may have the path, folders of inputs included", async (t) => {
+  await using folder = await scratchFolder();
+  const deep: InputEntry = { kind: "directory", path: `${folder.path}/x/y` };
+  const absent = [`${folder.path}/x`, `${folder.path}/x/y`, `${folder.path}/never`];
+  for (const [executors, first, second] of [
+    [["namespace"], new Array<string>(), absent.slice(0, 2)],
+    [["mapped"], absent, absent],
+  ] as const) {
+    await using server = await startScriptedServer(compile, { executors });
+    const session = await sessionTo(t, server);
+    await session.run(actionOn(folder.path, [], { absent }), job, never);
+    await session.run(actionOn(folder.path, [deep]), job, never);
+    await session.run(actionOn(folder.path, [], { absent }), job, never);
+    assert.deepEqual(server.jobs[0]?.absent.toSorted(), [...first].sort());
+    assert.deepEqual(server.jobs[2]?.absent.toSorted(), [...second].sort());
+  }
+});
+
+test("jobs that wait for the same blob have it sent once", async (t) => {
+  await using folder = await scratchFolder();
+  const source = await inputFile(join(folder.path, "a.c"), randomBytes(300_000));
+  await using server = await startScriptedServer(async (running) => {
+    await running.ask([source.digest]);
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  const actions = Array.from({ length: 5 }, () => actionOn(folder.path, [source]));
+  const results = await Promise.all(actions.map((action) => session.run(action, job, never)));
+  assert.equal(server.uploads.length, 1);
+  const costs = results.map(({ cost }) => cost.sentBytes);
+  assert.equal(costs.filter((bytes) => bytes > 300_000).length, 1, JSON.stringify(costs));
+});
+
+test("a blob that is asked for again right after it was stored is sent again", async (t) => {
+  await using folder = await scratchFolder();
+  const source = await inputFile(join(folder.path, "a.c"), "x");
+  let firstJob: ScriptedJob | undefined;
+  await using server = await startScriptedServer(
+    async (running) => {
+      firstJob ??= running;
+      if (running === firstJob) await running.ask([source.digest]);
+    },
+    {
+      answerUpload: (digest) => {
+        // In one packet with the answer, as from a store that has evicted the blob at once.
+        if (server.uploads.length === 1) {
+          queueMicrotask(() => server.jobs[1]?.send({ kind: "missing", digests: [digest] }));
+        } else {
+          for (const running of server.jobs) void running.finish();
+        }
+        return { kind: "stored" };
+      },
+    },
+  );
+  const session = await sessionTo(t, server);
+  const actions = [actionOn(folder.path, [source]), actionOn(folder.path, [source])];
+  await Promise.all(actions.map((action) => session.run(action, job, AbortSignal.timeout(5000))));
+  assert.equal(server.uploads.length, 2);
+});
+
+test("missing twice on one job", async (t) => {
+  await using folder = await scratchFolder();
+  const a = await inputFile(join(folder.path, "a.c"), "a");
+  const b = await inputFile(join(folder.path, "b.h"), "b");
+  await using server = await startScriptedServer(async (running) => {
+    await running.ask([a.digest]);
+    await running.ask([b.digest]);
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  await session.run(actionOn(folder.path, [a, b]), job, never);
+  assert.deepEqual(
+    server.uploads.map(({ bytes }) => bytes.toString()),
+    ["a", "b"],
+  );
+});
+
+test("hundreds of blobs, more than are sent at once", async (t) => {
+  await using folder = await scratchFolder();
+  const files = await Promise.all(
+    Array.from({ length: 300 }, (_, n) => inputFile(join(folder.path, `${n}.h`), `file ${n}`)),
+  );
+  await using server = await startScriptedServer(async (running) => {
+    await running.ask(files.map(({ digest }) => digest));
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  await session.run(actionOn(folder.path, files), job, never);
+  assert.equal(new Set(server.uploads.map(({ digest }) => digest)).size, 300);
+});
+
+test("an upload that fails after its job's result came does not take the result away", async (t) => {
+  await using folder = await scratchFolder();
+  const source = await inputFile(join(folder.path, "a.c"), "x");
+  const path = join(folder.path, "a.o");
+  const uploaded = Promise.withResolvers<void>();
+  const complete = Promise.withResolvers<void>();
+  await using server = await startScriptedServer(
+    async (running) => {
+      void running.ask([source.digest]);
+      await uploaded.promise;
+      const outputs = [{ kind: "written" as const, path, sizeBytes: 1, mode: 0o644 }];
+      await running.finish({ outputs }, [Buffer.from("o")]);
+    },
+    {
+      // As when another client has brought the same blob meanwhile.
+      answerUpload: async () => {
+        uploaded.resolve();
+        await complete.promise;
+        return { kind: "rejected", reason: "failed", message: "a broken disk" };
+      },
+    },
+  );
+  const session = await sessionTo(t, server);
+  const result = await session.run(actionOn(folder.path, [source]), job, never);
+  complete.resolve();
+  // The next job's answer comes after the rejection.
+  const next = session.run(actionOn(folder.path, [source]), job, never);
+  await next;
+  await result.commit();
+  assert.equal(await readFile(path, "utf8"), "o");
+});
+
+test("a connection whose numbers run out takes no more jobs, and ends with its last one", async (t) => {
+  const gate = Promise.withResolvers<void>();
+  await using server = await startScriptedServer(async (running) => {
+    if (running.message.label === "long") await gate.promise;
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  const long = session.run(actionOn("/w", []), { ...job, label: "long" }, never);
+  let jobs = 0;
+  while (session.takesJobs) await session.run(fillingAction(jobs++), job, never);
+  assert.equal(jobs, 7);
+  session.retire();
+  assert.ok(server.connections[0]?.isOpen);
+  gate.resolve();
+  await long;
+  await server.connections[0].closed;
+  await assert.rejects(session.run(actionOn("/w", []), job, never), (error) =>
+    hasCode(error, "ERR_HOMCC_CONNECTION_LOST"),
+  );
+});
+
+test("a file that vanishes before its turn does not keep the others from being sent", async (t) => {
+  await using folder = await scratchFolder();
+  const gone = {
+    ...(await inputFile(join(folder.path, "gone.h"), "gone")),
+    path: join(folder.path, "never.h"),
+  };
+  const source = await inputFile(join(folder.path, "a.c"), "x");
+  await using server = await startScriptedServer(async (running) => {
+    await running.ask(running.inputs.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : [])));
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  const failing = session.run(actionOn(folder.path, [gone]), job, never);
+  const working = session.run(actionOn(folder.path, [source]), job, never);
+  await assert.rejects(failing, (error) => hasCode(error, "ERR_HOMCC_INPUT_CHANGED"));
+  await working;
+  await writeFile(gone.path, "gone");
+  await session.run(actionOn(folder.path, [gone]), job, never);
+});

@@ -1,0 +1,297 @@
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
+import type { BlobStore, Pin } from "@homcc/cas/blob-store";
+import { digestOf, type Digest } from "@homcc/cas/digest";
+import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
+import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
+import type { Toolchain } from "@homcc/compiler/toolchain";
+import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
+import type { ExecutorSession } from "@homcc/execution/executor";
+import { createLogger } from "@homcc/observability/log";
+import type { ClientMessage, JobMessage, ServerMessage } from "@homcc/protocol/messages";
+import { EntryNumbering } from "@homcc/protocol/session-entries";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
+import { connectPair } from "@homcc/transport/fixtures/loopback-server";
+import { ClientSession, type ServerServices } from "./client-session.ts";
+import { ToolchainRegistry } from "./toolchain-registry.ts";
+
+const path = "/usr/bin:/bin";
+const inspector = new ToolchainInspector();
+
+/** This machine's gcc as a client with the same one describes it; skips the test where there is none. */
+export async function gccOf(t: TestContext): Promise<Toolchain | undefined> {
+  const driver = await realpath("/usr/bin/gcc").catch(() => undefined);
+  if (driver !== undefined) return await inspector.inspect(driver, { family: "gcc", path });
+  t.skip("needs gcc");
+  return undefined;
+}
+
+/** A store that knows how many jobs keep something in it. */
+class WatchedStore implements BlobStore {
+  pins = 0;
+  readonly #inner: BlobStore;
+
+  constructor(inner: BlobStore) {
+    this.#inner = inner;
+  }
+
+  findMissing(digests: Iterable<Digest>): Promise<Digest[]> {
+    return this.#inner.findMissing(digests);
+  }
+
+  put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    return this.#inner.put(digest, content);
+  }
+
+  read(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.#inner.read(digest);
+  }
+
+  copyTo(digest: Digest, to: string): Promise<boolean> {
+    return this.#inner.copyTo(digest, to);
+  }
+
+  pin(digests: Iterable<Digest>): Pin {
+    const pin = this.#inner.pin(digests);
+    this.pins += 1;
+    let held = true;
+    return {
+      release: () => {
+        pin.release();
+        if (held) this.pins -= 1;
+        held = false;
+      },
+    };
+  }
+}
+
+export interface ServedOptions {
+  /** What an action comes to; the default is a success without output. */
+  readonly execute?: ExecutorSession["execute"];
+  readonly slots?: number;
+  readonly maxBytes?: number;
+  readonly locales?: readonly string[];
+  readonly adoptedFolders?: readonly string[];
+}
+
+/** A client session on a real connection, and a client that says what a test wants. */
+export interface Served extends AsyncDisposable {
+  readonly client: ClientChannel;
+  readonly server: ServerChannel;
+  readonly store: WatchedStore;
+  readonly services: ServerServices;
+  readonly log: string[];
+  /** Actions that were executed. */
+  readonly executed: Action[];
+  /** Results that are not disposed yet. */
+  readonly openResults: () => number;
+  readonly executorClosed: () => boolean;
+  /** Resolves when the session has ended. */
+  readonly ended: Promise<void>;
+}
+
+export async function serveClient(options: ServedOptions = {}): Promise<Served> {
+  const pair = await connectPair();
+  const store = new WatchedStore(
+    new MemoryBlobStore(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+  );
+  const log: string[] = [];
+  const logger = createLogger(
+    "DEBUG",
+    (level, text) => `${level} ${text}`,
+    (line) => log.push(line),
+  );
+  const services: ServerServices = {
+    store,
+    adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
+    toolchains: new ToolchainRegistry(inspector),
+    slots: new SlotQueue(options.slots ?? 4),
+    executor: "namespace",
+    locales: new Set(options.locales ?? []),
+    logger,
+  };
+  const executed: Action[] = [];
+  let openResults = 0;
+  let closed = false;
+  const session = new ClientSession(
+    pair.server,
+    {
+      async execute(action, signal) {
+        executed.push(action);
+        const made = await (options.execute ?? (() => Promise.resolve(actionResult())))(action, signal);
+        openResults += 1;
+        return {
+          ...made,
+          [Symbol.asyncDispose]: async () => {
+            openResults -= 1;
+            await made[Symbol.asyncDispose]();
+          },
+        };
+      },
+      close: () => {
+        closed = true;
+        return Promise.resolve();
+      },
+    },
+    services,
+  );
+  const ended = session.run();
+  return {
+    client: pair.client,
+    server: pair.server,
+    store,
+    services,
+    log,
+    executed,
+    openResults: () => openResults,
+    executorClosed: () => closed,
+    ended,
+    async [Symbol.asyncDispose]() {
+      await pair[Symbol.asyncDispose]();
+      await ended;
+    },
+  };
+}
+
+/** A result of a fake execution. */
+export function actionResult(changes: Partial<ActionResult> = {}): ActionResult {
+  return {
+    termination: { kind: "exited", status: 0 },
+    stdout: Buffer.alloc(0),
+    stderr: Buffer.alloc(0),
+    outputs: [],
+    undeclared: [],
+    usage: { wallMs: 1.5, cpuMs: 1.5, maxRssKiB: 1.5 },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    ...changes,
+  };
+}
+
+/** A result with one output of `bytes`, in a file that goes with it. */
+export async function resultWriting(output: string, bytes: Uint8Array): Promise<ActionResult> {
+  const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
+  const file = join(folder, "output");
+  await writeFile(file, bytes);
+  return actionResult({
+    outputs: [{ kind: "written", path: output, file, sizeBytes: bytes.byteLength, mode: 0o644 }],
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  });
+}
+
+/** One stream of a client, with all that came on it. */
+export interface ClientStream {
+  readonly stream: number;
+  readonly messages: ServerMessage[];
+  readonly bytes: () => Buffer;
+  /** Resolves with the message once it is there; rejects when the stream ends without it. */
+  until<Kind extends ServerMessage["kind"]>(kind: Kind): Promise<Extract<ServerMessage, { kind: Kind }>>;
+  readonly ended: Promise<void>;
+}
+
+export function openStream(client: ClientChannel, first: ClientMessage): ClientStream {
+  const messages: ServerMessage[] = [];
+  const chunks: Uint8Array[] = [];
+  const lookers = new Set<() => void>();
+  const ended = Promise.withResolvers<void>();
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+    for (const look of lookers) look();
+    ended.resolve();
+  };
+  const stream = client.openStream({
+    onMessage: (message) => {
+      messages.push(message);
+      for (const look of lookers) look();
+    },
+    onData: (bytes) => {
+      chunks.push(bytes);
+    },
+    onEnd: end,
+    onClose: end,
+  });
+  client.send(stream, first);
+  return {
+    stream,
+    messages,
+    bytes: () => Buffer.concat(chunks),
+    ended: ended.promise,
+    until: (kind) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = messages.find((message) => message.kind === kind);
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- found by its kind
+          if (found !== undefined) resolve(found as Extract<ServerMessage, { kind: typeof kind }>);
+          else if (isOver) reject(new Error(`no ${kind} in ${JSON.stringify(messages)}`));
+          else return;
+          lookers.delete(look);
+        };
+        lookers.add(look);
+        look();
+      }),
+  };
+}
+
+/** Sends a job of this client. */
+export class Client {
+  readonly #channel: ClientChannel;
+  readonly #toolchain: Toolchain;
+  readonly #numbering = new EntryNumbering();
+
+  constructor(channel: ClientChannel, toolchain: Toolchain) {
+    this.#channel = channel;
+    this.#toolchain = toolchain;
+  }
+
+  compile(inputs: readonly InputEntry[], changes: Partial<JobMessage> = {}): ClientStream {
+    const { digest, driver, family, version } = this.#toolchain;
+    let stream: ClientStream | undefined;
+    this.#numbering.encode(inputs, [], (coded) => {
+      stream = openStream(this.#channel, {
+        kind: "job",
+        toolchain: { digest, driver, family, version },
+        steps: [{ program: driver, argv: ["gcc", "-c", "a.c"] }],
+        cwd: "/w",
+        environment: { PATH: path },
+        umask: 0o022,
+        terminal: {},
+        ...coded,
+        outputs: [{ path: "/w/a.o", exists: false }],
+        timeoutMs: 10_000,
+        label: "a.c",
+        ...changes,
+      });
+    });
+    if (stream === undefined) throw new Error("not sent");
+    return stream;
+  }
+
+  /** Uploads `bytes` as the blob `digest`. */
+  async upload(bytes: Uint8Array, digest: Digest = digestOf(bytes)): Promise<ClientStream> {
+    const upload = openStream(this.#channel, { kind: "blob", digest });
+    await this.#channel.sendData(upload.stream, [bytes], { priority: "small", end: true });
+    await upload.ended;
+    return upload;
+  }
+
+  cancel(job: ClientStream): void {
+    this.#channel.send(job.stream, { kind: "cancel" });
+  }
+}
+
+export function fileOf(bytes: Uint8Array, name = "/w/a.c"): Extract<InputEntry, { kind: "file" }> {
+  return { kind: "file", path: name, digest: digestOf(bytes), mtimeNs: 1n };
+}
+
+/** Resolves once `holds` does; a session's reaction to what a client did has no answer to wait for. */
+export async function eventually(what: string, holds: () => boolean): Promise<void> {
+  const endMs = Date.now() + 5000;
+  while (!holds()) {
+    if (Date.now() > endMs) throw new Error(`not within 5 s: ${what}`);
+    await new Promise(setImmediate);
+  }
+}
