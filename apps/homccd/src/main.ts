@@ -168,7 +168,7 @@ async function listen(
 }
 
 async function enterAccount(settings: ServerSettings, logger: Logger): Promise<void> {
-  const account = await serviceAccount(settings.user === "" ? undefined : settings.user);
+  const account = await serviceAccount(settings.user);
   if (account === undefined) {
     await mkdir(settings.store, { recursive: true });
     return;

@@ -83,6 +83,7 @@ const samples: Readonly<Record<string, string>> = {
   docker_container: "box",
   limit: "7",
   store: "/store",
+  user: "builder",
 };
 
 test("numbers of outcomes are unique and in the document", () => {

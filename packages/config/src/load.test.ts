@@ -282,7 +282,7 @@ test("the server's settings", async () => {
       maxDependencyCacheBytes: 10 * 2 ** 30,
       store: join(HOME, ".cache/homcc/server"),
       executor: "auto",
-      user: "nobody",
+      user: undefined,
     });
     assert.deepEqual([allow.text, problems], ["private", []]);
     const size = async (environment: Readonly<Record<string, string>>): Promise<number> =>

@@ -294,7 +294,7 @@ export const serverOptions = {
   },
   user: {
     type: values.name("USER", "the name of an account"),
-    default: "nobody",
+    computedDefault: "homcc where there is such an account, else nobody",
     flags: ["--user"],
     variables: ["HOMCCD_USER"],
     key: "user",

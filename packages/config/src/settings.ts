@@ -40,8 +40,8 @@ export interface ServerSettings {
   /** Absolute folder of the blob store. */
   readonly store: string;
   readonly executor: ExecutorChoice;
-  /** Account that a homccd started as root drops to. */
-  readonly user: string;
+  /** Account that a homccd started as root drops to; `undefined` leaves the choice to homccd. */
+  readonly user: string | undefined;
   /** Clients from other addresses are refused. */
   readonly allow: AddressRanges;
 }
