@@ -211,7 +211,8 @@ export const clientOptions = {
     flags: [],
     variables: ["HOMCC_NO_AGENT"],
     setBy: "user",
-    paragraph: "Set to anything, it keeps homcc from starting or using the agent: every job runs locally.",
+    paragraph:
+      "Set to anything, it keeps homcc from starting or using the agent: each call does the agent's work in its own process, with a connection of its own. Slower, and without `localhost/N`'s order between calls.",
   },
   agent_idle_time: {
     type: values.seconds,
