@@ -16,16 +16,27 @@ import type { JobDescription } from "./server-session.ts";
 import type { Services } from "./services.ts";
 
 export type Preparation =
-  | { readonly kind: "ready"; readonly action: Action; readonly job: JobDescription }
+  | {
+      readonly kind: "ready";
+      readonly action: Action;
+      readonly job: JobDescription;
+      /** Set when the inputs are a guess: a result counts only once it was confirmed. */
+      readonly confirmed?: Promise<boolean>;
+    }
   | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string };
 
-/** Makes an action of a compilation: what the compiler is, what it reads, what it may write, how it is called. */
+/**
+ * Makes an action of a compilation: what the compiler is, what it reads, what it may write, how it is called.
+ * `mayGuess`: after an edit the inputs may be those of last time, with the new contents, until the compiler has confirmed
+ * them.
+ */
 export async function prepareAction(
   compilation: Compilation,
   call: LaunchCall,
   settings: ClientSettings,
   services: Services,
   compiler: KnownCompiler,
+  mayGuess: boolean,
 ): Promise<Preparation> {
   const { request, signal } = call;
   const { cwd } = request;
@@ -48,8 +59,7 @@ export async function prepareAction(
   }
   const closed = closedFolder(compilation, cwd);
   if (closed !== undefined) return { kind: "local", outcome: "unreadable-input", detail: closed };
-  using _slot = await services.discoverySlots.acquire(signal);
-  const discovery = await services.discovery.discover(compilation, {
+  const discovery = await services.discovery[mayGuess ? "foresee" : "discover"](compilation, {
     cwd,
     environment: request.environment,
     compilerPath: request.compilerPath,
@@ -74,6 +84,7 @@ export async function prepareAction(
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,
     },
+    ...(discovery.confirmed === undefined ? {} : { confirmed: discovery.confirmed }),
     job: {
       toolchain: {
         digest: toolchain.digest,

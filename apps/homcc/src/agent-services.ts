@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { installedLocales } from "@homcc/compiler/locales";
@@ -9,7 +8,6 @@ import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { systemClock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
-import { SlotQueue } from "@homcc/scheduler/slots";
 import { agentFolder } from "./agent-folder.ts";
 import type { IdleWatch } from "./idle-watch.ts";
 import { Servers } from "./servers.ts";
@@ -29,7 +27,6 @@ export async function createServices(
     discovery: new InputDiscovery(),
     servers: new Servers(logger),
     localSlots: createLocalSlots(undefined),
-    discoverySlots: new SlotQueue(availableParallelism()),
     reported: new ProblemMemory(),
     locales: await installedLocales(),
     idle,

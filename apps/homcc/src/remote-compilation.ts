@@ -30,14 +30,21 @@ export async function compileRemotely(
   loaded: LoadedSettings,
   services: Services,
   compiler: KnownCompiler,
+  mayGuess = true,
 ): Promise<RemoteCompilation> {
-  const prepared = await prepareAction(compilation, call, loaded.settings, services, compiler);
+  const prepared = await prepareAction(compilation, call, loaded.settings, services, compiler, mayGuess);
   if (prepared.kind === "local")
     return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
-  const { action, job } = prepared;
+  const { action, job, confirmed } = prepared;
   const ran = await runOnServers(action, job, loaded, services, call.signal);
   if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
   const { result } = ran;
+  if (confirmed !== undefined && !(await confirmed)) {
+    // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
+    await result.discard();
+    call.signal.throwIfAborted();
+    return await compileRemotely(compilation, call, loaded, services, compiler, false);
+  }
   const verdict = judge({
     termination: result.termination,
     stderr: stripVTControlCharacters(Buffer.from(result.stderr).toString()),

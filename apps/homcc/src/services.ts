@@ -19,8 +19,6 @@ export interface Services {
   readonly servers: Servers;
   /** Held by whatever compiles or links at home. */
   readonly localSlots: SlotQueue;
-  /** Held while the compiler is asked for includes: more at once than CPUs only makes all of them late. */
-  readonly discoverySlots: SlotQueue;
   /** Configuration problems that a user has been told about. */
   readonly reported: ProblemMemory;
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;

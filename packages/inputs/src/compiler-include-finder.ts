@@ -12,7 +12,7 @@ import {
 } from "./include-finder.ts";
 import { listDependencies, type Listing } from "./make-dependencies.ts";
 import { messageCatalogs } from "./message-catalogs.ts";
-import { NamesByDigest } from "./names-by-digest.ts";
+import type { NamesByDigest } from "./names-by-digest.ts";
 import { Pace } from "./pace.ts";
 import { PathWalk } from "./path-walk.ts";
 import { findPrecompiledHeader } from "./precompiled-headers.ts";
@@ -38,9 +38,9 @@ export class CompilerIncludeFinder implements IncludeFinder {
   readonly #searchFolders = new SearchFolderCache();
   readonly #clock: Clock;
 
-  constructor(digests: FileDigests, clock: Clock = systemClock) {
+  constructor(digests: FileDigests, names: NamesByDigest, clock: Clock = systemClock) {
     this.#digests = digests;
-    this.#names = new NamesByDigest(digests);
+    this.#names = names;
     this.#clock = clock;
   }
 

@@ -15,8 +15,10 @@ import type { Clock } from "@homcc/observability/clock";
 import { DependencyCache } from "./dependency-cache.ts";
 import { compilers, Project } from "./discovery.fixture.ts";
 import { createFinder, InputDiscovery, type Discovery } from "./discovery.ts";
+import { digestOf, type Digest } from "@homcc/cas/digest";
 import { FileDigests } from "./file-digests.ts";
 import { notFound, type FoundInputs, type IncludeFinder } from "./include-finder.ts";
+import { NamesByDigest } from "./names-by-digest.ts";
 
 /** Later than all files, so that none is too young to be trusted. */
 const laterClock: Clock = { wallMs: () => Date.now() + 60_000, monotonicMs: () => performance.now() };
@@ -26,6 +28,12 @@ interface Watched {
   readonly cache: DependencyCache;
   /** What is found now, and whether the compiler was asked for it. */
   discover(): Promise<{ readonly discovery: Discovery; readonly asked: boolean }>;
+  /** The same without waiting for the compiler after an edit. */
+  foresee(): Promise<Discovery>;
+}
+
+function timesAsked({ counters }: DependencyCache): number {
+  return counters.misses + counters.guesses;
 }
 
 function watched(t: TestContext, clock: Clock = laterClock): Watched | undefined {
@@ -43,11 +51,13 @@ function watched(t: TestContext, clock: Clock = laterClock): Watched | undefined
   const discoveries = new InputDiscovery(cache);
   const compilation = project.compilation("src/a.cpp", ["-Ione", "-Itwo", "-Ilater"]);
   const discover = async (): ReturnType<Watched["discover"]> => {
-    const before = cache.counters.misses;
+    const before = timesAsked(cache);
     const discovery = await discoveries.discover(compilation, project.context(compiler, "gcc"));
-    return { discovery, asked: cache.counters.misses > before };
+    return { discovery, asked: timesAsked(cache) > before };
   };
-  return { project, cache, discover };
+  const foresee = (): Promise<Discovery> =>
+    discoveries.foresee(compilation, project.context(compiler, "gcc"));
+  return { project, cache, discover, foresee };
 }
 
 test("while nothing changes the compiler is not asked, and the answer is the same object", async (t) => {
@@ -138,6 +148,84 @@ test("a file as young as the clock's grain is read every time", async (t) => {
   return undefined;
 });
 
+interface Guess {
+  readonly paths: readonly string[];
+  readonly digests: ReadonlyMap<string, Digest>;
+  readonly confirmed: boolean | undefined;
+}
+
+async function guess(watch: Watched): Promise<Guess> {
+  const foreseen = await watch.foresee();
+  assert.ok(foreseen.kind === "found");
+  const files = foreseen.entries.flatMap((entry) => (entry.kind === "file" ? [entry] : []));
+  return {
+    paths: files.map(({ path }) => path).toSorted(),
+    digests: new Map(files.map(({ path, digest }) => [path, digest])),
+    confirmed: await foreseen.confirmed,
+  };
+}
+
+test("an edit without a new name is answered at once with the new content, and confirmed", async (t) => {
+  const watch = watched(t);
+  if (watch === undefined) return t.skip("needs g++");
+  const before = await guess(watch);
+  const edited = watch.project.write("src/y.h", "int edited;\n");
+  const after = await guess(watch);
+  assert.deepEqual(after.paths, before.paths);
+  assert.equal(after.digests.get(edited), digestOf(Buffer.from("int edited;\n")));
+  assert.deepEqual([before.confirmed, after.confirmed], [undefined, true]);
+  assert.deepEqual(watch.cache.counters, { hits: 0, guesses: 1, misses: 1, compilations: 1 });
+  assert.equal((await guess(watch)).confirmed, undefined);
+  return undefined;
+});
+
+test("a guess that a conditional makes wrong is not confirmed, and the next answer is right", async (t) => {
+  const watch = watched(t);
+  if (watch === undefined) return t.skip("needs g++");
+  watch.project.write("src/y.h", "#define MORE 0\n");
+  watch.project.write("real/z.h", '#if MORE\n#include "more.h"\n#endif\n');
+  watch.project.write("real/more.h", '#include "deep.h"\n');
+  const deep = watch.project.write("real/deep.h");
+  assert.equal((await guess(watch)).digests.has(deep), false);
+  watch.project.write("src/y.h", "#define MORE 1\n");
+  assert.equal((await guess(watch)).confirmed, false);
+  const now = await guess(watch);
+  assert.deepEqual([now.digests.has(deep), now.confirmed], [true, undefined]);
+  return undefined;
+});
+
+test("an edit that brings a name is no guess", async (t) => {
+  const watch = watched(t);
+  if (watch === undefined) return t.skip("needs g++");
+  await guess(watch);
+  watch.project.write("real/deep.h");
+  watch.project.write("src/y.h", '#include "../real/deep.h"\n');
+  assert.equal((await guess(watch)).confirmed, undefined);
+  assert.deepEqual(watch.cache.counters, { hits: 0, guesses: 0, misses: 2, compilations: 1 });
+  return undefined;
+});
+
+test("what was edited again while the compiler was asked has its last content in the next answer", async (t) => {
+  const watch = watched(t);
+  if (watch === undefined) return t.skip("needs g++");
+  await guess(watch);
+  watch.project.write("src/y.h", "int edited;\n");
+  const foreseen = await watch.foresee();
+  watch.project.write("src/y.h", "int edited_again;\n");
+  assert.ok(foreseen.kind === "found");
+  const files = foreseen.entries.filter(({ path }) => path === watch.project.at("src/y.h"));
+  assert.equal(files.length, 1);
+  await foreseen.confirmed;
+  const last = await guess(watch);
+  assert.equal(last.digests.get(watch.project.at("src/y.h")), digestOf(Buffer.from("int edited_again;\n")));
+  return undefined;
+});
+
+function emptyMemories(): { readonly digests: FileDigests; readonly names: NamesByDigest } {
+  const digests = new FileDigests();
+  return { digests, names: new NamesByDigest(digests) };
+}
+
 function nothing(lasting: boolean): FoundInputs {
   const startedAtMs = Date.now();
   return { kind: "found", files: [], directories: [], links: new Map(), absent: [], startedAtMs, lasting };
@@ -157,7 +245,7 @@ function emptyFinder(): IncludeFinder & { asked: number } {
 test("the least recently used compilation is forgotten first", async (t) => {
   const project = new Project(t);
   const finder = emptyFinder();
-  const cache = new DependencyCache(finder, { digests: new FileDigests(), maxCompilations: 2 });
+  const cache = new DependencyCache(finder, { ...emptyMemories(), maxCompilations: 2 });
   const ask = async (source: string): Promise<void> => {
     await cache.find(project.compilation(source), project.context("/bin/true", "gcc"));
   };
@@ -170,7 +258,7 @@ test("the least recently used compilation is forgotten first", async (t) => {
 
 test("a bound in bytes holds too", async (t) => {
   const project = new Project(t);
-  const cache = new DependencyCache(emptyFinder(), { digests: new FileDigests(), maxBytes: 5000 });
+  const cache = new DependencyCache(emptyFinder(), { ...emptyMemories(), maxBytes: 5000 });
   for (let index = 0; index < 50; index += 1) {
     await cache.find(project.compilation(`${index}.cpp`), project.context("/bin/true", "gcc"));
   }
@@ -180,7 +268,7 @@ test("a bound in bytes holds too", async (t) => {
 test("arguments, folder, environment and compiler tell compilations apart", async (t) => {
   const project = new Project(t);
   const finder = emptyFinder();
-  const cache = new DependencyCache(finder, { digests: new FileDigests() });
+  const cache = new DependencyCache(finder, emptyMemories());
   const context = project.context("/bin/true", "gcc");
   const variants = [
     [project.compilation("a.cpp"), context],
@@ -199,7 +287,7 @@ test("what belongs at home, and what changed while it was found, is not kept", a
   for (const answer of answers) {
     let asked = 0;
     const finder: IncludeFinder = { find: () => Promise.resolve(answer).finally(() => (asked += 1)) };
-    const cache = new DependencyCache(finder, { digests: new FileDigests() });
+    const cache = new DependencyCache(finder, emptyMemories());
     for (const _ of [1, 2])
       await cache.find(project.compilation("a.cpp"), project.context("/bin/true", "gcc"));
     assert.equal(asked, 2);

@@ -5,9 +5,12 @@ import { isSettled } from "@homcc/compiler/stamp";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { isUnchanged, lstat, type FileDigests, type FileRecord } from "./file-digests.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import type { NamesByDigest } from "./names-by-digest.ts";
 import { Pace } from "./pace.ts";
 import { pathOf, type AbsentNames } from "./path-walk.ts";
+import { sameInputs } from "./same-inputs.ts";
 import { folderVariables } from "./search-folders.ts";
+import { isDeepStrictEqual } from "node:util";
 
 interface Known {
   inputs: FoundInputs;
@@ -24,8 +27,18 @@ interface ProbedFolder {
   settled: boolean;
 }
 
+/** What became of a known answer. */
+type Revalidation =
+  | { readonly kind: "same"; readonly inputs: FoundInputs }
+  /** Files have other contents with the same names in them: rarely does a compiler then read other files. */
+  | { readonly kind: "likely"; readonly inputs: FoundInputs }
+  | { readonly kind: "stale" };
+
+const stale: Revalidation = { kind: "stale" };
+
 export interface DependencyCacheOptions {
   readonly digests: FileDigests;
+  readonly names: NamesByDigest;
   readonly maxCompilations?: number;
   readonly maxBytes?: number;
   readonly clock?: Clock;
@@ -41,76 +54,130 @@ const relevantVariables = [...folderVariables, "LANG", "LANGUAGE", "LC_ALL", "LC
  * digest, when the stat changed or is too young to be trusted), every link by its target, every folder in which a name
  * was looked for and not found by its stat, and then by looking for those names again. Costs 4 µs a file, and no
  * process.
+ *
+ * After an edit that left all names in a file as they were, it answers at once with the old list and the new content,
+ * and asks the other finder meanwhile: an edited source is on its way to a server while the compiler here is still
+ * listing its 500 headers.
  */
 export class DependencyCache implements IncludeFinder {
   readonly #finder: IncludeFinder;
   readonly #digests: FileDigests;
+  readonly #names: NamesByDigest;
   readonly #clock: Clock;
   readonly #maxCompilations: number;
   readonly #maxBytes: number;
   readonly #known = new Map<string, Known>();
   #bytes = 0;
   #hits = 0;
+  #guesses = 0;
   #misses = 0;
 
   constructor(finder: IncludeFinder, options: DependencyCacheOptions) {
     this.#finder = finder;
     this.#digests = options.digests;
+    this.#names = options.names;
     this.#clock = options.clock ?? systemClock;
     this.#maxCompilations = options.maxCompilations ?? defaultMaxCompilations;
     this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
   }
 
-  get counters(): { readonly hits: number; readonly misses: number; readonly compilations: number } {
-    return { hits: this.#hits, misses: this.#misses, compilations: this.#known.size };
+  get counters(): Readonly<Record<"hits" | "guesses" | "misses" | "compilations", number>> {
+    return {
+      hits: this.#hits,
+      guesses: this.#guesses,
+      misses: this.#misses,
+      compilations: this.#known.size,
+    };
   }
 
   async find(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound> {
     const key = keyOf(compilation, context);
     const known = this.#known.get(key);
-    const inputs = known === undefined ? undefined : await this.#revalidate(known);
+    const answer = known === undefined ? stale : await this.#revalidate(known);
     context.signal.throwIfAborted();
-    if (inputs !== undefined) {
-      this.#hits += 1;
-      this.#touch(key);
-      return inputs;
+    switch (answer.kind) {
+      case "same":
+        this.#hits += 1;
+        this.#touch(key);
+        return answer.inputs;
+      case "likely":
+        this.#guesses += 1;
+        return { ...answer.inputs, confirmed: this.#confirm(answer.inputs, key, compilation, context) };
+      case "stale":
+        this.#misses += 1;
+        return await this.#ask(key, compilation, context);
     }
-    this.#misses += 1;
-    this.#forget(key);
+  }
+
+  async #ask(
+    key: string,
+    compilation: Compilation,
+    context: DiscoveryContext,
+  ): Promise<FoundInputs | NotFound> {
     const found = await this.#finder.find(compilation, context);
+    this.#forget(key);
     if (found.kind === "found" && found.lasting) this.#remember(key, found, context);
     return found;
   }
 
-  /** The inputs as they are now, or `undefined` when the compiler might read others. */
-  async #revalidate(known: Known): Promise<FoundInputs | undefined> {
-    const pace = new Pace();
-    if (!known.compiler.unchanged() || !sameLinks(known.inputs.links)) return undefined;
-    for (const [path, identity] of known.directories) if (identityOf(path) !== identity) return undefined;
-    for (const folder of known.probed) {
-      if (!this.#stillAbsent(folder)) return undefined;
-      if (pace.due()) await pace.pause();
+  async #confirm(
+    guess: FoundInputs,
+    key: string,
+    compilation: Compilation,
+    context: DiscoveryContext,
+  ): Promise<boolean> {
+    try {
+      const found = await this.#ask(key, compilation, context);
+      return found.kind === "found" && sameInputs(found, guess);
+    } catch {
+      return false;
     }
-    const files = await this.#sameFiles(known.inputs.files, pace);
-    if (files === undefined) return undefined;
-    if (files !== known.inputs.files) known.inputs = { ...known.inputs, files };
-    return known.inputs;
   }
 
-  /** The same array while every record holds; another where only times changed; `undefined` for other contents. */
-  async #sameFiles(files: readonly FileRecord[], pace: Pace): Promise<readonly FileRecord[] | undefined> {
+  /** The inputs as they are now, unless it is plain that the compiler may read others. */
+  async #revalidate(known: Known): Promise<Revalidation> {
+    const pace = new Pace();
+    if (!known.compiler.unchanged() || !sameLinks(known.inputs.links)) return stale;
+    for (const [path, identity] of known.directories) if (identityOf(path) !== identity) return stale;
+    for (const folder of known.probed) {
+      if (!this.#stillAbsent(folder)) return stale;
+      if (pace.due()) await pace.pause();
+    }
+    const renewed = await this.#renewFiles(known.inputs.files, pace);
+    if (renewed === undefined) return stale;
+    if (renewed.edited) return { kind: "likely", inputs: { ...known.inputs, files: renewed.files } };
+    if (renewed.files !== known.inputs.files) known.inputs = { ...known.inputs, files: renewed.files };
+    return { kind: "same", inputs: known.inputs };
+  }
+
+  /**
+   * The same array while every record holds, another where a file has a new time, or new contents (`edited`);
+   * `undefined` when a file is gone or has other names in it.
+   */
+  async #renewFiles(
+    files: readonly FileRecord[],
+    pace: Pace,
+  ): Promise<{ readonly files: readonly FileRecord[]; readonly edited: boolean } | undefined> {
     let renewed: FileRecord[] | undefined;
+    let edited = false;
     for (const [index, record] of files.entries()) {
       const stats = lstat(record.entry.path);
       if (pace.due()) await pace.pause();
       if (stats === undefined) return undefined;
       if (isUnchanged(record, stats)) continue;
       const now = await this.#digests.record(record.entry.path, stats);
-      if (now?.entry.digest !== record.entry.digest) return undefined;
+      if (now === undefined || !(await this.#hasSameNames(record, now, pace))) return undefined;
+      edited ||= now.entry.digest !== record.entry.digest;
       renewed ??= [...files];
       renewed[index] = now;
     }
-    return renewed ?? files;
+    return { files: renewed ?? files, edited };
+  }
+
+  async #hasSameNames(before: FileRecord, now: FileRecord, pace: Pace): Promise<boolean> {
+    if (now.entry.digest === before.entry.digest) return true;
+    const known = this.#names.known(before.entry.digest);
+    return known !== undefined && isDeepStrictEqual(await this.#names.of(now, pace), known);
   }
 
   #stillAbsent(folder: ProbedFolder): boolean {
@@ -132,7 +199,6 @@ export class DependencyCache implements IncludeFinder {
     compiler.add(compilerPath);
     const directories = new Map(inputs.directories.map((path) => [path, identityOf(path)]));
     const sizeBytes = sizeOf(key, inputs);
-    this.#forget(key);
     this.#known.set(key, { inputs, compiler, directories, probed, sizeBytes });
     this.#bytes += sizeBytes;
     for (const oldest of this.#known.keys()) {

@@ -5,7 +5,10 @@ import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
 import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import { NamesByDigest } from "./names-by-digest.ts";
 import { pathOf, structureEntries } from "./path-walk.ts";
+import { QueuedIncludeFinder } from "./queued-include-finder.ts";
+import { availableParallelism } from "node:os";
 
 export type Discovery =
   | {
@@ -14,6 +17,8 @@ export type Discovery =
       readonly entries: readonly InputEntry[];
       /** Each path once; of a path whose folder is missing, the first missing folder. The same array likewise. */
       readonly absent: readonly string[];
+      /** As of `FoundInputs`: set while the answer is a guess. */
+      readonly confirmed?: Promise<boolean>;
     }
   | NotFound;
 
@@ -26,7 +31,18 @@ export class InputDiscovery {
     this.#finder = finder;
   }
 
+  /** What the compiler says, however long that takes. */
   async discover(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
+    for (;;) {
+      const answer = await this.foresee(compilation, context);
+      if (answer.kind === "local" || answer.confirmed === undefined) return answer;
+      if (await answer.confirmed) return { kind: "found", entries: answer.entries, absent: answer.absent };
+      context.signal.throwIfAborted();
+    }
+  }
+
+  /** The same, or at once a guess that is `confirmed` later: after an edit that changed no name in the file. */
+  async foresee(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
     const found = await this.#finder.find(compilation, context);
     if (found.kind === "local") return found;
     const known = this.#answers.get(found);
@@ -42,11 +58,21 @@ export function createFinder(
   options: { readonly digests?: FileDigests; readonly clock?: Clock } = {},
 ): DependencyCache {
   const { clock = systemClock, digests = new FileDigests({ clock }) } = options;
-  return new DependencyCache(new CompilerIncludeFinder(digests, clock), { digests, clock });
+  const names = new NamesByDigest(digests);
+  const compilers = new QueuedIncludeFinder(
+    new CompilerIncludeFinder(digests, names, clock),
+    availableParallelism(),
+  );
+  return new DependencyCache(compilers, { digests, names, clock });
 }
 
 function discoveryOf(found: FoundInputs): Discovery {
   const files = found.files.map(({ entry }) => entry);
   const absent = found.absent.flatMap(({ folder, names }) => names.map((name) => pathOf(folder, name)));
-  return { kind: "found", entries: [...files, ...structureEntries(found.links, found.directories)], absent };
+  return {
+    kind: "found",
+    entries: [...files, ...structureEntries(found.links, found.directories)],
+    absent,
+    ...(found.confirmed === undefined ? {} : { confirmed: found.confirmed }),
+  };
 }

@@ -26,6 +26,11 @@ export interface FoundInputs {
   readonly startedAtMs: number;
   /** False when a file changed meanwhile: good for this compilation, not for being asked again. */
   readonly lasting: boolean;
+  /**
+   * Set when this is a guess that the compiler is still being asked about: whether it says the same. What a guess led
+   * to counts only once it was confirmed. Never rejects.
+   */
+  readonly confirmed?: Promise<boolean>;
 }
 
 /** The job belongs at home, and why. */

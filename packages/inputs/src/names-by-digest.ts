@@ -18,6 +18,11 @@ export class NamesByDigest {
     this.#digests = digests;
   }
 
+  /** Of a content that was read before and is not forgotten. */
+  known(digest: Digest): IncludeNames | undefined {
+    return this.#known.get(digest);
+  }
+
   /** `undefined` when the file vanished or changed: its names are not those of the record. */
   async of({ entry }: FileRecord, pace: Pace): Promise<IncludeNames | undefined> {
     const known = this.#known.get(entry.digest);

@@ -87,6 +87,22 @@ const sequences: readonly (readonly [name: string, ...steps: Step[]])[] = [
     after({}),
   ],
   [
+    "an edited macro turns an include with an include of its own on and off",
+    after({
+      "a.c": `#include "h.h"\n#if VALUE > 1\n#include "m.h"\n#endif\n${main}`,
+      "m.h": '#include "deep.h"\nint m = DEEP;\n',
+      "deep.h": "#define DEEP 1\n",
+    }),
+    after({ "h.h": define("2") }),
+    after({ "deep.h": "#define DEEP 2\n" }),
+    after({ "h.h": define("1") }),
+  ],
+  [
+    "an edit breaks a header, and the next one mends it",
+    after({ "h.h": "#define VALUE (\n" }, { expect: "remote-error" }),
+    after({ "h.h": define("13") }),
+  ],
+  [
     "the same source with other options",
     after({}, { command: `${command} -O2` }),
     after({}, { command: command.replace("-g ", "") }),
