@@ -56,7 +56,7 @@ export const projects: readonly Project[] = [
     sourcePackage: "abseil",
     programs: ["cmake", "ninja", "g++"],
     entry: "launcher",
-    script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo")} && ninja -C build -j$JOBS absl_str_format absl_time absl_raw_hash_set`,
+    script: `${cmake("-G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo")} && ninja -C build -j$JOBS str_format_internal time raw_hash_set`,
   },
   {
     // Little but templates, with the other compiler.
