@@ -6,6 +6,7 @@ import { prepareAction } from "./action-preparation.ts";
 import type { KnownCompiler } from "./compile.ts";
 import type { RemoteCost } from "./conclusion.ts";
 import { existsAtHome } from "./missed-input.ts";
+import { pipedMessages } from "./piped-messages.ts";
 import { runOnServers } from "./placement-loop.ts";
 import type { Services } from "./services.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -65,7 +66,7 @@ export async function compileRemotely(
     kind: "final",
     status: result.termination.status,
     stdout: result.stdout,
-    stderr: result.stderr,
+    stderr: pipedMessages(result.stderr, action.steps, compilation.argv),
     cost: result.cost,
     commit: () => result.commit(),
     discard: () => result.discard(),

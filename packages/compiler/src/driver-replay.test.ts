@@ -32,6 +32,11 @@ const variants = [
     args: ["-mtune=native", "-flto", "-frandom-seed=1", "-g"],
   },
   { name: "clang", program: "clang++", args: ["-march=native", "-O2", "-g"] },
+  {
+    name: "clang, recorded command line",
+    program: "clang++",
+    args: ["-march=native", "-frecord-command-line", "-grecord-command-line", "-g"],
+  },
   { name: "clang with another assembler", program: "clang++", args: ["-march=native", "-fno-integrated-as"] },
 ];
 for (const { name, program, args } of variants) {
@@ -115,6 +120,21 @@ test("anything but one compile is not replayed", async (t) => {
   assert.equal(await steps(["a $b.cpp", "-o", "program"]), undefined, "linking");
   assert.equal(await steps(["--no-such-option", "-c", "a $b.cpp"]), undefined, "unknown option");
   assert.equal(await steps(["--version"]), undefined, "no compile");
+});
+
+test("nothing is replayed when the driver or a wrapper has something to say", async (t) => {
+  const folder = setUp(t);
+  const environment = { PATH: searchPath };
+  const replay = { family: "gcc", cwd: folder, environment, terminal: {} } as const;
+  const argv = ["g++", "-mcpu=native", "-c", "a $b.cpp"];
+  assert.equal(await replayDriver({ ...replay, compilerPath: "/usr/bin/g++", argv }), undefined);
+  const wrapper = join(folder, "talker");
+  writeFileSync(wrapper, '#!/bin/sh\necho "talker: at work" >&2\nexec g++ "$@"\n');
+  chmodSync(wrapper, 0o755);
+  assert.equal(
+    await replayDriver({ ...replay, compilerPath: wrapper, argv: ["talker", "-c", "a $b.cpp"] }),
+    undefined,
+  );
 });
 
 test("words are read as the drivers quote them", () => {

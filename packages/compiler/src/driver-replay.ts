@@ -25,8 +25,8 @@ const timeLimitMs = 20_000;
  * anything else in it: the job belongs at home then.
  */
 export async function replayDriver(replay: Replay): Promise<readonly Step[] | undefined> {
-  // -pipe would join two programs; without it a temporary file does the same, and the object is the same.
-  const args = replay.argv.slice(1).filter((argument) => argument !== "-pipe");
+  // -pipe would join two programs; a temporary file does the same, under another name in the assembler's messages.
+  const args = replay.argv.slice(1).filter((argument) => argument !== "-pipe" && argument !== "--pipe");
   const { TMPDIR: _, TMP: _tmp, TEMP: _temp, ...environment } = replay.environment;
   const { status, stderr } = await runProgram(replay.compilerPath, {
     args: ["-###", ...args],
@@ -40,10 +40,16 @@ export async function replayDriver(replay: Replay): Promise<readonly Step[] | un
   return stepsOf(stderr, replay);
 }
 
+/** What drivers say about themselves before and between the commands. */
+const heading =
+  /^(?:Using built-in specs\.$|Reading specs from |[A-Z_]+=|Target: |Configured with: |Thread model: |Supported LTO |gcc version |InstalledDir: |Build config: |(?:[\w.-]+ )*clang version )/;
+
 function stepsOf(answer: Buffer, replay: Replay): readonly Step[] | undefined {
   const steps: Step[] = [];
   for (const line of decode(answer)?.split("\n") ?? []) {
-    if (!line.startsWith(" ") || line === " (in-process)") continue;
+    if (line === "" || line === " (in-process)" || heading.test(line)) continue;
+    // A warning of the driver's or a word of a wrapper's: the programs that are replayed would not repeat it.
+    if (!line.startsWith(" ")) return undefined;
     const words = quotedWords(line);
     const step = words === undefined ? undefined : stepOf(words, replay, steps.length === 0);
     if (step === undefined) return undefined;
@@ -56,7 +62,8 @@ function stepOf(words: readonly string[], replay: Replay, first: boolean): Step 
   const [name = ""] = words;
   const program = findProgram(name, replay.environment["PATH"] ?? "");
   if (program === undefined || !isExpected(words, replay.family, first)) return undefined;
-  if (first && replay.family === "clang") return { program, argv: withTerminal(words, replay) };
+  if (first && replay.family === "clang")
+    return { program, argv: withTerminal(withoutQuestion(words), replay) };
   return { program, argv: words };
 }
 
@@ -65,6 +72,14 @@ function isExpected(words: readonly string[], family: CompilerFamily, first: boo
   const name = posix.basename(words[0] ?? "");
   if (!first) return /^(.*-)?(as|objcopy)$/.test(name);
   return family === "clang" ? words[1] === "-cc1" : /^cc1(plus|obj|objplus)?$/.test(name);
+}
+
+/** Asked to record its command line, clang records the question too. */
+function withoutQuestion(words: readonly string[]): readonly string[] {
+  const recorded = new Set(["-record-command-line", "-dwarf-debug-flags"]);
+  return words.map((text, index) =>
+    recorded.has(words[index - 1] ?? "") ? text.replace(" -### ", " ") : text,
+  );
 }
 
 /** `-###` writes to a pipe here, so the driver left out what it adds for a terminal. */

@@ -1,5 +1,5 @@
 import { assemblerOperands, mentionsAssembler, pragmaDependencies } from "./embedded-directives.ts";
-import type { IncludeName, IncludeNames, NameForm, NameKind } from "./include-names.ts";
+import type { IncludeName, IncludeNames, MacroFocus, NameForm, NameKind } from "./include-names.ts";
 import { isBlank, spliceLines } from "./source-bytes.ts";
 
 const newline = 0x0a;
@@ -42,6 +42,12 @@ const questionKinds: Readonly<Record<string, NameKind>> = {
   __has_embed: "has_embed",
 };
 
+/** A macro while its body is read. */
+interface Definition {
+  readonly macro: string;
+  readonly parameters: readonly string[];
+}
+
 /** As gcc: a longer delimiter is none. */
 const maxDelimiterBytes = 16;
 
@@ -54,7 +60,11 @@ export class IncludeLexer {
   readonly #text: Buffer;
   readonly #names: IncludeName[] = [];
   readonly #firstIncludes: IncludeName[] = [];
-  readonly #computed: { macro: string; question: boolean }[] = [];
+  readonly #computed: { macro: string; kind: NameKind }[] = [];
+  readonly #asking = new Map<string, NameKind>();
+  readonly #askedAnywhere: IncludeName[] = [];
+  readonly #opaque = new Set<string>();
+  readonly #focus: MacroFocus;
   readonly #defined: { macro: string; form: NameForm; name: string }[] = [];
   readonly #known = new Set<string>();
   readonly #assemblerFiles = new Set<string>();
@@ -64,9 +74,11 @@ export class IncludeLexer {
   #sawFirstInclude = false;
   #modules = false;
   #pragmaOnce = false;
+  #precompiled = false;
   #invalidNames = false;
 
-  constructor(source: Uint8Array) {
+  constructor(source: Uint8Array, focus: MacroFocus) {
+    this.#focus = focus;
     this.#bytes = spliceLines(source);
     this.#text = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     this.#mentionsAssembler = mentionsAssembler(this.#text);
@@ -88,10 +100,14 @@ export class IncludeLexer {
       firstIncludes: this.#firstIncludes,
       computed: this.#computed,
       defined: this.#defined,
+      asking: [...this.#asking].map(([macro, kind]) => ({ macro, kind })),
+      askedAnywhere: this.#askedAnywhere,
+      opaque: [...this.#opaque],
       assemblerFiles: [...this.#assemblerFiles].filter((file) => file !== ""),
       assemblerUnknown: this.#assemblerFiles.has(""),
       modules: this.#modules,
       pragmaOnce: this.#pragmaOnce,
+      precompiled: this.#precompiled,
       time: has("__DATE__") || has("__TIME__") || has("__TIMESTAMP__"),
       invalidNames: this.#invalidNames,
     };
@@ -235,7 +251,7 @@ export class IncludeLexer {
   #include(kind: NameKind): void {
     this.#skipBlanks();
     const operand = this.#headerName();
-    if (operand === undefined) return this.#addComputed(this.#word(), false);
+    if (operand === undefined) return this.#addComputed(this.#word(), kind);
     const name = this.#add(kind, operand.form, operand.name);
     if (this.#sawFirstInclude) return;
     this.#firstIncludes.push(name);
@@ -259,14 +275,19 @@ export class IncludeLexer {
     const macro = this.#word();
     const parameters = this.#bytes[this.#at] === parenthesis ? this.#parameters() : [];
     this.#skipBlanks();
+    if (!this.#defineName(macro) && this.#focus.operands.has(macro)) this.#opaque.add(macro);
+    this.#questions({ macro, parameters });
+  }
+
+  /** True when the whole body is a header name; the body stays to be read. */
+  #defineName(macro: string): boolean {
     const start = this.#at;
     const header = this.#headerName();
-    if (header !== undefined) {
-      this.#skipBlanks();
-      if (this.#atEndOfLine() && header.name !== "") this.#defined.push({ macro, ...header });
-      this.#at = start;
-    }
-    this.#questions(parameters);
+    this.#skipBlanks();
+    const isName = header !== undefined && header.name !== "" && this.#atEndOfLine();
+    if (isName) this.#defined.push({ macro, ...header });
+    this.#at = start;
+    return isName;
   }
 
   #parameters(): string[] {
@@ -279,45 +300,43 @@ export class IncludeLexer {
   }
 
   /**
-   * The rest of an `#if` line or of a macro's body: operands of `__has_include` and its family, and what any macro is
-   * given in their form, `HAVE(<x.h>)`, since it may ask.
+   * The rest of an `#if` line or of a macro's body: operands of `__has_include` and its family, and of macros that are
+   * known to ask.
    */
-  #questions(parameters: readonly string[] = []): void {
+  #questions(within?: Definition): void {
     for (;;) {
       this.#skipBlanks();
       if (this.#atEndOfLine()) return;
       const byte = this.#bytes[this.#at] ?? 0;
-      if (word[byte] === 1) this.#question(this.#word(), parameters);
+      if (word[byte] === 1) this.#question(this.#word(), within);
       else if (byte === doubleQuote) this.#string();
       else if (byte === singleQuote) this.#character();
       else this.#at += 1;
     }
   }
 
-  #question(name: string, parameters: readonly string[]): void {
-    const kind = Object.hasOwn(questionKinds, name) ? questionKinds[name] : undefined;
+  #question(name: string, within: Definition | undefined): void {
+    const kind = Object.hasOwn(questionKinds, name) ? questionKinds[name] : this.#focus.asking.get(name);
+    if (kind === undefined) return;
     this.#skipBlanks();
-    if (this.#bytes[this.#at] !== parenthesis) return;
+    if (this.#bytes[this.#at] !== parenthesis) {
+      // Another name for it, or only a test whether it is defined.
+      if (within !== undefined) this.#asking.set(within.macro, kind);
+      return;
+    }
     this.#at += 1;
     this.#skipBlanks();
-    const isString = this.#bytes[this.#at] === doubleQuote;
-    if (kind === undefined && isString && !this.#isClosedName()) return;
     const operand = this.#headerName();
-    if (operand !== undefined) this.#add(kind ?? "has_include", operand.form, operand.name);
-    else if (kind !== undefined) {
-      const macro = this.#word();
-      if (!parameters.includes(macro)) this.#addComputed(macro, true);
-    }
+    if (operand === undefined) this.#askFor(this.#word(), kind, within);
+    else if (within !== undefined && mentions(operand.name, within.parameters))
+      this.#asking.set(within.macro, kind);
+    else if (within !== undefined && operand.form === "quote") this.#askedAnywhere.push({ kind, ...operand });
+    else this.#add(kind, operand.form, operand.name);
   }
 
-  /** `F("x.h")` may ask for a header; a string in `F("a" "b")` or `F("a\n")` is text. */
-  #isClosedName(): boolean {
-    const start = this.#at;
-    const operand = this.#headerName();
-    this.#skipBlanks();
-    const closed = this.#bytes[this.#at] === closingParenthesis;
-    this.#at = start;
-    return closed && operand !== undefined && /^[\w./+-]+\.\w+$/.test(operand.name);
+  #askFor(operand: string, kind: NameKind, within: Definition | undefined): void {
+    if (within?.parameters.includes(operand) === true) this.#asking.set(within.macro, kind);
+    else this.#addComputed(operand, kind);
   }
 
   #pragma(): void {
@@ -328,6 +347,7 @@ export class IncludeLexer {
     this.#skipBlanks();
     const kind = this.#word();
     if (kind === "module") this.#modules = true;
+    if (kind === "pch_preprocess") this.#precompiled = true;
     if (kind !== "dependency") return;
     this.#skipBlanks();
     const operand = this.#headerName();
@@ -341,7 +361,9 @@ export class IncludeLexer {
       this.#word();
       this.#skipBlanks();
     }
-    if (this.#bytes[this.#at] !== doubleQuote) return;
+    const first = this.#bytes[this.#at] ?? 0;
+    if (word[first] === 1) this.#addComputed(this.#word(), "line");
+    if (first !== doubleQuote) return;
     const start = this.#at + 1;
     this.#skipQuoted(doubleQuote);
     const file = this.#slice(start, this.#at - 1).replaceAll(/\\(["\\])/g, "$1");
@@ -365,11 +387,11 @@ export class IncludeLexer {
     return added;
   }
 
-  #addComputed(macro: string, isQuestion: boolean): void {
-    const key = `${isQuestion} ${macro}`;
+  #addComputed(macro: string, kind: NameKind): void {
+    const key = `${kind} ${macro}`;
     if (this.#known.has(key)) return;
     this.#known.add(key);
-    this.#computed.push({ macro, question: isQuestion });
+    this.#computed.push({ macro, kind });
   }
 
   #word(): string {
@@ -408,4 +430,9 @@ function isDelimiter(byte: number | undefined): boolean {
   if (byte === undefined || byte === parenthesis || byte === closingParenthesis || byte === backslash)
     return false;
   return byte > 0x20 && byte !== doubleQuote;
+}
+
+/** `<n.h>` in the body of a macro with the parameter n. */
+function mentions(name: string, words: readonly string[]): boolean {
+  return (name.match(/\w+/g) ?? []).some((text) => words.includes(text));
 }

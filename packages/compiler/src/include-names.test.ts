@@ -75,7 +75,7 @@ const examples: readonly [string, string, readonly string[]][] = [
   [
     "questions in macros",
     '#define HAVE(x) __has_include(x)\n#define HAS_A (__has_include(<a.h>))\n#if HAVE(<b.h>) && F("c.h")\n',
-    ["has_include <a.h>", "has_include <b.h>", 'has_include "c.h"'],
+    ["has_include <a.h>"],
   ],
   [
     "pragmas",
@@ -98,8 +98,8 @@ test("computed operands name their macro, and header-like macros their value", (
     '#include CONFIG\n#if __has_include(OTHER)\n#endif\n#define CONFIG <a.h>\n#define OTHER "b.h"\n',
   );
   assert.deepEqual(names.computed, [
-    { macro: "CONFIG", question: false },
-    { macro: "OTHER", question: true },
+    { macro: "CONFIG", kind: "include" },
+    { macro: "OTHER", kind: "has_include" },
   ]);
   assert.deepEqual(names.defined, [
     { macro: "CONFIG", form: "angle", name: "a.h" },
@@ -109,7 +109,40 @@ test("computed operands name their macro, and header-like macros their value", (
 
 test("a macro's parameter as operand is no computed name", () => {
   assert.deepEqual(extract("#define HAVE(x, y) __has_include(y)\n").computed, []);
-  assert.deepEqual(extract("#define HAVE(x) __has_include(Z)\n").computed, [{ macro: "Z", question: true }]);
+  assert.deepEqual(extract("#define HAVE(x) __has_include(Z)\n").computed, [
+    { macro: "Z", kind: "has_include" },
+  ]);
+});
+
+test("macros that ask: by a parameter, as another name, for a quoted name", () => {
+  const { asking, askedAnywhere, names } = extract(
+    "#define HAVE(x) __has_include(x)\n#define PART(n) __has_include_next(<sub/n.h>)\n#define ASK __has_include\n" +
+      '#define HAS_A __has_include("a.h")\n#define PLAIN(x) __has_include(<b.h>)\n',
+  );
+  assert.deepEqual(asking, [
+    { macro: "HAVE", kind: "has_include" },
+    { macro: "PART", kind: "has_include_next" },
+    { macro: "ASK", kind: "has_include" },
+  ]);
+  assert.deepEqual(askedAnywhere, [{ kind: "has_include", form: "quote", name: "a.h" }]);
+  assert.deepEqual(names, [{ kind: "has_include", form: "angle", name: "b.h" }]);
+});
+
+test("with an eye to macros: what they are given, who uses them, how else operands are defined", () => {
+  const source = "#define ALL(x) HAVE(x)\n#define NAME OTHER\n#if HAVE(<b.h>) || HAVE(NAME)\n#endif\n";
+  const names = extractIncludeNames(Buffer.from(source), {
+    asking: new Map([["HAVE", "has_include"]]),
+    operands: new Set(["NAME"]),
+  });
+  assert.deepEqual(names.names, [{ kind: "has_include", form: "angle", name: "b.h" }]);
+  assert.deepEqual(names.computed, [{ macro: "NAME", kind: "has_include" }]);
+  assert.deepEqual(names.asking, [{ macro: "ALL", kind: "has_include" }]);
+  assert.deepEqual(names.opaque, ["NAME"]);
+});
+
+test("a precompiled header in preprocessed text", () => {
+  assert.ok(extract('#pragma GCC pch_preprocess "x.h.gch"\n').precompiled);
+  assert.ok(!extract("#pragma GCC poison x\n").precompiled);
 });
 
 test("only includes up to the first unconditional one can be the first", () => {

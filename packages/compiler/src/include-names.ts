@@ -29,10 +29,16 @@ export interface IncludeNames {
   readonly names: readonly IncludeName[];
   /** The includes that could be the first of all: a precompiled header is used for no other. */
   readonly firstIncludes: readonly IncludeName[];
-  /** Operands that are macros: the identifier as written, and whether an include or only a question depends on it. */
-  readonly computed: readonly { readonly macro: string; readonly question: boolean }[];
+  /** Operands that are macros: the identifier as written, and what the name behind it is wanted for. */
+  readonly computed: readonly { readonly macro: string; readonly kind: NameKind }[];
   /** Macros whose whole body is a header name: what computed operands usually come to. */
   readonly defined: readonly { readonly macro: string; readonly form: NameForm; readonly name: string }[];
+  /** Macros that ask for what they are given, `#define HAVE(x) __has_include(x)`: where they are used, names may stand. */
+  readonly asking: readonly { readonly macro: string; readonly kind: NameKind }[];
+  /** Quoted names that macros ask for: looked for beside the file that uses the macro, not beside this one. */
+  readonly askedAnywhere: readonly IncludeName[];
+  /** Macros of the focus that are defined as something else than a header name. */
+  readonly opaque: readonly string[];
   /** Operands of `.incbin` and `.include` in inline assembly. */
   readonly assemblerFiles: readonly string[];
   /** There is an `.incbin` or `.include` whose operand is not written beside it. */
@@ -40,18 +46,29 @@ export interface IncludeNames {
   /** A line begins as a module declaration or import does. */
   readonly modules: boolean;
   readonly pragmaOnce: boolean;
+  /** Preprocessed text that begins with a precompiled header. */
+  readonly precompiled: boolean;
   /** `__DATE__`, `__TIME__` or `__TIMESTAMP__` occurs. */
   readonly time: boolean;
   /** A name has bytes that are not UTF-8. */
   readonly invalidNames: boolean;
 }
 
+/** Macros of a whole unit to look out for, which the text of one file alone does not tell. */
+export interface MacroFocus {
+  readonly asking: ReadonlyMap<string, NameKind>;
+  /** Operands of questions: all their definitions have to be known. */
+  readonly operands: ReadonlySet<string>;
+}
+
+export const noFocus: MacroFocus = { asking: new Map(), operands: new Set() };
+
 /**
  * Extracts every name by which a C, C++ or Objective-C source can make the compiler look for a file, without
  * evaluating conditionals or macros: about 100 MB/s. Content decides alone, so the result can be kept by digest.
  */
-export function extractIncludeNames(source: Uint8Array): IncludeNames {
-  const lexer = new IncludeLexer(source);
+export function extractIncludeNames(source: Uint8Array, focus: MacroFocus = noFocus): IncludeNames {
+  const lexer = new IncludeLexer(source, focus);
   while (lexer.advance(Infinity));
   return lexer.names();
 }

@@ -1,5 +1,6 @@
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { CommandInput, CommandShape } from "./command-shape.ts";
+import { needsReplay } from "./execution-traits.ts";
 import { type CommandPart, type OptionPart, textOf } from "./option-reader.ts";
 import type { OptionClass } from "./option-row.ts";
 
@@ -58,6 +59,9 @@ function optionReason(part: OptionPart, shape: CommandShape, text: string): Loca
   }
   if (part.reader === "preprocessor" && shape.family === "clang" && !clangTakesDirectly(part, shape)) {
     return { outcome: "local-option", detail: `${text}: clang reads it in its own way` };
+  }
+  if (part.reader === "assembler" && meaning.class === "extra-output" && needsReplay(shape)) {
+    return { outcome: "local-option", detail: `${text}: the listing names the assembler's input` };
   }
   if (shape.action !== "link") return undefined;
   return hasOwnOutput(part)

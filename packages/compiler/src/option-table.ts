@@ -344,11 +344,18 @@ const search: OptionRow[] = [
   ),
   ...group(send, "chooses the language's dialect and the built-in folders", [
     ...flags("-ansi", "--ansi", "-nostdinc", "-nostdinc++", "-nostdlibinc", "-nobuiltininc", "-ibuiltininc"),
-    ...flags("--no-standard-includes", "-undef", "-trigraphs", "--trigraphs", "-remap", "-traditional"),
+    ...flags("--no-standard-includes", "-undef", "-trigraphs", "--trigraphs", "-traditional"),
     ...flags("-traditional-cpp", "--traditional", "--traditional-cpp", "-nogpuinc"),
     ...equals("text", "-std", "-stdlib", "--stdlib"),
     ...either("text", "--std"),
   ]),
+  ...group(send, "clang takes it and does nothing", flags("-remap"), clang),
+  ...group(
+    local,
+    "a file called header.gcc in any folder of headers gives them other names",
+    flags("-remap"),
+    gcc,
+  ),
   ...group(local, "it splits the search order in a way that only the preprocessor follows", [
     ...flags("-I-", "--include-barrier"),
     ...both("folder", "-iwithsysroot", "-iframeworkwithsysroot"),

@@ -1,5 +1,5 @@
 import type { Compilation, Language } from "@homcc/compiler/compilation";
-import type { IncludeName, IncludeNames } from "@homcc/compiler/include-names";
+import type { IncludeName } from "@homcc/compiler/include-names";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { Closure } from "./closure.ts";
 import type { FileDigests, FileRecord } from "./file-digests.ts";
@@ -13,6 +13,7 @@ import {
 import { listDependencies, type Listing } from "./make-dependencies.ts";
 import { messageCatalogs } from "./message-catalogs.ts";
 import type { NamesByDigest } from "./names-by-digest.ts";
+import { optionDefinitions } from "./option-definitions.ts";
 import { Pace } from "./pace.ts";
 import { PathWalk } from "./path-walk.ts";
 import { findPrecompiledHeader } from "./precompiled-headers.ts";
@@ -106,7 +107,7 @@ export class CompilerIncludeFinder implements IncludeFinder {
       { walk, probes, digests: this.#digests, names: this.#names, pace },
       {
         listed: existing && new Set(existing.map((path) => walk.resolve(path).path)),
-        defined: definedByOptions(compilation.discoveryArguments),
+        commandLine: optionDefinitions(compilation.discoveryArguments),
         modules: family === "clang" && compilation.discoveryArguments.some(enablesModules),
       },
     );
@@ -114,6 +115,9 @@ export class CompilerIncludeFinder implements IncludeFinder {
     const spelled = walk.spell(compilation.source);
     const problem = await closure.follow([spelled, ...(existing ?? [])]);
     if (problem !== undefined) return problem;
+    // clang says of a missing <x.h> whether it would find "x.h".
+    const missing = listing.kind === "listed" ? listing.paths.filter((path) => !isFile(walk, path)) : [];
+    for (const name of missing) closure.lookEverywhere({ kind: "include", form: "quote", name });
     explainComputed(existing ?? [], closure, probes, walk);
     return undefined;
   }
@@ -137,6 +141,10 @@ export class CompilerIncludeFinder implements IncludeFinder {
       lasting: files.every(({ ctimeNs }) => Number(ctimeNs / 1_000_000n) < startedAtMs - stepMs),
     };
   }
+}
+
+function isFile(walk: PathWalk, path: string): boolean {
+  return walk.resolve(walk.spell(path)).kind === "file";
 }
 
 async function list(compilation: Compilation, context: DiscoveryContext): Promise<Listing> {
@@ -190,18 +198,6 @@ function explainComputed(
   }
 }
 
-/** `-DHEADER=<x.h>` and `-D HEADER="x.h"`. */
-function definedByOptions(args: readonly string[]): IncludeNames["defined"] {
-  const defined: { macro: string; form: IncludeName["form"]; name: string }[] = [];
-  for (const [index, argument] of args.entries()) {
-    const text = argument === "-D" ? (args[index + 1] ?? "") : argument.replace(/^-D/, "");
-    const [, macro, quote, angle] = /^(\w+)=(?:"([^"]+)"|<([^>]+)>)$/.exec(text) ?? [];
-    if (macro === undefined) continue;
-    defined.push({ macro, form: quote === undefined ? "angle" : "quote", name: quote ?? angle ?? "" });
-  }
-  return defined;
-}
-
 function enablesModules(argument: string): boolean {
-  return /^-(std=(c|gnu)\+\+2|fmodules|fcxx-modules)/.test(argument);
+  return /^(--?std=)?(c|gnu)\+\+2|^-f(cxx-)?modules/.test(argument);
 }

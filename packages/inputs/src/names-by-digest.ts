@@ -1,6 +1,6 @@
 import type { Digest } from "@homcc/cas/digest";
 import { IncludeLexer } from "@homcc/compiler/include-lexer";
-import type { IncludeNames } from "@homcc/compiler/include-names";
+import { type IncludeNames, type MacroFocus, noFocus } from "@homcc/compiler/include-names";
 import type { FileDigests, FileRecord } from "./file-digests.ts";
 import type { Pace } from "./pace.ts";
 
@@ -33,9 +33,18 @@ export class NamesByDigest {
     }
     const file = await this.#digests.read(entry.path);
     if (file?.record.entry.digest !== entry.digest) return undefined;
-    const lexer = new IncludeLexer(file.bytes);
-    while (lexer.advance(stepBytes)) if (pace.due()) await pace.pause();
-    return this.#remember(entry.digest, lexer.names());
+    return this.#remember(entry.digest, await lex(file.bytes, noFocus, pace));
+  }
+
+  /** The same with an eye to these macros; read anew, because few files mention any of them. */
+  async focused({ entry }: FileRecord, focus: MacroFocus, pace: Pace): Promise<IncludeNames | undefined> {
+    const file = await this.#digests.read(entry.path);
+    if (file?.record.entry.digest !== entry.digest) return undefined;
+    const text = Buffer.from(file.bytes.buffer, file.bytes.byteOffset, file.bytes.byteLength);
+    const macros = [...focus.asking.keys(), ...focus.operands];
+    if (macros.some((macro) => text.includes(macro))) return lex(file.bytes, focus, pace);
+    if (pace.due()) await pace.pause();
+    return this.#known.get(entry.digest) ?? lex(file.bytes, focus, pace);
   }
 
   #remember(digest: Digest, names: IncludeNames): IncludeNames {
@@ -46,4 +55,10 @@ export class NamesByDigest {
     }
     return names;
   }
+}
+
+async function lex(bytes: Uint8Array, focus: MacroFocus, pace: Pace): Promise<IncludeNames> {
+  const lexer = new IncludeLexer(bytes, focus);
+  while (lexer.advance(stepBytes)) if (pace.due()) await pace.pause();
+  return lexer.names();
 }

@@ -82,6 +82,8 @@ const sent: readonly (string | readonly [options: string, only: Family])[] = [
   "-march=native",
   "-O2 -mtune=native -g",
   ["-march=native -mtune=native -O3 -g", "gcc"],
+  ["-march=native -frecord-command-line -grecord-command-line -g", "clang"],
+  ["-march=native -pipe -frecord-gcc-switches -g", "gcc"],
   "-fprofile-generate -frandom-seed=a",
   ["-fprofile-arcs -frandom-seed=a", "gcc"],
   ["-fprofile-instr-generate", "clang"],
@@ -174,6 +176,46 @@ const spellings: readonly Case[] = [
   })),
 ];
 
+/** The driver's own words, where its expansion is run in its place. */
+const replayed: readonly Case[] = [
+  {
+    name: "-march=native with something for the linker",
+    files,
+    command: "$CC -march=native -Iinclude -c a.c -lm -Wl,-O1",
+    expect: { gcc: "remote", clang: "local:local-option" },
+  },
+  {
+    name: "-mcpu=native, of which both drivers warn",
+    files,
+    command: "$CC -mcpu=native -Iinclude -c a.c",
+    expect: "local:local-option",
+  },
+  {
+    name: "-march=native with an option that only warns",
+    files,
+    command: "$CC -march=native -ffat-lto-objects -flto -frandom-seed=a -Iinclude -c a.c",
+    expect: { gcc: "remote", clang: "local:local-option" },
+  },
+  {
+    name: "-march=native -pipe with an error in the assembler",
+    files: { "a.c": '__asm__("nonsense %eax");\n' },
+    command: "$CC -march=native -pipe -c a.c",
+    expect: "remote-error",
+  },
+  {
+    name: "-march=native -pipe with a warning of the assembler",
+    files: { "a.c": '__asm__(".warning \\"mind\\"");\n' },
+    command: "$CC -march=native -pipe -c a.c",
+  },
+  {
+    name: "-march=native -pipe with a listing",
+    files,
+    command: "$CC -march=native -pipe -Iinclude -c a.c -Wa,-ahl=a.lst",
+    only: "gcc",
+    expect: "local:local-option",
+  },
+];
+
 const responseFiles: readonly Case[] = [
   {
     name: "@file",
@@ -259,4 +301,4 @@ const atHomeCases: Case[] = atHome.map(([command, only]) => ({
   ...(only === undefined ? {} : { only }),
 }));
 
-differentialSuite([...sentCases, ...spellings, ...responseFiles, ...atHomeCases]);
+differentialSuite([...sentCases, ...spellings, ...replayed, ...responseFiles, ...atHomeCases]);

@@ -110,6 +110,22 @@ const folders: readonly Case[] = [
     command: "$CC -Iinc -isystem inc -c a.c -MMD",
   },
   {
+    name: "-remap and a header.gcc",
+    files: { "a.c": '#include "q.h"\nint v = VALUE;\n', "h.h": define(1), "header.gcc": "q.h h.h\n" },
+    command: "$CC -remap -c a.c",
+    only: "gcc",
+    expect: "local:local-option",
+  },
+  {
+    name: "a missing <header> that would be found by quotes",
+    files: { "a.c": "#include <h.h>\n", "h.h": define(1) },
+    command: "$CC -I. -c a.c",
+    followedBy: [
+      { command: "$CC -c a.c -MD", expect: "remote-error" },
+      { files: { "h.h": null }, command: "$CC -c a.c -MD", expect: "remote-error" },
+    ],
+  },
+  {
     name: "a chain of thirty headers",
     files: {
       "a.c": '#include "h0.h"\nint v = H29;\n',
@@ -214,6 +230,15 @@ const names: readonly Case[] = [
     command: "$CC -c a.c",
   },
   {
+    name: "#line with a macro: gcc shows the line of that file",
+    files: {
+      "a.c": '#define GRAMMAR "g.y"\n#line 2 GRAMMAR\nint f(void) { int x }\n',
+      "g.y": "first\nsecond of the grammar\n",
+    },
+    command: "$CC -c a.c",
+    expect: "remote-error",
+  },
+  {
     name: "-include of a header that is found through -I",
     files: { "a.c": "int v = VALUE;\n", "inc/h.h": define(1) },
     command: "$CC -Iinc -include h.h -c a.c -MMD",
@@ -276,6 +301,57 @@ const probes: readonly Case[] = [
     command: "$CXX -c a.cpp",
   },
 ];
+
+/** How a question comes to its operand; the answer is in the object. */
+const asked: readonly Case[] = (
+  [
+    ["a macro that asks", "#define HAVE(x) __has_include(x)\n#if HAVE(<probed.h>)", "remote"],
+    [
+      "its operand is a macro",
+      "#define HAVE(x) __has_include(x)\n#define N <probed.h>\n#if HAVE(N)",
+      "remote",
+    ],
+    [
+      "through two macros",
+      "#define ALL(x) HAVE(x)\n#define HAVE(x) __has_include(x)\n#if ALL(<probed.h>)",
+      "remote",
+    ],
+    [
+      "another name for the question",
+      "#define ASK __has_include\n#define N <probed.h>\n#if ASK(N)",
+      "remote",
+    ],
+    [
+      "a parameter inside the name",
+      "#define HAVE(n) __has_include(<n.h>)\n#if HAVE(probed)",
+      "local:inputs-unknown",
+    ],
+    [
+      "an operand that is defined twice",
+      "#define N <a.h>\n#undef N\n#define N B\n#define B <probed.h>\n#if __has_include(N)",
+      "local:inputs-unknown",
+    ],
+    ["a quoted name in another folder's macro", '#include "asks.h"\n#if HAS_PROBED', "remote"],
+    ["-DHAVE(x)=__has_include(x)", "#define N <probed.h>\n#if HAVE(N)", "remote"],
+    ["-DHAVE=__has_include(<probed.h>)", "#if HAVE", "remote"],
+    [
+      "-DHAVE=B",
+      "#ifndef HAVE\n#define HAVE <a.h>\n#endif\n#define B <probed.h>\n#if __has_include(HAVE)",
+      "local:inputs-unknown",
+    ],
+  ] as const
+).map(([name, question, expect]) => ({
+  name: `a question: ${name}`,
+  files: {
+    "src/a.c": `${question}\nint there;\n#else\nint gone;\n#endif\n`,
+    "src/probed.h": "",
+    "inc/probed.h": "",
+    "inc/a.h": "",
+    "asks/asks.h": '#define HAS_PROBED __has_include("probed.h")\n',
+  },
+  command: `$CC -Iasks ${name.startsWith("a quoted") ? "" : "-Iinc"} ${name.startsWith("-D") ? `'${name}'` : ""} -c src/a.c`,
+  expect,
+}));
 
 const twins: readonly Case[] = [
   {
@@ -483,6 +559,15 @@ const contents: readonly Case[] = [
     only: "gcc",
   },
   {
+    name: "preprocessed text that begins with a precompiled header",
+    files: { "a.i": '#pragma GCC pch_preprocess "pre.h.gch"\nint v;\n', "pre.h": define(1) },
+    prepare: "gcc -x c-header pre.h -o pre.h.gch",
+    command: "$CC -fpreprocessed -c a.i",
+    expect: "local:local-construct",
+    ignoreContent: ["pre.h.gch"],
+    only: "gcc",
+  },
+  {
     name: "-include-pch",
     files: { "a.c": "int v = VALUE;\n", "pre.h": define(1) },
     prepare: "clang -x c-header pre.h -o pre.pch",
@@ -529,4 +614,4 @@ const contents: readonly Case[] = [
   },
 ];
 
-differentialSuite([...folders, ...names, ...probes, ...twins, ...links, ...contents]);
+differentialSuite([...folders, ...names, ...probes, ...asked, ...twins, ...links, ...contents]);
