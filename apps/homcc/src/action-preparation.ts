@@ -5,6 +5,7 @@ import { replayDriver } from "@homcc/compiler/driver-replay";
 import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
+import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
@@ -70,6 +71,12 @@ export async function prepareAction(
   const walk = new LinkWalk();
   const outputs = await Promise.all(compilation.outputs.map((output) => declare(output, cwd, walk)));
   const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
+  const inputs = uniqueByPath([...places, ...discovery.entries]);
+  const machines = [...inputs, ...outputs].find(({ path }) => !isInsideNamespaceRoot(path));
+  if (machines !== undefined) {
+    const detail = `${machines.path}: every machine has files of its own there`;
+    return { kind: "local", outcome: "unreadable-input", detail };
+  }
   return {
     kind: "ready",
     action: {
@@ -79,7 +86,7 @@ export async function prepareAction(
       environment,
       umask: request.umask,
       terminal: terminalOf(call),
-      inputs: uniqueByPath([...places, ...discovery.entries]),
+      inputs,
       absent: discovery.absent,
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,

@@ -3,6 +3,7 @@ import type { CommandInput, CommandShape } from "./command-shape.ts";
 import { needsReplay } from "./execution-traits.ts";
 import { type CommandPart, type OptionPart, textOf } from "./option-reader.ts";
 import type { OptionClass } from "./option-row.ts";
+import { isInsideNamespaceRoot } from "./server-check.ts";
 
 /** Why a command is not distributed. */
 export interface LocalReason {
@@ -97,7 +98,8 @@ function inputReason(input: CommandInput, shape: CommandShape): LocalReason | un
   if (input.what.kind === "other-language") {
     return { outcome: "unsupported-language", detail: `${input.path}: ${input.what.language}` };
   }
-  if (/^\/(?:dev|proc)\/|^-/.test(input.path)) return { outcome: "unreadable-input", detail: input.path };
+  if (input.path.startsWith("-") || !isInsideNamespaceRoot(input.path))
+    return { outcome: "unreadable-input", detail: input.path };
   if (input.what.kind === "linker-input" && shape.action !== "link") {
     return { outcome: "unsupported-language", detail: `${input.path}: an input of the linker` };
   }

@@ -122,7 +122,7 @@ function foreignVariable(environment: Readonly<Record<string, string>>): string 
   return Object.keys(environment).find((name) => sent.environment[name] === undefined);
 }
 
-/** Of a root in which only the job's own files exist, these belong to the machine. */
+/** Of a root in which only the job's own files exist, these belong to the machine. /dev/shm is a folder like others. */
 export function isInsideNamespaceRoot(path: string): boolean {
-  return !/^\/(?:proc|sys|dev)(?:\/|$)/.test(path);
+  return !/^\/(?:proc|sys|dev(?!\/shm\/))(?:\/|$)/.test(path);
 }

@@ -34,6 +34,18 @@ differentialSuite(
       command: "mkdir tmp && TMPDIR=$ROOT/tmp $CXX -g -Iinclude -c src/a.cpp -o a.o && rmdir tmp",
     },
     {
+      name: "a project in shared memory",
+      files: { "a.c": '#include "h.h"\n', "h.h": "int x;\n" },
+      command:
+        "d=/dev/shm/homcc-test-project; mkdir $d && cp -p a.c h.h $d && (cd $d && $CC -g -c $d/a.c -o a.o -MD) && mv $d/a.? .; s=$?; rm -r $d; exit $s",
+    },
+    {
+      name: "a header among the kernel's files",
+      files: { "a.c": '#include "shared/x.h"\n', shared: { symlink: "/proc/self" } },
+      command: "$CC -c a.c -I/proc/1",
+      expect: "local:unreadable-input",
+    },
+    {
       name: "a header in /tmp beside a project elsewhere",
       files: { "a.c": "#include EXTRA\n" },
       command:
