@@ -6,6 +6,7 @@ import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
 import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
+import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
@@ -55,7 +56,7 @@ export async function prepareAction(
     return {
       kind: "local",
       outcome: "local-option",
-      detail: "what the driver expands it to could not be read",
+      detail: "what the driver or wrapper makes of it cannot be run elsewhere",
     };
   }
   const closed = closedFolder(compilation, cwd);
@@ -114,7 +115,7 @@ async function stepsOf(
 ): Promise<readonly Step[] | undefined> {
   const { cwd, environment, compilerPath } = call.request;
   if (!compilation.replay && !compiler.wrapper) return [{ program: driver, argv: compilation.argv }];
-  return await replayDriver({
+  const steps = await replayDriver({
     compilerPath,
     family: compiler.family,
     argv: compilation.argv,
@@ -123,6 +124,9 @@ async function stepsOf(
     terminal: terminalOf(call),
     signal: call.signal,
   });
+  if (steps === undefined || !compiler.wrapper) return steps;
+  const own = wrapperOutput(steps[0]?.argv ?? [], compilation, { family: compiler.family, cwd });
+  return own === undefined ? steps : undefined;
 }
 
 /** An include folder that exists and must not be searched: compilers end with an error there, which no server can show. */

@@ -424,3 +424,8 @@ test("any command gets a verdict", async () => {
     { numRuns: 500 },
   );
 });
+
+test("folders of #embed count when inputs are listed", async () => {
+  const { discoveryArguments } = await one("clang", "clang -std=c23 --embed-dir=data -c a.c");
+  assert.deepEqual(discoveryArguments, ["-std=c23", "--embed-dir=data"]);
+});

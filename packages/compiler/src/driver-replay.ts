@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { posix } from "node:path";
 import type { Step, Terminal } from "@homcc/cas/action";
 import type { CompilerFamily } from "./compilation.ts";
@@ -60,7 +61,11 @@ function stepsOf(answer: Buffer, replay: Replay): readonly Step[] | undefined {
 
 function stepOf(words: readonly string[], replay: Replay, first: boolean): Step | undefined {
   const [name = ""] = words;
-  const program = findProgram(name, replay.environment["PATH"] ?? "");
+  // A wrapper's -pipe: one program's output is the next one's input.
+  if (words.at(-1) === "|") return undefined;
+  const found = findProgram(name, replay.environment["PATH"] ?? "");
+  // Cross compilers find their assembler through `..`; the toolchain has it where that leads.
+  const program = found?.includes("/../") === true ? realpathSync(found) : found;
   if (program === undefined || !isExpected(words, replay.family, first)) return undefined;
   if (first && replay.family === "clang")
     return { program, argv: withTerminal(withoutQuestion(words), replay) };

@@ -11,7 +11,7 @@ export interface FileProbe {
   isReadable(path: string): Promise<boolean>;
   /** True for a folder, also behind links, in which files can be made. */
   isWritableFolder(path: string): Promise<boolean>;
-  /** Text of a regular file; `undefined` when it cannot be read. */
+  /** Text of a regular file; `undefined` when it cannot be read or is not UTF-8. */
   readText(path: string): Promise<string | undefined>;
 }
 
@@ -49,7 +49,8 @@ export const systemFileProbe: FileProbe = {
   async readText(path) {
     try {
       const found = await stat(path);
-      return found.isFile() && found.size <= maxTextBytes ? await readFile(path, "utf8") : undefined;
+      if (!found.isFile() || found.size > maxTextBytes) return undefined;
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(path));
     } catch {
       return undefined;
     }

@@ -291,6 +291,7 @@ const search: OptionRow[] = [
   ...group({ class: "include-folder", kind: "after" }, "a folder of frameworks: its headers are inputs", [
     ...both("folder", "-F", "-iframework"),
   ]),
+  ...group(send, "#embed looks for files there; they are inputs", equals("folder", "--embed-dir")),
   ...group({ class: "include-prefix" }, "is put before the folders of -iwithprefix", [
     ...both("folder", "-iprefix"),
     ...either("folder", "--include-prefix"),

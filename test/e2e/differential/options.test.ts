@@ -242,12 +242,37 @@ const responseFiles: readonly Case[] = [
     command: "$CC @all",
   },
   {
+    name: "an @file that is not UTF-8",
+    files: { ...files, "flags.rsp": { content: Buffer.from("-DTEXT=\xe4 -g3", "latin1") } },
+    command: "$CC -Iinclude -c a.c @flags.rsp",
+    expect: "local",
+  },
+  {
     name: "an @file that does not exist",
     files,
     command: "$CC -Iinclude -c a.c @missing.rsp",
     expect: "local",
   },
 ];
+
+/** Scripts in a compiler's place: what they add is run remotely, except what would be lost or differ. */
+const wrappers: readonly Case[] = (
+  [
+    ["gcc -DFACTOR=5 -O1", "-c a.c -MD", "remote"],
+    ["clang -DFACTOR=5 -Wall", "-c a.c -MD -g -gsplit-dwarf", "remote"],
+    ["gcc -MD", "-c a.c", "local:local-option"],
+    ["clang -MD", "-c a.c", "local:local-option"],
+    ["gcc -g -gsplit-dwarf", "-c a.c -MD", "local:local-option"],
+    ["clang -fstack-usage", "-c a.c -MD", "local:local-option"],
+    ["gcc -pipe", "-c a.c", "local:local-option"],
+  ] as const
+).map(([program, words, expect]) => ({
+  name: `a wrapper of ${program}, ${words}`,
+  files: { ...files, "w r/cc": { content: `#!/bin/sh\nexec ${program} "$@"\n`, mode: 0o755 } },
+  command: `\${CC%${program.split(" ")[0]}}"$ROOT/w r/cc" -Iinclude ${words}`,
+  only: program.startsWith("gcc") ? "gcc" : "clang",
+  expect,
+}));
 
 /** Belongs at home; homcc runs the compiler itself and nothing of ours is printed. */
 const atHome: readonly (readonly [command: string, only?: Family])[] = [
@@ -301,4 +326,4 @@ const atHomeCases: Case[] = atHome.map(([command, only]) => ({
   ...(only === undefined ? {} : { only }),
 }));
 
-differentialSuite([...sentCases, ...spellings, ...replayed, ...responseFiles, ...atHomeCases]);
+differentialSuite([...sentCases, ...spellings, ...replayed, ...wrappers, ...responseFiles, ...atHomeCases]);
