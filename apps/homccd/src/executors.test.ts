@@ -9,6 +9,7 @@ import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { describeError, hasCode } from "@homcc/observability/error";
 import { createLogger } from "@homcc/observability/log";
 import { chooseExecutor, type ExecutorOptions } from "./executors.ts";
+import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const builtRunner = new URL("../../../dist/runner", import.meta.url).pathname;
@@ -23,7 +24,7 @@ async function choose(
     (level, text) => `${level} ${text}`,
     (line) => log.push(line),
   );
-  const toolchains = new ToolchainRegistry(new ToolchainInspector());
+  const toolchains = new ToolchainRegistry(new ToolchainInspector(), new StoreFence(folder));
   try {
     const executor = await chooseExecutor({
       ...options,

@@ -19,6 +19,7 @@ import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { chooseExecutor } from "./executors.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
+import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const serverName = `homccd ${version}`;
@@ -70,7 +71,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   const store = new DeduplicatingBlobStore(disk);
   const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
-  const toolchains = new ToolchainRegistry(inspector);
+  const toolchains = new ToolchainRegistry(inspector, new StoreFence(settings.store));
   const executor = await chooseExecutor({
     choice: settings.executor,
     store,

@@ -17,6 +17,7 @@ import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
+import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const path = "/usr/bin:/bin";
@@ -108,7 +109,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
   const services: ServerServices = {
     store,
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
-    toolchains: new ToolchainRegistry(inspector),
+    toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
     slots: new SlotQueue(options.slots ?? 4),
     executor: "namespace",
     locales: new Set(options.locales ?? []),

@@ -6,9 +6,14 @@ import { test, type TestContext } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
+import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const path = "/usr/bin:/bin";
+
+function newRegistry(store = "/none/store"): ToolchainRegistry {
+  return new ToolchainRegistry(new ToolchainInspector(), new StoreFence(store));
+}
 
 async function gcc(t: TestContext): Promise<Toolchain | undefined> {
   const driver = await realpath("/usr/bin/gcc").catch(() => undefined);
@@ -20,7 +25,7 @@ async function gcc(t: TestContext): Promise<Toolchain | undefined> {
 test("the same toolchain, and another one under its path", async (t) => {
   const ours = await gcc(t);
   if (ours === undefined) return;
-  const registry = new ToolchainRegistry(new ToolchainInspector());
+  const registry = newRegistry();
   assert.equal(registry.byDigest(ours.digest), undefined);
   const match = await registry.match(ours, path);
   assert.ok(match.kind === "same");
@@ -39,7 +44,7 @@ test("only what is called like a compiler is started", async () => {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
   try {
     const wanted = { digest: digestOf(Buffer.from("x")), family: "gcc", version: "gcc 12" } as const;
-    const registry = new ToolchainRegistry(new ToolchainInspector());
+    const registry = newRegistry();
     const names = [
       "sh",
       "gcc.sh",
@@ -77,7 +82,7 @@ test("only what is called like a compiler is started", async () => {
 test("a driver that is a script, a folder or garbage", async () => {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
   try {
-    const registry = new ToolchainRegistry(new ToolchainInspector());
+    const registry = newRegistry();
     const digest = digestOf(Buffer.from("x"));
     for (const text of ["#!/bin/sh\nexit 0\n", "garbage", ""]) {
       const driver = join(folder, "gcc");
@@ -88,5 +93,30 @@ test("a driver that is a script, a folder or garbage", async () => {
     }
   } finally {
     await rm(folder, { recursive: true });
+  }
+});
+
+test("nothing is started that a job may have written", async (t) => {
+  const ours = await gcc(t);
+  if (ours === undefined) return;
+  const store = await mkdtemp(join(tmpdir(), "homcc-test-"));
+  try {
+    for (const name of ["gcc", "as"]) {
+      await writeFile(join(store, name), `#!/bin/sh\n: > ${store}/started-${name}\n`);
+      await chmod(join(store, name), 0o755);
+    }
+    const registry = newRegistry(store);
+    for (const driver of [`${store}/gcc`, `/proc/self/root${store}/gcc`, "/proc/1/root/usr/bin/gcc"]) {
+      const match = await registry.match({ ...ours, driver }, path);
+      assert.ok(match.kind === "differs");
+      assert.equal(match.message, `${driver} is no place for programs of this server`);
+    }
+    const match = await registry.match(ours, `/usr/bin:${store}`);
+    assert.ok(match.kind === "differs");
+    assert.equal(match.message, `${store} is no place for programs of this server`);
+    assert.deepEqual((await readdir(store)).sort(), ["as", "gcc"]);
+    assert.equal((await registry.match(ours, "/usr/bin:.::relative:/none")).kind, "same");
+  } finally {
+    await rm(store, { recursive: true });
   }
 });

@@ -4,6 +4,8 @@ import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { describeError } from "@homcc/observability/error";
 import type { JobMessage } from "@homcc/protocol/messages";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import type { StoreFence } from "./store-fence.ts";
 
 export type ToolchainMatch =
   | { readonly kind: "same"; readonly toolchain: Toolchain }
@@ -19,26 +21,31 @@ export type ToolchainMatch =
  */
 const driverNames = /(?:^|-)(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9.]+)?$/;
 
+/** Inspecting starts some ten programs, and each PATH that a client thinks of is another question. */
+const inspectionsAtOnce = 4;
+
+/** Questions that were answered before: those do not wait in line, since usually nothing is started for them. */
+const maxAnswered = 256;
+
 /** The toolchains of this machine that clients named, by identity. */
 export class ToolchainRegistry {
   readonly #inspector: ToolchainInspector;
+  readonly #fence: StoreFence;
   readonly #known = new Map<Digest, Toolchain>();
+  readonly #inspections = new SlotQueue(inspectionsAtOnce);
+  readonly #answered = new Set<string>();
 
-  constructor(inspector: ToolchainInspector) {
+  constructor(inspector: ToolchainInspector, fence: StoreFence) {
     this.#inspector = inspector;
+    this.#fence = fence;
   }
 
-  /** Compares the client's toolchain with the one under the same path here. */
+  /** Compares the client's toolchain with the one under the same path here. `path` is PATH of the job. */
   async match(wanted: JobMessage["toolchain"], path: string): Promise<ToolchainMatch> {
-    if (!driverNames.test(basename(wanted.driver))) {
-      return {
-        kind: "differs",
-        message: `${wanted.driver} is not called like a compiler`,
-        server: { version: "none" },
-      };
-    }
+    const objection = await this.#objectionTo(wanted.driver, path);
+    if (objection !== undefined) return { kind: "differs", message: objection, server: { version: "none" } };
     try {
-      const toolchain = await this.#inspector.inspect(wanted.driver, { family: wanted.family, path });
+      const toolchain = await this.#inspect(wanted, path);
       if (toolchain.digest !== wanted.digest) {
         const { digest, version } = toolchain;
         return {
@@ -56,6 +63,24 @@ export class ToolchainRegistry {
         server: { version: "none" },
       };
     }
+  }
+
+  /** Why nothing is started for this question: inspecting runs the driver, and what PATH finds, outside of any sandbox. */
+  async #objectionTo(driver: string, path: string): Promise<string | undefined> {
+    if (!driverNames.test(basename(driver))) return `${driver} is not called like a compiler`;
+    for (const place of [driver, ...path.split(":").filter((folder) => folder.startsWith("/"))]) {
+      if (await this.#fence.encloses(place)) return `${place} is no place for programs of this server`;
+    }
+    return undefined;
+  }
+
+  async #inspect({ driver, family }: JobMessage["toolchain"], path: string): Promise<Toolchain> {
+    const question = JSON.stringify([driver, family, path]);
+    using _slot = this.#answered.has(question) ? undefined : await this.#inspections.acquire();
+    const toolchain = await this.#inspector.inspect(driver, { family, path });
+    if (this.#answered.size >= maxAnswered) this.#answered.clear();
+    this.#answered.add(question);
+    return toolchain;
   }
 
   /** A toolchain that `match` found equal. */

@@ -23,6 +23,7 @@ const clang = (...words: string[]) => checkAction(action("/usr/bin/clang", ...wo
 
 test("ordinary commands are run", () => {
   assert.equal(gcc("-c", "a.c", "-I", "../inc", "-o", "a.o", "-Wall", "-MD", "-MF", "a.d"), undefined);
+  assert.equal(gcc("-c", "a.c", "-DA=@b", "-Wa,--defsym,x@y=1", "-I./@types"), undefined);
   assert.equal(clang("-c", "/abs/a.c", "-Xclang", "-fno-pch-timestamp", "-o", "/dev/null"), undefined);
 });
 
@@ -40,6 +41,10 @@ test("what loads, starts or reads outside is refused, however it is written", ()
     ["-iplugindir=d"],
     ["@more"],
     ["-I", "@more"],
+    ["-Wp,@more"],
+    ["-Wp,-MF,@more"],
+    ["-Wa,-g,@more"],
+    ["-Xassembler", "@more"],
     ["--unheard-of"],
     ["-E"],
     ["-"],

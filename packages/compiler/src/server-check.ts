@@ -43,12 +43,15 @@ function checkStep(
   limits: ServerLimits,
 ): string | undefined {
   if (!limits.isToolchainProgram(step.program)) return `${step.program} is not part of the toolchain`;
-  const optionsFile = step.argv.slice(1).find((word) => word.startsWith("@"));
+  const optionsFile = step.argv.slice(1).find((word) => namesOptionsFile.test(word));
   if (optionsFile !== undefined) return `${optionsFile}: a file of options`;
   const isDriver =
     !replayedPrograms.test(basename(step.program)) && step.argv[1]?.startsWith("-cc1") !== true;
   return isDriver ? checkDriver(step, cwd, family, limits) : checkReplayed(step, cwd, limits);
 }
+
+/** `@FILE`, also handed on: cc1 and as read the file too, and whatever it holds was not looked at here. */
+const namesOptionsFile = /^(?:-W[apl],(?:.*,)?|-X\w+=)?@/s;
 
 /** Programs whose command lines a driver's expansion consists of; their options are not the driver's. */
 const replayedPrograms = /^(?:[\w.-]+-)?(?:cc1|cc1plus|cc1obj|cc1objplus|as|objcopy)(?:-[\d.]+)?$/;

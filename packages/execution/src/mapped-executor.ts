@@ -262,8 +262,15 @@ async function collect(root: MappedRoot, layout: MappedLayout): Promise<Collecte
 
 const pathVariables = new Set(["PWD", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"]);
 
+/** A relative one would find programs among the client's files, which here run with all that homccd may do. */
+function withoutRelativeFolders(path: string): string {
+  const folders = path.split(":").filter((folder) => folder.startsWith("/"));
+  return folders.length === 0 ? "/" : folders.join(":"); // an empty PATH would be the working folder
+}
+
 function mapEnvironment(environment: Action["environment"], root: MappedRoot, temporaryFolder: string) {
   const mapped: Record<string, string> = { ...environment, TMPDIR: temporaryFolder };
+  if (environment["PATH"] !== undefined) mapped["PATH"] = withoutRelativeFolders(environment["PATH"]);
   for (const [name, value] of Object.entries(environment)) {
     if (pathVariables.has(name))
       mapped[name] = value
