@@ -576,6 +576,9 @@ static void job_init(const struct request *request) {
   uint64_t left = request->terminal_output_limit + 1;
   const char *const names[] = {"stdout", "stderr"};
   prctl(PR_SET_PDEATHSIG, plain ? SIGTERM : SIGKILL);
+  /* When memory runs out the kernel shall take the job and not homccd. While /proc is still writable. */
+  int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (score >= 0 && write(score, "1000", 4) >= 0) close(score);
   if (plain) {
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = cancel, .sa_flags = SA_RESTART}, NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -49,6 +49,7 @@ export class StoreFence {
 
 /** `/a/b` has `/`, `/a` and `/a/b`. */
 function* beginningsOf(path: string): Generator<string, void, undefined> {
-  for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) yield path.slice(0, end) || "/";
+  for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1))
+    yield path.slice(0, end) || "/";
   yield path;
 }

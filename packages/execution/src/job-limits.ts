@@ -1,3 +1,5 @@
+import { totalmem } from "node:os";
+
 /**
  * What one job may use. Each keeps a runaway compiler (template recursion, a bomb in a header) from taking the server
  * down; honest compiles stay far below.
@@ -10,20 +12,26 @@ export interface JobLimits {
   /** Processes and threads of all jobs of the session together: the kernel counts per user namespace. */
   readonly processes: number;
   readonly openFiles: number;
-  /** Address space of each process; `undefined`: none, because it counts reservations that are never touched. */
-  readonly addressSpaceBytes?: number;
+  /** Private writable memory of each process: what it allocates, not what it only maps or reserves. */
+  readonly dataBytes: number;
   /** stdout and stderr, each. */
   readonly textBytes: number;
   /** No job starts with less room in its file system, and one that ends with less is `limited`: it may lack bytes. */
   readonly minFreeBytes: number;
 }
 
+/** A control group's bound, where there is one, else what the machine has. */
+const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+
 export const defaultJobLimits: JobLimits = {
   fileSizeBytes: 4 * 2 ** 30,
   cpuSeconds: 3600,
   processes: 8192,
   openFiles: 4096,
-  textBytes: 64 * 2 ** 20,
+  // The greediest honest compiles take some 4 GB. Where several jobs together take too much, the kernel chooses one of
+  // them and never homccd: see `oom_score_adj` in native/runner.c.
+  dataBytes: Math.max(Math.floor(memoryBytes / 2), 2 ** 30),
+  textBytes: 16 * 2 ** 20,
   minFreeBytes: 32 * 2 ** 20,
 };
 
@@ -31,17 +39,17 @@ export const defaultJobLimits: JobLimits = {
 export const maxTimeoutMs: number = 86_400_000;
 
 /** Linux's numbers, equal on x86-64 and arm64. */
-const resources = { cpu: 0, fileSize: 1, core: 4, processes: 6, openFiles: 7, addressSpace: 9 } as const;
+const resources = { cpu: 0, fileSize: 1, data: 2, core: 4, processes: 6, openFiles: 7 } as const;
 
 /** As the runner takes them. `countProcesses` is off where the server's own processes would be counted too. */
 export function resourceLimits(limits: JobLimits, countProcesses: boolean) {
   const rows: [resource: number, value: number | undefined][] = [
     [resources.cpu, limits.cpuSeconds],
     [resources.fileSize, limits.fileSizeBytes],
+    [resources.data, limits.dataBytes],
     [resources.core, 0],
     [resources.openFiles, limits.openFiles],
     [resources.processes, countProcesses ? limits.processes : undefined],
-    [resources.addressSpace, limits.addressSpaceBytes],
   ];
   return rows.flatMap(([resource, value]) =>
     value === undefined ? [] : [{ resource, value: BigInt(value) }],

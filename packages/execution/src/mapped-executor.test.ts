@@ -76,6 +76,16 @@ test("a system header that differs, or that the client does not have, is refused
   });
 });
 
+test("PATH leads to no program among the client's files", async () => {
+  const project = bench.project("path");
+  const script = "echo 'echo from the client' > evil; chmod 755 evil; evil; echo $PATH";
+  const path = ":/usr/bin:.:relative:/bin";
+  const result = await run(session, await project.shell(script, { environment: { PATH: path } }));
+  assert.equal(result.stdout, "/usr/bin:/bin\n");
+  const none = await run(session, await project.shell("echo $PATH", { environment: { PATH: "." } }));
+  assert.equal(none.stdout, "/\n");
+});
+
 test("an output that keeps a path of the server is refused", async () => {
   const project = bench.project("leak");
   const path = join(project.folder, "out.o");

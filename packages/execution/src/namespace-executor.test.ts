@@ -310,15 +310,19 @@ test("death by a signal, a time limit, and programs left behind", async () => {
   assert.ok(performance.now() - started < 5000);
 });
 
-test("limits: file size, CPU time, text", async () => {
+test("limits: file size, CPU time, memory, text", async () => {
   const small = await bench.session(
-    await bench.namespaceExecutor({ fileSizeBytes: 1 << 20, cpuSeconds: 1, textBytes: 10_000 }),
+    await bench.namespaceExecutor({ fileSizeBytes: 1 << 20, cpuSeconds: 1, dataBytes: 100 << 20, textBytes: 10_000 }),
   );
   const project = newProject();
   const limitOf = async (script: string, options = {}) =>
     (await run(small, await project.shell(script, options))).termination;
   assert.deepEqual(await limitOf("exec cat /dev/zero > big"), { kind: "limited", limit: "file size" });
   assert.deepEqual(await limitOf("while :; do :; done"), { kind: "limited", limit: "CPU time" });
+  const endless = "echo '#include \"/dev/zero\"' > a.c; gcc -c a.c";
+  assert.deepEqual(await limitOf(endless), { kind: "limited", limit: "memory" });
+  const score = await run(session, await project.shell("cat /proc/self/oom_score_adj"));
+  assert.equal(score.stdout, "1000\n", "the kernel takes jobs first");
   const shout = "i=0; while [ $i -lt 2000 ]; do echo 12345678 >&2; i=$((i+1)); done";
   assert.deepEqual(await limitOf(shout), { kind: "limited", limit: "size of the messages" });
   const terminal = { stderr: { columns: 80, rows: 25 } };
@@ -385,6 +389,22 @@ test("paths that would leave the job's root are refused", async () => {
   await refused({ inputs: [link, { kind: "directory", path: "/x/link/below" }] });
   await refused({ cwd: "/a/../b" });
   await refused({ environment: { A: "b\0c" } });
+});
+
+test("an input that would change the programs that run is refused, through links too", async () => {
+  const project = newProject();
+  project.write("evil", "/w/evil.so\n");
+  const action = await project.shell("true");
+  const digest = digestOf(readFileSync(join(project.folder, "evil")));
+  const file = (path: string) => ({ kind: "file", path, digest, mtimeNs: 0n }) as const;
+  for (const inputs of [
+    [file("/etc/ld.so.preload")],
+    [file("/usr/bin/as")],
+    [{ kind: "symlink", path: "/usr/lib", target: "/w" } as const],
+    [{ kind: "symlink", path: "/w/tools", target: "/usr/bin" } as const, file("/w/tools/as")],
+  ]) {
+    await assert.rejects(run(session, { ...action, inputs }), (error) => hasCode(error, "ERR_HOMCC_REFUSED"));
+  }
 });
 
 test("a link among the inputs never leads out of a layer", async () => {

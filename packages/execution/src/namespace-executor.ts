@@ -14,6 +14,7 @@ import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { collectOutputs, judgeUpper } from "./output-collection.ts";
 import { removeTree } from "./remove-tree.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
+import { guardToolchain } from "./toolchain-guard.ts";
 import type { ToolchainLayers } from "./toolchain-layer.ts";
 
 export interface NamespaceExecutorOptions {
@@ -38,6 +39,7 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
   await removeTree(options.folder);
   await mkdir(options.folder, { recursive: true });
   await mkdir(options.toolchainsFolder, { recursive: true });
+  await layOutBase(join(options.toolchainsFolder, baseLayer), options.shares);
   const listings = new Map<string, Promise<LayerListing>>();
   const listingOf = (layer: string) => {
     const known = listings.get(layer) ?? listLayer(layer);
@@ -50,7 +52,7 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
     name: "namespace",
     openSession: async () => {
       const folder = join(options.folder, String(nextSession++));
-      await layOutSession(folder, options.shares).catch((error: unknown) => {
+      await layOutSession(folder).catch((error: unknown) => {
         throw asStoreError(error);
       });
       return new NamespaceSession(options, folder, listingOf);
@@ -58,12 +60,19 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
   };
 }
 
-/** `base` is the lowest layer: the places where the runner mounts devices, shares and /proc. */
-async function layOutSession(folder: string, shares: readonly string[]): Promise<void> {
-  const base = join(folder, "base");
+/** The lowest layer of all jobs lies beside the toolchains, whose names are digests. */
+const baseLayer = "base";
+
+/** The places where the runner mounts devices, shares and /proc. */
+async function layOutBase(base: string, shares: readonly string[]): Promise<void> {
+  await removeTree(base);
   for (const path of ["/proc", "/dev", "/tmp", ...shares]) await mkdir(base + path, { recursive: true });
   for (const device of deviceFiles) await writeFile(base + device, "");
-  await mkdir(join(folder, "g"));
+}
+
+/** As little as can be: thousands of clients may come and go without ever having a job. */
+async function layOutSession(folder: string): Promise<void> {
+  await mkdir(join(folder, "g"), { recursive: true });
   await mkdir(join(folder, "j"));
 }
 
@@ -159,7 +168,12 @@ class NamespaceSession implements ExecutorSession {
   }
 
   #layers(job: JobFolder, view: MirrorView, toolchainLayer: string): string {
-    return [`j/${basename(job.path)}/l`, ...view.layers, `/t/${basename(toolchainLayer)}`, "base"].join(":");
+    return [
+      `j/${basename(job.path)}/l`,
+      ...view.layers,
+      `/t/${basename(toolchainLayer)}`,
+      `/t/${baseLayer}`,
+    ].join(":");
   }
 
   /** `undefined`: the time was up. */
@@ -230,7 +244,10 @@ function layOut(action: Action, toolchain: LayerListing): JobLayout {
   const entries = new Map<string, InputEntry>();
   for (const input of action.inputs) {
     const path = input.kind === "directory" ? root.target(input.path) : root.place(input.path);
-    if (!isDevice(path) && path !== "/") entries.set(path, path === input.path ? input : { ...input, path });
+    if (isDevice(path) || path === "/") continue;
+    const entry = path === input.path ? input : { ...input, path };
+    guardToolchain(entry, toolchain);
+    entries.set(path, entry);
   }
   const outputs = new Map<string, DeclaredOutput>();
   for (const output of action.outputs) {

@@ -54,6 +54,6 @@ const limitMessages: readonly [limit: string, message: RegExp][] = [
   ["open files", /Too many open files/],
   [
     "memory",
-    /Killed signal terminated program|Cannot allocate memory|virtual memory exhausted|out of memory|bad_alloc/,
+    /Killed signal terminated program|Cannot allocate memory|[Mm]emory exhausted|out of memory|bad_alloc/,
   ],
 ];

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { digestOf, hashOf } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
@@ -79,6 +79,8 @@ test("a layer holds exactly the toolchain's entries, made once for all who ask",
     assert.equal(listing.readLink(entry.path), entry.kind === "symlink" ? entry.target : undefined);
   }
   assert.ok(!listing.has("/bin/other"));
+  assert.ok(listing.holdsPrograms(dirname(driver)) && listing.isFolder(dirname(driver)));
+  assert.ok(!listing.holdsPrograms("/") && !listing.isFolder(driver));
   assert.equal(await installation.layers().layerFor(toolchain.digest), layer, "after a restart");
 });
 

@@ -21,6 +21,7 @@ import {
 } from "@homcc/protocol/messages";
 import { printable } from "@homcc/protocol/printable";
 import type { Schema } from "@homcc/protocol/schema";
+import { MessageBudget } from "./message-budget.ts";
 import { deadAfterMs, Heartbeat, pingIntervalMs } from "./heartbeat.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
 import { Outbox, type Priority } from "./outbox.ts";
@@ -123,6 +124,8 @@ export class Channel<Outgoing, Incoming> {
   readonly #decoder = new FrameDecoder(maxFrameBytes);
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
+  /** Only a server has peers that it must keep from each other. */
+  readonly #budget: MessageBudget | undefined;
   readonly #streams = new Map<number, InboundStream<Incoming>>();
   readonly #abort = new AbortController();
   readonly #resolveClosed: (reason: HomccError) => void;
@@ -132,6 +135,9 @@ export class Channel<Outgoing, Incoming> {
   #waitingBytes = 0;
   #receivedBytes = 0;
   #paused = true;
+  /** Received and complete, but the peer has used up its share of our time. Nothing is read meanwhile. */
+  #heldFrames: Frame[] = [];
+  #isHolding = false;
   #pongQueued = false;
   #pingSent: { readonly token: number; readonly atMs: number } | undefined;
   #pingCount = 0;
@@ -156,6 +162,7 @@ export class Channel<Outgoing, Incoming> {
     this.#roundTripMs = options.roundTripMs;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
+    this.#budget = role === "server" ? new MessageBudget(this.#clock) : undefined;
     const closed = Promise.withResolvers<HomccError>();
     this.closed = closed.promise;
     this.#resolveClosed = closed.resolve;
@@ -331,17 +338,53 @@ export class Channel<Outgoing, Incoming> {
     this.#receivedBytes += chunk.byteLength;
     this.#heartbeat.received();
     try {
-      for (const frame of this.#decoder.push(chunk)) {
-        this.#receive(frame);
-        if (!this.isOpen) return;
-      }
+      this.#receiveAll(this.#decoder.push(chunk));
     } catch (error) {
       this.fail(error);
     }
-    if (this.#waitingBytes > pauseAboveBytes && !this.#paused) {
+  }
+
+  #receiveAll(frames: Frame[]): void {
+    let delayMs = 0;
+    let next = 0;
+    while (next < frames.length && delayMs === 0) {
+      const frame = frames[next++];
+      if (frame === undefined || !this.isOpen) return;
+      delayMs = this.#receiveInTurn(frame);
+    }
+    if (!this.isOpen) return;
+    if (delayMs > 0) {
+      this.#isHolding = true;
+      this.#heldFrames = frames.slice(next);
+      this.#timers.after(delayMs, () => this.#receiveHeld());
+    }
+    if ((delayMs > 0 || this.#waitingBytes > pauseAboveBytes) && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
     }
+  }
+
+  /** Data costs what it takes on the wire, a message may cost much more: decoding it, and what its handler does at once. */
+  #receiveInTurn(frame: Frame): number {
+    if (this.#budget === undefined || frame.type !== frameTypes.message) {
+      this.#receive(frame);
+      return 0;
+    }
+    this.#budget.run(() => this.#receive(frame));
+    return this.#budget.delayMs();
+  }
+
+  #receiveHeld(): void {
+    if (!this.isOpen) return;
+    const frames = this.#heldFrames;
+    this.#heldFrames = [];
+    this.#isHolding = false;
+    try {
+      this.#receiveAll(frames);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#resumeReading();
   }
 
   #receive(frame: Frame): void {
@@ -432,8 +475,12 @@ export class Channel<Outgoing, Incoming> {
 
   #delivered(bytes: number): void {
     this.#waitingBytes -= bytes;
+    this.#resumeReading();
+  }
+
+  #resumeReading(): void {
     if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#reason !== undefined) return;
-    if (this.#accept === undefined) return;
+    if (this.#accept === undefined || this.#isHolding) return;
     this.#paused = false;
     this.#heartbeat.received();
     this.#socket.resume();

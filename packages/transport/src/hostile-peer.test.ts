@@ -297,6 +297,41 @@ test("a half-open peer is noticed", async () => {
   assert.match(await attack(hello, { half: true }), /was silent for \d+ ms/);
 });
 
+test("messages that are costly to read do not keep others from being served", async () => {
+  const costly = Buffer.from(`{"kind":"unknown","x":[${"12345678901234,".repeat(500_000)}0]}`);
+  const payload = zstdCompressSync(costly);
+  assert.ok(payload.byteLength < 2000);
+  const flood = Array.from({ length: 500 }, (_, at) =>
+    frame(frameTypes.message, frameFlags.zstd, at + 1, payload),
+  );
+  await using shared = await startLoopbackServer({ handshakeTimeoutMs: 10_000 });
+  const { socket } = await dial(shared.port);
+  socket.resume();
+  socket.write(Buffer.concat([hello, ...flood]));
+  const hostile = await shared.next();
+  assert.ok(hostile.kind === "v2");
+  serve(hostile.channel);
+  const startMs = performance.now();
+  const { channel } = await connectToServer({
+    host: "127.0.0.1",
+    port: shared.port,
+    connectTimeoutMs: 10_000,
+  });
+  const honest = await shared.next();
+  assert.ok(honest.kind === "v2");
+  serve(honest.channel);
+  await new Promise<void>((resolve, reject) => {
+    const stream = channel.openStream({ onMessage: () => {}, onEnd: resolve, onClose: reject });
+    channel.send(stream, exampleJob());
+  });
+  // All of them together take 20 s.
+  assert.ok(performance.now() - startMs < 5000);
+  assert.ok(hostile.channel.isOpen);
+  socket.destroy();
+  await hostile.channel.closed;
+  await channel.close("done");
+});
+
 test("200 clients at once, honest ones among hostile ones", async () => {
   await using mixed = await startLoopbackServer({ handshakeTimeoutMs: 2_000 });
   const served = Promise.withResolvers<void>();
