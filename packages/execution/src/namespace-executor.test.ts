@@ -312,7 +312,12 @@ test("death by a signal, a time limit, and programs left behind", async () => {
 
 test("limits: file size, CPU time, memory, text", async () => {
   const small = await bench.session(
-    await bench.namespaceExecutor({ fileSizeBytes: 1 << 20, cpuSeconds: 1, dataBytes: 100 << 20, textBytes: 10_000 }),
+    await bench.namespaceExecutor({
+      fileSizeBytes: 1 << 20,
+      cpuSeconds: 1,
+      dataBytes: 100 << 20,
+      textBytes: 10_000,
+    }),
   );
   const project = newProject();
   const limitOf = async (script: string, options = {}) =>
