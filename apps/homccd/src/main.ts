@@ -1,5 +1,5 @@
 /** homccd: the build server. This file builds its parts, inside-out, and waits for the end. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
@@ -20,6 +20,7 @@ import { parseServerCommandLine } from "./command-line.ts";
 import { chooseExecutor } from "./executors.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { StoreFence } from "./store-fence.ts";
+import { makeStoreFolder, usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const serverName = `homccd ${version}`;
@@ -60,26 +61,29 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
   const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
-  await enterAccount(settings, logger);
+  await usingStore(settings.store, () => enterAccount(settings, logger));
   const runner = join(settings.store, "runner");
-  await installProgram(runner, runnerProgram);
-
-  const disk = await DiskBlobStore.open({
-    folder: join(settings.store, "blobs"),
-    maxBytes: settings.maxDependencyCacheBytes,
-    logger,
+  const disk = await usingStore(settings.store, async () => {
+    await installProgram(runner, runnerProgram);
+    return await DiskBlobStore.open({
+      folder: join(settings.store, "blobs"),
+      maxBytes: settings.maxDependencyCacheBytes,
+      logger,
+    });
   });
   const store = new DeduplicatingBlobStore(disk);
   const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
   const toolchains = new ToolchainRegistry(inspector, new StoreFence(settings.store));
-  const executor = await chooseExecutor({
-    choice: settings.executor,
-    store,
-    toolchains,
-    folder: settings.store,
-    runner,
-    logger,
-  });
+  const executor = await usingStore(settings.store, () =>
+    chooseExecutor({
+      choice: settings.executor,
+      store,
+      toolchains,
+      folder: settings.store,
+      runner,
+      logger,
+    }),
+  );
   const services: ServerServices = {
     store,
     adoption: new LocalFileAdoption({ store, logger }),
@@ -154,24 +158,25 @@ async function listen(
 ): Promise<Server> {
   const server = createServer({ pauseOnConnect: true }, onConnection);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(
-        new HomccError("ERR_HOMCC_BIND", `cannot listen on ${address} port ${port}`, {
-          hint: "is another homccd running? choose another port with --port",
-          cause,
-        }),
-      ),
-    );
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const hint = bindHints[cause.code ?? ""] ?? "choose an address of this machine with --listen";
+      reject(new HomccError("ERR_HOMCC_BIND", `cannot listen on ${address} port ${port}`, { hint, cause }));
+    });
     server.listen({ port, host: address, backlog: 1024 }, resolve);
   });
   server.on("error", (error) => logger.error(describeError(error)));
   return server;
 }
 
+const bindHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is another homccd running? choose another port with --port",
+  EACCES: "ports below 1024 need root; choose another one with --port",
+};
+
 async function enterAccount(settings: ServerSettings, logger: Logger): Promise<void> {
   const account = await serviceAccount(settings.user);
   if (account === undefined) {
-    await mkdir(settings.store, { recursive: true });
+    await makeStoreFolder(settings.store);
     return;
   }
   await handOver(settings.store, account);

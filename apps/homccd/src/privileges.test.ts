@@ -57,8 +57,8 @@ test("the store and all in it is handed over, links themselves, and a second tim
     await mkdir(join(store, "blobs", "ab"), { recursive: true });
     await writeFile(join(store, "blobs", "ab", "cd"), "x");
     await writeFile(join(folder, "outside"), "x");
-    await symlink(join(folder, "outside"), join(store, "link"));
-    const inside = ["", "blobs", "blobs/ab", "blobs/ab/cd", "link"].map((name) => join(store, name));
+    await symlink(join(folder, "outside"), join(store, "blobs", "link"));
+    const inside = ["", "blobs", "blobs/ab", "blobs/ab/cd", "blobs/link"].map((name) => join(store, name));
     await handOver(store, nobody);
     assert.deepEqual(new Set(await ownersOf(inside)), new Set([nobody.uid]));
     assert.deepEqual(await ownersOf([join(folder, "outside")]), [0]);
@@ -67,11 +67,11 @@ test("the store and all in it is handed over, links themselves, and a second tim
 
 test("a hand-over that was interrupted is made up for", (t) =>
   asRoot(t, async (store) => {
-    await mkdir(store);
-    for (let n = 0; n < 100; n += 1) await writeFile(join(store, String(n)), "");
+    await mkdir(join(store, "blobs"), { recursive: true });
+    for (let n = 0; n < 100; n += 1) await writeFile(join(store, "blobs", String(n)), "");
     const giving = handOver(store, nobody);
     const seen: boolean[] = [];
-    const paths = Array.from({ length: 100 }, (_, n) => join(store, String(n)));
+    const paths = Array.from({ length: 100 }, (_, n) => join(store, "blobs", String(n)));
     for (let round = 0; round < 200; round += 1) {
       const [folderOwner] = await ownersOf([store]);
       // Who finds the folder handed over believes that its files are.
@@ -79,6 +79,13 @@ test("a hand-over that was interrupted is made up for", (t) =>
     }
     await giving;
     assert.ok(seen.every(Boolean));
+  }));
+
+test("a folder that is no store keeps its owner", (t) =>
+  asRoot(t, async (store) => {
+    await mkdir(join(store, "home"), { recursive: true });
+    await assert.rejects(handOver(store, nobody), isConfigurationError);
+    assert.deepEqual(await ownersOf([store, join(store, "home")]), [0, 0]);
   }));
 
 test("root becomes the account for good", (t) =>

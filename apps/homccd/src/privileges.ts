@@ -1,7 +1,8 @@
-import { chown, lchown, mkdir, readFile, readdir, stat } from "node:fs/promises";
+import { chown, lchown, readFile, readdir, stat } from "node:fs/promises";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
+import { makeStoreFolder, requireStore } from "./store-folder.ts";
 
 /** An account of /etc/passwd. */
 export interface Account {
@@ -32,11 +33,12 @@ export async function serviceAccount(configuredName: string | undefined): Promis
   return account;
 }
 
-/** Gives the store and everything in it to the account, since only root may do that later. */
+/** Gives the store and everything in it to the account, since only root may do that later. No other folder is given away. */
 export async function handOver(folder: string, account: Account): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await makeStoreFolder(folder);
   const owner = await stat(folder);
   if (owner.uid === account.uid && owner.gid === account.gid) return;
+  await requireStore(folder);
   for (const entry of await readdir(folder, { recursive: true })) {
     await lchown(join(folder, entry), account.uid, account.gid);
   }

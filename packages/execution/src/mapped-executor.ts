@@ -42,7 +42,7 @@ export const defaultSystemFolders: readonly string[] = [
  */
 export async function createMappedExecutor(options: MappedExecutorOptions): Promise<Executor> {
   await removeTree(options.folder);
-  await mkdir(options.folder, { recursive: true });
+  await mkdir(options.folder, { recursive: true, mode: 0o700 }); // sources are private
   const systemFiles = new SystemFiles();
   let nextSession = 1;
   return {

@@ -37,7 +37,7 @@ export interface NamespaceExecutorOptions {
  */
 export async function createNamespaceExecutor(options: NamespaceExecutorOptions): Promise<Executor> {
   await removeTree(options.folder);
-  await mkdir(options.folder, { recursive: true });
+  await mkdir(options.folder, { recursive: true, mode: 0o700 }); // sources are private
   await mkdir(options.toolchainsFolder, { recursive: true });
   await layOutBase(join(options.toolchainsFolder, baseLayer), options.shares);
   const listings = new Map<string, Promise<LayerListing>>();
