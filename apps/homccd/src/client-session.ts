@@ -5,11 +5,13 @@ import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, hasCode } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { ClientMessage } from "@homcc/protocol/messages";
+import type { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
 import { Job } from "./job.ts";
+import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
 /** What every session of one homccd shares. */
@@ -19,6 +21,8 @@ export interface ServerServices {
   readonly toolchains: ToolchainRegistry;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
+  /** Memory for the numbered files of all clients. */
+  readonly entryBudget: EntryBudget;
   readonly executor: string;
   readonly locales: ReadonlySet<string>;
   readonly logger: Logger;
@@ -30,12 +34,16 @@ const maxJobsPerClient = 1024;
 /** An upload holds memory or a file of the store; a client of ours has 32 at once. */
 const maxUploadsPerClient = 256;
 
+/** Results that wait for a client's line. A client that fetches nothing is given no more to fetch. */
+const maxUnsentBytes = 64 << 20;
+
 /** One client connection: its numbered files, its jobs, its uploads. */
 export class ClientSession {
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
   readonly #services: ServerServices;
-  readonly #entries = new EntryTable();
+  readonly #entries: EntryTable;
+  readonly #unsent = new UnsentResults(maxUnsentBytes);
   readonly #jobs = new Set<Job>();
   #uploads = 0;
 
@@ -43,6 +51,7 @@ export class ClientSession {
     this.#channel = channel;
     this.#executorSession = executorSession;
     this.#services = services;
+    this.#entries = new EntryTable(services.entryBudget);
   }
 
   /** Serves the client until the connection ends; then every process of its jobs is gone. */
@@ -51,6 +60,7 @@ export class ClientSession {
     const reason = await this.#channel.closed;
     this.#services.logger.info(`${this.#channel.peer}: ${describeError(reason)}`);
     for (const job of this.#jobs) job.cancel(reason);
+    this.#entries.release();
     await this.#executorSession.close();
   }
 
@@ -82,6 +92,7 @@ export class ClientSession {
       this.#channel,
       this.#executorSession,
       this.#services,
+      this.#unsent,
     );
     this.#jobs.add(job);
     void job.run().finally(() => this.#jobs.delete(job));

@@ -10,6 +10,7 @@ import { toResultMessage } from "@homcc/protocol/result-message";
 import type { ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
 import { serverLimits } from "./command-limits.ts";
+import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
 export type ResolvedJob = Omit<JobMessage, "inputs"> & {
@@ -34,6 +35,7 @@ export class Job {
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
   readonly #services: ServerServices;
+  readonly #unsent: UnsentResults;
   readonly #abort = new AbortController();
   #awaited = new Set<Digest>();
   #allArrived = Promise.withResolvers<void>();
@@ -44,12 +46,14 @@ export class Job {
     channel: ServerChannel,
     executorSession: ExecutorSession,
     services: ServerServices,
+    unsent: UnsentResults,
   ) {
     this.#stream = stream;
     this.#message = message;
     this.#channel = channel;
     this.#executorSession = executorSession;
     this.#services = services;
+    this.#unsent = unsent;
   }
 
   /** Ends the job wherever it is; its processes are killed. */
@@ -110,6 +114,7 @@ export class Job {
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
       const result = await this.#execute();
       await using _result = result;
+      using _unsent = this.#unsent.add(sizeBytesOf(result));
       await this.#sendResult(result);
       this.#services.logger.info(
         `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
@@ -138,7 +143,7 @@ export class Job {
 
   async #execute(): Promise<ActionResult> {
     const { signal } = this.#abort;
-    using _slot = await this.#services.slots.acquire(signal);
+    using _slot = await this.#unsent.acquireSlot(this.#services.slots, signal);
     this.#channel.send(this.#stream, { kind: "started" });
     const { toolchain, steps, cwd, environment, umask, terminal, inputs, absent, outputs, timeoutMs } =
       this.#message;
@@ -165,6 +170,11 @@ export class Job {
     );
     await this.#channel.sendData(this.#stream, resultBytes(result), { priority: "large", end: true });
   }
+}
+
+function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
+  const texts = stdout.byteLength + stderr.byteLength;
+  return outputs.reduce((sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0), texts);
 }
 
 async function* resultBytes(result: ActionResult): AsyncGenerator<Uint8Array, void, undefined> {

@@ -2,6 +2,7 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
 import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
@@ -12,6 +13,7 @@ import { version } from "@homcc/config/version";
 import type { Executor, ExecutorSession } from "@homcc/execution/executor";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
+import { EntryBudget } from "@homcc/protocol/entry-budget";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import { acceptConnection } from "@homcc/transport/accept";
 import type { ServerChannel } from "@homcc/transport/channel";
@@ -89,6 +91,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
     slots: new SlotQueue(settings.limit),
+    entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
     locales: await installedLocales(),
     logger,

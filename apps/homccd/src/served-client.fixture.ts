@@ -12,6 +12,7 @@ import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { createLogger } from "@homcc/observability/log";
 import type { ClientMessage, JobMessage, ServerMessage } from "@homcc/protocol/messages";
+import { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
@@ -111,6 +112,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
     toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
     slots: new SlotQueue(options.slots ?? 4),
+    entryBudget: new EntryBudget(Infinity),
     executor: "namespace",
     locales: new Set(options.locales ?? []),
     logger,

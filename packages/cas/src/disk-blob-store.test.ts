@@ -229,3 +229,26 @@ test("a blob that is put again while it is being evicted stays", async (t) => {
   for (const digest of digests.slice(280, 300)) assert.ok(!missing.has(digest));
   await store.close();
 });
+
+test("a large blob that is only announced evicts nothing, and one that comes evicts as it comes", async (t) => {
+  const folder = await temporaryFolder(t);
+  await using store = await DiskBlobStore.open({ folder, maxBytes: 8 * blockBytes });
+  const held = [await putText(store, "a"), await putText(store, "b"), await putText(store, "c")];
+  const bytes = Buffer.alloc(7 * blockBytes, "x");
+  const started = Promise.withResolvers<void>();
+  const next = Promise.withResolvers<void>();
+  async function* slowly(): AsyncGenerator<Uint8Array, void, undefined> {
+    started.resolve();
+    await next.promise;
+    yield bytes;
+  }
+  const putting = store.put(digestOf(bytes), slowly());
+  await started.promise;
+  assert.deepEqual(await store.findMissing(held), []);
+  await putText(store, "d"); // nothing is kept from others either
+  next.resolve();
+  await putting;
+  assert.deepEqual(await store.findMissing(held), held);
+  assert.deepEqual(await store.findMissing([digestOf(bytes)]), []);
+  assert.equal(store.usage.usedBytes, 8 * blockBytes);
+});

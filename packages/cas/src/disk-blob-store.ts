@@ -85,10 +85,9 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     const reservation = this.#index.reserve(digest);
     const incoming = this.#files.nextIncoming();
     try {
-      await this.#remove(reservation.victims);
       const step = this.#makingRoomFor(digest);
       await using file = await step(() => open(incoming, "wx", 0o644));
-      await fill(file, verified(digest, content), step);
+      await fill(file, this.#evictingFor(reservation, verified(digest, content)), step);
       await step(() => this.#changes.run(digest, () => this.#publish(digest, file, incoming, reservation)));
     } catch (error) {
       await rm(incoming, { force: true });
@@ -180,6 +179,17 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
       if (!isDiskFull(error)) throw error;
       if (!(await this.#sharesDiskWith(dirname(path)))) throw diskFull(dirname(path), error);
       await this.#makingRoomFor(digest)(copy);
+    }
+  }
+
+  /** Yields `content` as there is room for it below the bound. */
+  async *#evictingFor(
+    reservation: Reservation,
+    content: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    for await (const chunk of content) {
+      await this.#remove(reservation.grow(chunk.byteLength));
+      yield chunk;
     }
   }
 

@@ -6,7 +6,11 @@ import { emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
 const blockBytes = 4096;
 
 export function chargeOf(digest: Digest): number {
-  return Math.ceil(sizeBytesOf(digest) / blockBytes) * blockBytes;
+  return wholeBlocks(sizeBytesOf(digest));
+}
+
+function wholeBlocks(bytes: number): number {
+  return Math.ceil(bytes / blockBytes) * blockBytes;
 }
 
 /** There is no room for `digest` below the bound of a store: what is pinned or being written may not go. */
@@ -15,9 +19,13 @@ function storeFull(digest: Digest, maxBytes: number): HomccError {
   return new HomccError("ERR_HOMCC_STORE_FULL", message, { hint: "give the store more space" });
 }
 
-/** Room for one blob, until released; releasing twice is harmless. */
+/** Room for one blob, taken as its bytes come, until released; releasing twice is harmless. */
 export interface Reservation {
-  readonly victims: readonly Digest[];
+  /**
+   * Room for so many bytes more. Takes out of the index what has to go for them and gives it: the caller deletes those.
+   * Throws ERR_HOMCC_STORE_FULL, and changes nothing, when the bound cannot be kept.
+   */
+  grow(bytes: number): readonly Digest[];
   release(): void;
 }
 
@@ -94,21 +102,27 @@ export class LruIndex<Stamp> {
   }
 
   /**
-   * Sets room aside for a blob that is being written and takes out of the index what has to go for it: the caller
-   * deletes those. Throws ERR_HOMCC_STORE_FULL, and changes nothing, when the bound cannot be kept.
+   * Begins to take room for a blob that is being written. Throws ERR_HOMCC_STORE_FULL when there cannot be enough. Nothing
+   * is evicted before bytes are there: a client that only announces a large blob costs nobody anything.
    */
   reserve(digest: Digest): Reservation {
-    const bytes = chargeOf(digest);
-    const { victims, enough } = this.#oldest(this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes);
-    if (!enough) throw storeFull(digest, this.maxBytes);
-    this.#take(victims);
-    this.#reservedBytes += bytes;
-    let held = true;
+    if (!this.#roomFor(chargeOf(digest)).enough) throw storeFull(digest, this.maxBytes);
+    let bytes = 0;
+    let reservedBytes = 0;
     return {
-      victims,
+      grow: (more) => {
+        const added = wholeBlocks(bytes + more) - reservedBytes;
+        const { victims, enough } = this.#roomFor(added);
+        if (!enough) throw storeFull(digest, this.maxBytes);
+        this.#take(victims);
+        bytes += more;
+        reservedBytes += added;
+        this.#reservedBytes += added;
+        return victims;
+      },
       release: () => {
-        if (held) this.#reservedBytes -= bytes;
-        held = false;
+        this.#reservedBytes -= reservedBytes;
+        reservedBytes = 0;
       },
     };
   }
@@ -136,6 +150,10 @@ export class LruIndex<Stamp> {
     const count = this.#pins.get(digest) ?? 0;
     if (count > 1) this.#pins.set(digest, count - 1);
     else this.#pins.delete(digest);
+  }
+
+  #roomFor(bytes: number): { readonly victims: Digest[]; readonly enough: boolean } {
+    return this.#oldest(this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes);
   }
 
   #oldest(bytes: number): { readonly victims: Digest[]; readonly enough: boolean } {

@@ -21,6 +21,7 @@ export class MemoryBlobStore implements BlobStore {
     const reservation = this.#index.reserve(digest);
     try {
       const bytes = await collect(digest, content);
+      reservation.grow(bytes.byteLength);
       reservation.release();
       this.#index.set(digest, bytes);
     } finally {

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import type { InputEntry } from "@homcc/cas/action";
 import { digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
+import { EntryBudget } from "./entry-budget.ts";
 import { maxDeclaredEntries, maxSessionEntries } from "./limits.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { clientMessages, type JobMessage } from "./messages.ts";
@@ -159,3 +160,24 @@ function overTheWire(coded: CodedEntries): JobMessage {
 function sorted(entries: readonly InputEntry[]): InputEntry[] {
   return [...entries].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
+
+test("the tables of all connections share one budget, which comes back when they end", () => {
+  const budget = new EntryBudget(1000);
+  const job = (count: number, declareFrom = 0) => ({
+    declareFrom,
+    declare: Array.from({ length: count }, (_, at) => ({ kind: "absent", path: `/path${at}` }) as const),
+    inputs: [],
+  });
+  const one = new EntryTable(budget);
+  const two = new EntryTable(budget);
+  one.resolve(job(4));
+  two.resolve(job(3));
+  assert.throws(() => two.resolve(job(1, 3)), /no room for more file names/);
+  assert.throws(() => one.resolve(job(1, 4)), /no room for more file names/);
+  assert.equal(two.count, 3);
+  one.release();
+  one.release();
+  two.resolve(job(4, 3));
+  two.release();
+  assert.equal(budget.usedBytes, 0);
+});

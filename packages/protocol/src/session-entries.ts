@@ -1,6 +1,7 @@
 import type { InputEntry } from "@homcc/cas/action";
 import { HomccError } from "@homcc/observability/error";
 import { maxDeclaredEntries, maxJobEntries, maxSessionEntries, maxSessionPathCharacters } from "./limits.ts";
+import { EntryBudget } from "./entry-budget.ts";
 import type { JobMessage, SessionEntry } from "./messages.ts";
 
 /** The part of a job message that says which files it sees. */
@@ -64,7 +65,14 @@ export class EntryNumbering {
 /** The server's end: what the numbers of one connection stand for. */
 export class EntryTable {
   readonly #entries: NumberedEntry[] = [];
+  readonly #budget: EntryBudget;
+  #takenBytes = 0;
   #pathCharacters = 0;
+
+  /** `budget` is shared with the tables of other connections. */
+  constructor(budget: EntryBudget = new EntryBudget(Infinity)) {
+    this.#budget = budget;
+  }
 
   get count(): number {
     return this.#entries.length;
@@ -84,6 +92,7 @@ export class EntryTable {
     let pathCharacters = this.#pathCharacters;
     for (const entry of job.declare) pathCharacters += pathCharactersOf(entry);
     checkSession(this.#entries.length + job.declare.length, pathCharacters);
+    this.#takenBytes += this.#budget.take(job.declare);
     this.#pathCharacters = pathCharacters;
     for (const entry of job.declare) this.#entries.push(fromSessionEntry(entry));
 
@@ -101,6 +110,13 @@ export class EntryTable {
       else inputs.push(entry);
     }
     return { inputs, absent };
+  }
+
+  /** When the connection has ended; the numbers mean nothing any more. */
+  release(): void {
+    this.#budget.giveBack(this.#takenBytes);
+    this.#takenBytes = 0;
+    this.#entries.length = 0;
   }
 }
 

@@ -1,0 +1,50 @@
+import type { Slot, SlotQueue } from "@homcc/scheduler/slots";
+
+/**
+ * Results of one client that are not sent yet: their texts lie in memory, their outputs on the disk. While there are more
+ * than `maxBytes` of them the client gets no slot, so a line that is slow, or a client that does not read at all, costs
+ * this server a bounded amount; its slots serve others.
+ */
+export class UnsentResults {
+  readonly #maxBytes: number;
+  #bytes = 0;
+  #sent = Promise.withResolvers<void>();
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Counts a result until it is disposed of. */
+  add(bytes: number): Disposable {
+    this.#bytes += bytes;
+    return {
+      [Symbol.dispose]: () => {
+        this.#bytes -= bytes;
+        this.#sent.resolve();
+        this.#sent = Promise.withResolvers();
+      },
+    };
+  }
+
+  /** As `slots.acquire`, once there is room for another result. A slot is never held while waiting for room. */
+  async acquireSlot(slots: SlotQueue, signal: AbortSignal): Promise<Slot> {
+    for (;;) {
+      await this.#room(signal);
+      const slot = await slots.acquire(signal);
+      if (this.#bytes <= this.#maxBytes) return slot;
+      slot.release();
+    }
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      while (this.#bytes > this.#maxBytes) await Promise.race([this.#sent.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+}
