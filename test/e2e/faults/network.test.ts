@@ -182,6 +182,19 @@ test("a port in use", async () => {
   assert.equal(second.status, 71);
 });
 
+test("a store that cannot be used, and an address that is not here", async () => {
+  await using workplace = await createWorkplace();
+  const daemon = [homccProgram.replace(/homcc$/, "homccd"), "--no-config", "--port", "0"];
+  for (const store of ["/proc/store", "/dev/null", "/etc/passwd/store"]) {
+    const { status, stderr } = await workplace.run([...daemon, "--listen", "127.0.0.1", "--store", store]);
+    assert.equal(status, 78);
+    assert.match(stderr, new RegExp(`the store ${store} cannot be used .*--store`));
+  }
+  const elsewhere = await workplace.run([...daemon, "--listen", "192.0.2.1"]);
+  assert.equal(elsewhere.status, 71);
+  assert.match(elsewhere.stderr, /192\.0\.2\.1.*an address of this machine/);
+});
+
 test("garbage at the server's port", async () => {
   await using server = await startServer();
   await using workplace = await prepare(`${server.address}/4`);
