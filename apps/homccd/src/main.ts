@@ -31,6 +31,11 @@ const channels = new Set<ServerChannel>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
 const handshakeTimeoutMs = 10_000;
 
+const bindHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is another homccd running? choose another port with --port",
+  EACCES: "ports below 1024 need root; choose another one with --port",
+};
+
 const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
 );
@@ -170,11 +175,6 @@ async function listen(
   server.on("error", (error) => logger.error(describeError(error)));
   return server;
 }
-
-const bindHints: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is another homccd running? choose another port with --port",
-  EACCES: "ports below 1024 need root; choose another one with --port",
-};
 
 async function enterAccount(settings: ServerSettings, logger: Logger): Promise<void> {
   const account = await serviceAccount(settings.user);
