@@ -19,6 +19,7 @@ const packages: readonly DebianPackage[] = [
   { name: "ccache", reason: "CCACHE_PREFIX" },
   { name: "cmake", reason: "compiler launcher, real projects" },
   { name: "ninja-build", reason: "the generator behind CMake" },
+  { name: "debhelper", reason: "dpkg-buildpackage" },
   { name: "make", reason: "the example project, real projects" },
   { name: "python3", reason: "pseudo-terminals, real projects" },
   { name: "locales", reason: "makes the locale of the German messages" },

@@ -1,64 +1,30 @@
 /** The ways in which builds call homcc, each with a real compile on a real server. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { writeFiles } from "../support/files.ts";
 import { processesMentioning } from "../support/processes.ts";
+import { createRemoteSite, type RemoteSite } from "../support/remote-site.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
-import { type Server, startServer } from "../support/server.ts";
-import { createWorkplace, systemPath, type Workplace } from "../support/workplace.ts";
+import type { Server } from "../support/server.ts";
+import { systemPath, type Workplace } from "../support/workplace.ts";
 
+let site: RemoteSite;
 let server: Server;
 let workplace: Workplace;
+const expectRemote: RemoteSite["expectRemote"] = (count, script, variables) =>
+  site.expectRemote(count, script, variables);
 before(async () => {
-  server = await startServer();
-  workplace = await createWorkplace({ hosts: `${server.address}/4` });
+  site = await createRemoteSite();
+  ({ server, workplace } = site);
 });
-after(async () => {
-  await workplace?.[Symbol.asyncDispose]();
-  await server?.stop();
-});
-beforeEach(async () => {
-  await rm(workplace.project, { recursive: true, force: true });
-  await mkdir(workplace.project);
-  await writeFiles(
-    workplace.project,
-    {
-      "a.cpp": '#include "h.h"\nint value() { return VALUE; }\n',
-      "main.cpp": "int value();\nint main() { return value() - 1; }\n",
-      "h.h": "#define VALUE 1\n",
-    },
-    new Date("2024-03-04T05:06:07Z"),
-  );
-});
+after(() => site?.[Symbol.asyncDispose]());
+beforeEach(() => site.reset());
 
 const path = (...folders: readonly string[]): Record<string, string> => ({
   PATH: [...folders, systemPath].join(":"),
 });
-
-/** Runs a shell command, expects success and `count` jobs that all ran on the server. */
-async function expectRemote(
-  count: number,
-  script: string,
-  variables: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const before = (await workplace.jobs()).length;
-  const environment = workplace.environment({ HOMCC: homccProgram, ...variables });
-  const result = await workplace.run(["/bin/sh", "-ec", script], { environment });
-  assert.equal(result.status, 0, result.stderr + result.stdout);
-  const jobs = (await workplace.jobs(before + count)).slice(before);
-  const compiles = jobs.filter(
-    ({ outcome }) =>
-      outcome !== "linking-only" && outcome !== "no-compilation" && outcome !== "configure-check",
-  );
-  assert.deepEqual(
-    compiles.map(({ outcome, host }) => `${outcome} on ${host}`),
-    Array.from({ length: count }, () => `compiled-remotely on ${server.address}`),
-  );
-  return result.stdout;
-}
 
 for (const compiler of [
   "g++",

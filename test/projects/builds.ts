@@ -5,7 +5,7 @@ import type { JobRecord } from "@homcc/homcc/job-log";
 import { runCommand } from "../support/command.ts";
 import { createWorkplace, systemPath } from "../support/workplace.ts";
 import { startAwayServer } from "./away-server.ts";
-import type { Installation } from "./installation.ts";
+import type { Installation } from "../support/installation.ts";
 import { type Objects, readObjects } from "./objects.ts";
 import type { Project } from "./project.ts";
 import { unpackSource } from "./source-packages.ts";

@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type BuildSite, buildPlainly, buildThroughHomcc, type RemoteBuild } from "./builds.ts";
 import { countCalls, type CallCounts } from "./calls.ts";
-import { installPrograms } from "./installation.ts";
+import { installPrograms } from "../support/installation.ts";
 import { compareObjects, type ObjectComparison } from "./objects.ts";
 import type { Project } from "./project.ts";
 import { fetchSource } from "./source-packages.ts";

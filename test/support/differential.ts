@@ -10,7 +10,7 @@ import { after, before, test, type TestContext } from "node:test";
 import type { JobRecord } from "@homcc/homcc/job-log";
 import { type OutcomeName, outcomes } from "@homcc/observability/outcomes";
 import { type CommandResult, runCommand } from "./command.ts";
-import { type Files, writeFiles } from "./files.ts";
+import { type Files, projectTimeMs, writeFiles } from "./files.ts";
 import { runPty, type TerminalOptions } from "./pty.ts";
 import { homccProgram } from "./repository.ts";
 import { meets, type Requirement } from "./requirements.ts";
@@ -68,8 +68,6 @@ const compilers: Readonly<Record<Family, { readonly c: string; readonly cxx: str
   clang: { c: "clang", cxx: "clang++" },
 };
 
-/** Old enough that no clock's grain makes it doubtful. */
-const projectTimeMs = Date.parse("2024-03-04T05:06:07Z");
 const stepMs = 60_000;
 
 /** Registers a test for each case and compiler; all share one server and one agent. */

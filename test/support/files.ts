@@ -17,8 +17,15 @@ export type FileSpec =
 /** By path relative to the project's folder. */
 export type Files = Readonly<Record<string, FileSpec>>;
 
+/** Old enough that no clock's grain makes it doubtful. */
+export const projectTimeMs: number = Date.parse("2024-03-04T05:06:07Z");
+
 /** Writes files below `folder`; `$ROOT` in texts and link targets stands for `folder`. */
-export async function writeFiles(folder: string, files: Files, modified: Date): Promise<void> {
+export async function writeFiles(
+  folder: string,
+  files: Files,
+  modified: Date = new Date(projectTimeMs),
+): Promise<void> {
   for (const [name, spec] of Object.entries(files)) {
     await writeOne(join(folder, name), spec, folder, modified);
   }

@@ -72,7 +72,7 @@ async function buildAll(
 ): Promise<{ results: unknown[]; files: Awaited<ReturnType<typeof takeSnapshot>> }> {
   await rm(workplace.project, { recursive: true, force: true });
   await mkdir(workplace.project);
-  await writeFiles(workplace.project, project, new Date("2024-03-04T05:06:07Z"));
+  await writeFiles(workplace.project, project);
   const options = { cwd: workplace.project, environment: workplace.environment() };
   const results = await Promise.all(
     Array.from({ length: jobs }, (_, i) =>

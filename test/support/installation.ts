@@ -1,6 +1,6 @@
 import { chmod, cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { repository } from "../support/repository.ts";
+import { repository } from "./repository.ts";
 
 /** A copy of the built programs: the repository may be built again meanwhile, or lie where the server sees nothing. */
 export interface Installation {
