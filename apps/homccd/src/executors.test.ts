@@ -14,9 +14,12 @@ import { ToolchainRegistry } from "./toolchain-registry.ts";
 
 const builtRunner = new URL("../../../dist/runner", import.meta.url).pathname;
 
-async function choose(
-  options: Pick<ExecutorOptions, "choice" | "runner">,
-): Promise<{ readonly name: string | undefined; readonly error: unknown; readonly log: readonly string[] }> {
+async function choose(options: Pick<ExecutorOptions, "choice" | "runner">): Promise<{
+  readonly name: string | undefined;
+  readonly error: unknown;
+  readonly log: readonly string[];
+  readonly unavailable: readonly { readonly executor: string; readonly reason: string }[];
+}> {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
   const log: string[] = [];
   const logger = createLogger(
@@ -26,7 +29,7 @@ async function choose(
   );
   const toolchains = new ToolchainRegistry(new ToolchainInspector(), new StoreFence(folder));
   try {
-    const executor = await chooseExecutor({
+    const { executor, unavailable } = await chooseExecutor({
       ...options,
       store: new MemoryBlobStore(),
       toolchains,
@@ -34,9 +37,9 @@ async function choose(
       logger,
     });
     await (await executor.openSession()).close();
-    return { name: executor.name, error: undefined, log };
+    return { name: executor.name, error: undefined, log, unavailable };
   } catch (error) {
-    return { name: undefined, error, log };
+    return { name: undefined, error, log, unavailable: [] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -49,8 +52,11 @@ test("the best that works, or the one the administrator names; the log says what
   assert.ok(working.length > 0, best.log.join(""));
   assert.equal(best.name, working[0]);
   for (const choice of ["namespace", "mapped"] as const) {
-    const { name, error } = await choose({ choice, runner: builtRunner });
+    const { name, error, unavailable } = await choose({ choice, runner: builtRunner });
     if (working.includes(choice)) assert.equal(name, choice);
+    const other = choice === "mapped" ? "namespace" : "mapped";
+    if (working.length === 2)
+      assert.deepEqual(unavailable, [{ executor: other, reason: `option executor is ${choice}` }]);
     else assert.ok(hasCode(error, "ERR_HOMCC_CONFIGURATION"));
   }
 });

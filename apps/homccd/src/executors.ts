@@ -24,8 +24,14 @@ export interface ExecutorOptions {
   readonly logger: Logger;
 }
 
+export interface ChosenExecutor {
+  readonly executor: Executor;
+  /** Those that are better or as good and not used, and why: clients are told. */
+  readonly unavailable: readonly { readonly executor: string; readonly reason: string }[];
+}
+
 /** The best executor that works here and that the administrator allows; the log says what does not work and why. */
-export async function chooseExecutor(options: ExecutorOptions): Promise<Executor> {
+export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenExecutor> {
   const { choice, logger } = options;
   const shares = await findSharedFolders();
   const probes = await probeExecutors({
@@ -43,8 +49,18 @@ export async function chooseExecutor(options: ExecutorOptions): Promise<Executor
       hint: "the lines above say why",
     });
   }
-  return usable.name === "namespace" ? await namespace(options, shares) : await mapped(options);
+  const executor = usable.name === "namespace" ? await namespace(options, shares) : await mapped(options);
+  const unavailable = probes
+    .filter((probe) => !probe.works || (choice !== "auto" && probe.name !== choice))
+    .map((probe) => ({
+      executor: probe.name,
+      // The log has all of it; a welcome is one short message.
+      reason: probe.works ? `option executor is ${choice}` : probe.reason.slice(0, maxReasonLength),
+    }));
+  return { executor, unavailable };
 }
+
+const maxReasonLength = 1000;
 
 async function namespace(options: ExecutorOptions, shares: readonly string[]): Promise<Executor> {
   const toolchainsFolder = join(options.folder, "toolchains");

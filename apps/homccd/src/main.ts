@@ -19,7 +19,8 @@ import { acceptConnection } from "@homcc/transport/accept";
 import type { ServerChannel } from "@homcc/transport/channel";
 import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
-import { chooseExecutor } from "./executors.ts";
+import { diskOf } from "./disk-space.ts";
+import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { StoreFence } from "./store-fence.ts";
 import { makeStoreFolder, usingStore } from "./store-folder.ts";
@@ -81,7 +82,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const store = new DeduplicatingBlobStore(disk);
   const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
   const toolchains = new ToolchainRegistry(inspector, new StoreFence(settings.store));
-  const executor = await usingStore(settings.store, () =>
+  const chosen = await usingStore(settings.store, () =>
     chooseExecutor({
       choice: settings.executor,
       store,
@@ -91,6 +92,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
       logger,
     }),
   );
+  const { executor } = chosen;
   const services: ServerServices = {
     store,
     adoption: new LocalFileAdoption({ store, logger }),
@@ -101,7 +103,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     locales: await installedLocales(),
     logger,
   };
-  started.resolve({ services, executor });
+  started.resolve({ services, ...chosen });
   const address = server.address();
   const where =
     typeof address === "object" && address !== null
@@ -121,9 +123,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   process.exit(0);
 }
 
-interface Serving {
+interface Serving extends ChosenExecutor {
   readonly services: ServerServices;
-  readonly executor: Executor;
 }
 
 async function serveClient(
@@ -133,10 +134,17 @@ async function serveClient(
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
-  const { services, executor } = await started;
+  const { services, executor, unavailable } = await started;
   const accepted = await acceptConnection(socket, {
     server: serverName,
-    welcome: () => ({ server: serverName, executors: [executor.name], slots: settings.limit }),
+    welcome: () => ({
+      server: serverName,
+      executors: [executor.name],
+      slots: settings.limit,
+      unavailable: [...unavailable],
+      timeMs: Date.now(),
+      ...diskOf(settings.store),
+    }),
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
   });

@@ -64,6 +64,14 @@ const welcomeSchema = record({
   slots: int(0, 65_535),
   /** The longest payload the server takes. */
   maxFrameBytes: optional(int(minFrameBytes, 0xffff_ffff)),
+  /** Executors it does not use, and why: the machine does not allow them, or its administrator chose another. */
+  unavailable: optional(array(record({ executor: name, reason: prose(maxTextLength) }), 16)),
+  /** The server's clock, in milliseconds since the epoch. */
+  timeMs: optional(int(0, Number.MAX_SAFE_INTEGER)),
+  /** The disk of the server's store. */
+  disk: optional(
+    record({ freeBytes: int(0, Number.MAX_SAFE_INTEGER), totalBytes: int(0, Number.MAX_SAFE_INTEGER) }),
+  ),
 });
 
 const refusalSchema = record({

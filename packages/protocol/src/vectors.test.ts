@@ -113,6 +113,13 @@ const welcome = {
   slots: 8,
   maxFrameBytes: limits.maxFrameBytes,
 };
+const fullWelcome = {
+  ...welcome,
+  executors: ["mapped"],
+  unavailable: [{ executor: "namespace", reason: "no user namespaces" }],
+  timeMs: 1_700_000_000_123,
+  disk: { freeBytes: 1 << 30, totalBytes: 1 << 30 },
+};
 const refusal = {
   info: "homcc 3.0.0 speaks protocol version 3, homccd 2.0.0 2",
   server: "homccd 2.0.0",
@@ -158,6 +165,7 @@ const frames: ReadonlyMap<string, Frame> = new Map([
 const handshakes: ReadonlyMap<string, Buffer> = new Map([
   ["hello", encodeHello(hello)],
   ["welcome", encodeWelcome(welcome)],
+  ["welcome-in-full", encodeWelcome(fullWelcome)],
   ["connection-refused", encodeRefusal(refusal)],
 ]);
 
@@ -205,6 +213,7 @@ test("the messages in the vectors are the examples", () => {
   }
   assert.deepEqual(readClientGreeting(jsonOf("hello")), { kind: "v2", hello });
   assert.deepEqual(readServerGreeting(jsonOf("welcome")), { kind: "welcome", welcome });
+  assert.deepEqual(readServerGreeting(jsonOf("welcome-in-full")), { kind: "welcome", welcome: fullWelcome });
   assert.deepEqual(readServerGreeting(jsonOf("connection-refused")), { kind: "refused", refusal });
 });
 

@@ -26,7 +26,7 @@ export interface AllowedAddresses {
 }
 
 /** What the server says about itself. */
-export type ServerOffer = Pick<Welcome, "server" | "executors" | "slots">;
+export type ServerOffer = Pick<Welcome, "server" | "executors" | "slots" | "unavailable" | "timeMs" | "disk">;
 
 export interface AcceptOptions {
   /** Asked once the hello is there; `refuse` is the text a client shows instead. */
