@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 enum { REQUEST = 0x01, ENDED = 0x02, ACCEPTED = 0x81, STDOUT, STDERR, EXIT, SIGNAL, EXECUTE, RETIRED, SUPERVISE };
-enum { REQUEST_VERSION = 1, MAX_PAYLOAD_BYTES = 8 << 20, MAX_SOCKET_PATH_BYTES = 100, MAX_LOG_BYTES = 1 << 20 };
+enum { REQUEST_VERSION = 1, MAX_PAYLOAD_BYTES = 8 << 20, MAX_SOCKET_PATH_BYTES = 100, MAX_LOG_BYTES = 4 << 20 };
 /* An agent that is alive accepts at once; one that starts on a loaded machine takes a second. */
 enum { AGENT_TIMEOUT_S = 10, ATTEMPTS = 3 };
 /* sysexits.h, and what shells use. */
@@ -45,7 +45,7 @@ extern char **environ;
 static char *self_path;      /* without symlinks; NULL when unknown, then there is no agent either */
 static struct stat self_stat;
 static char *node_path, *agent_path, *command_line_path;
-static char *folder, *socket_folder, *socket_path;
+static char *folder, *socket_folder, *socket_path, *log_folder;
 
 /* ---- small things -------------------------------------------------------------------------------------------- */
 
@@ -116,6 +116,17 @@ static bool is_own_folder(const char *path) {
   return stat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == getuid();
 }
 
+/*
+ * Only in a folder of the user's own: kept by `sudo -E`, the variables name another user's, where root would leave a
+ * folder that this user can never write to.
+ */
+static char *state_folder(void) {
+  const char *state = variable("XDG_STATE_HOME"), *home = variable("HOME");
+  if (state != NULL && *state == '/')
+    return is_own_folder(state) || access(state, F_OK) != 0 ? format("%s/homcc", state) : NULL;
+  return home != NULL && *home == '/' && is_own_folder(home) ? format("%s/.local/state/homcc", home) : NULL;
+}
+
 /* The rules of packages/launch/src/paths.ts. */
 static void set_paths(void) {
   const char *given = variable("HOMCC_DIR"), *runtime = variable("XDG_RUNTIME_DIR");
@@ -123,6 +134,8 @@ static void set_paths(void) {
   bool usable = runtime != NULL && *runtime == '/' && is_own_folder(runtime);
   char *runtime_folder = usable ? format("%s/homcc", runtime) : fallback;
   folder = socket_folder = given != NULL ? format("%s/run", absolute(given)) : runtime_folder;
+  log_folder = given != NULL ? NULL : state_folder();
+  if (log_folder == NULL) log_folder = folder;
   socket_path = format("%s/agent.sock", folder);
   if (strlen(socket_path) <= MAX_SOCKET_PATH_BYTES) return;
   uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
@@ -457,8 +470,9 @@ static int lock_start(void) {
   return -1;
 }
 
+/* The agent goes on with that: it keeps the log short while it lives. */
 static int open_log(void) {
-  char *path = format("%s/agent.log", folder);
+  char *path = format("%s/agent.log", prepare_private(log_folder) ? log_folder : folder);
   struct stat status;
   if (stat(path, &status) == 0 && status.st_size > MAX_LOG_BYTES) rename(path, format("%s.1", path));
   int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -468,7 +482,8 @@ static int open_log(void) {
 /* What decides about folders and nothing else: everything about a job comes with the job. */
 static char **agent_environment(void) {
   static const char *const kept[] = {"HOME",           "USER",          "HOMCC_DIR",
-                                     "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"};
+                                     "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+                                     "XDG_STATE_HOME"};
   char **result = checked(calloc(sizeof kept / sizeof *kept + 3, sizeof *result));
   size_t count = 0;
   result[count++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -733,6 +748,11 @@ static void ask_agent(struct compiler compiler, char **argv) {
   }
 }
 
+/* The words of homcc's own that are no options; a compiler of that name is called by its path, as in `./status`. */
+static bool is_own_word(const char *word) {
+  return strcmp(word, "status") == 0 || strcmp(word, "stats") == 0 || strcmp(word, "doctor") == 0;
+}
+
 int main(int argc, char **argv) {
   static char *no_arguments[] = {NULL};
   const char *name = argc > 0 ? base_name(argv[0]) : "homcc";
@@ -740,7 +760,7 @@ int main(int argc, char **argv) {
   bool through_link = is_masquerade(name);
   bool without_agent = variable("HOMCC_NO_AGENT") != NULL;
   char **arguments = argc > 0 ? argv + 1 : no_arguments;
-  if (!through_link && (arguments[0] == NULL || arguments[0][0] == '-')) {
+  if (!through_link && (arguments[0] == NULL || arguments[0][0] == '-' || is_own_word(arguments[0]))) {
     become_command_line(arguments, NULL);
     fprintf(stderr, "[HOMCC-ERROR] %s %s cannot be started\n", node_path == NULL ? "node" : node_path,
             command_line_path == NULL ? "homcc.mjs" : command_line_path);

@@ -1,10 +1,12 @@
 /** Writes the documents that are made from tables. With `--check` it only says which are stale, and exits with 1. */
 import { renderConfigurationDocument, renderOutcomesDocument } from "@homcc/config/documents";
+import { renderTroubleshootingDocument } from "@homcc/config/troubleshooting";
 import { readFile, writeFile } from "node:fs/promises";
 
 const documents = new Map([
   ["docs/configuration.md", renderConfigurationDocument()],
   ["docs/outcomes.md", renderOutcomesDocument()],
+  ["docs/troubleshooting.md", renderTroubleshootingDocument()],
 ]);
 
 for (const [path, text] of documents) {

@@ -6,17 +6,20 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { agentIdentityOf, ownRootIdentity } from "@homcc/launch/agent-identity";
+import { maxAgentLogBytes } from "@homcc/launch/agent-log";
 import { encodeReply } from "@homcc/launch/codec";
 import type { LaunchRequest } from "@homcc/launch/messages";
 import { collect, type LauncherKind, LauncherTree } from "../support/launcher-tree.ts";
@@ -33,6 +36,7 @@ for (const kind of ["native", "twin"] as const) {
   describe(`${kind} launcher: agents that fail`, () => failures(kind));
   describe(`${kind} launcher: starting an agent`, () => starting(kind));
   describe(`${kind} launcher: finding the compiler`, () => finding(kind));
+  describe(`${kind} launcher: words of its own`, () => ownWords(kind));
   describe(`${kind} launcher: the request`, () => requests(kind));
 }
 describe("patience", { concurrency: true }, () => {
@@ -459,7 +463,13 @@ function starting(kind: LauncherKind): void {
       })));
       call.exit(0);`);
     writeFileSync(join(tree.root, "inherited"), "");
-    const environment = { HOME: "/root", CPATH: "/x", NODE_OPTIONS: "--no-warnings", XDG_CACHE_HOME: "/c" };
+    const environment = {
+      HOME: "/root",
+      CPATH: "/x",
+      NODE_OPTIONS: "--no-warnings",
+      XDG_CACHE_HOME: "/c",
+      XDG_STATE_HOME: "/s",
+    };
     const run = `ulimit -S -t 50; ulimit -S -n 200; umask 027; trap "" HUP USR1; exec '${tree.homcc}' mycc 7>inherited 9<inherited`;
     const ended = await tree.shell(run, { environment });
     assert.equal(ended.stderr, "");
@@ -477,6 +487,7 @@ function starting(kind: LauncherKind): void {
     assert.match(PATH, /^\/usr\/local\/sbin:/);
     assert.equal(rest.HOMCC_DIR, join(tree.root, "h"));
     assert.deepEqual([rest.HOME, rest.LANG, rest.XDG_CACHE_HOME], ["/root", "C", "/c"]);
+    assert.equal(rest.XDG_STATE_HOME, "/s");
     for (const name of ["CPATH", "NODE_OPTIONS", "HOMCC_TEST"]) assert.equal(rest[name], undefined, name);
     assert.match(agent.limits, /Max cpu time +(\S+) +\1/);
     assert.match(agent.limits, /Max open files +(\S+) +\1/);
@@ -579,9 +590,41 @@ function starting(kind: LauncherKind): void {
     tree.setServingAgent("call.exit(0);");
     const runtime = join(tree.root, "runtime");
     mkdirSync(runtime, { mode: 0o700 });
-    const environment = { HOMCC_DIR: undefined, XDG_RUNTIME_DIR: runtime };
+    const environment = { HOMCC_DIR: undefined, XDG_RUNTIME_DIR: runtime, HOME: undefined };
     assert.equal((await tree.run(tree.homcc, ["mycc"], { environment })).status, 0);
     assert.ok(readFileSync(join(runtime, "homcc/agent.log")) !== undefined);
+  });
+
+  test("the agent's log lies in the state folder, or beside the socket where that cannot be had", async (t) => {
+    const home = mkdtempSync(join(tmpdir(), "homcc-home-"));
+    t.after(() => rmSync(home, { recursive: true }));
+    writeFileSync(join(home, "file"), "");
+    const cases: [Record<string, string | undefined>, string][] = [
+      [{ HOME: home }, join(home, ".local/state/homcc/agent.log")],
+      [{ HOME: home, XDG_STATE_HOME: join(home, "state") }, join(home, "state/homcc/agent.log")],
+      [{ HOME: home, XDG_STATE_HOME: join(home, "file") }, "runtime/homcc/agent.log"],
+      [{ HOME: join(home, "none") }, "runtime/homcc/agent.log"],
+    ];
+    for (const [variables, expected] of cases) {
+      const tree = plant(t, kind);
+      tree.setServingAgent('await call.stdout(Buffer.from(readlinkSync("/proc/self/fd/2"))); call.exit(0);');
+      const runtime = join(tree.root, "runtime");
+      mkdirSync(runtime, { mode: 0o700 });
+      const environment = { HOMCC_DIR: undefined, XDG_RUNTIME_DIR: runtime, ...variables };
+      const ended = await tree.run(tree.homcc, ["mycc"], { environment });
+      assert.equal(ended.stdout.toString(), join(tree.root, expected).replace(`${tree.root}${home}`, home));
+    }
+  });
+
+  test("a log that has grown is moved aside before an agent starts", async (t) => {
+    const tree = plant(t, kind);
+    tree.setServingAgent("call.exit(0);");
+    mkdirSync(join(tree.root, "h/run"), { recursive: true, mode: 0o700 });
+    const log = join(tree.root, "h/run/agent.log");
+    writeFileSync(log, Buffer.alloc(maxAgentLogBytes + 1, "x"));
+    assert.equal((await tree.run(tree.homcc, ["mycc"])).status, 0);
+    assert.equal(statSync(`${log}.1`).size, maxAgentLogBytes + 1);
+    assert.equal(statSync(log).size, 0);
   });
 
   test("makes a socket folder private that others could enter", async (t) => {
@@ -805,6 +848,25 @@ function finding(kind: LauncherKind): void {
     writeFileSync(script, 'echo "plain $*"\n', { mode: 0o755 });
     assert.equal((await tree.run(tree.homcc, ["plain", "a"])).stdout.toString(), "plain a\n");
   });
+}
+
+function ownWords(kind: LauncherKind): void {
+  for (const word of ["status", "stats", "doctor"]) {
+    test(`${word} is homcc's own word, unless it is a path, an argument or a link's name`, async (t) => {
+      const tree = plant(t, kind);
+      tree.setCommandLine("process.stdout.write(JSON.stringify(process.argv.slice(2)));");
+      tree.addCompiler(word, 'echo "the program ran with: $*"');
+      const own = await tree.run(tree.homcc, [word, "--json"]);
+      assert.equal(own.stdout.toString(), JSON.stringify([word, "--json"]));
+      if (kind === "twin") return;
+      const path = await tree.run(tree.homcc, [join(tree.compilers, word), "x"]);
+      assert.equal(path.stdout.toString(), "the program ran with: x\n");
+      const argument = await tree.run(tree.homcc, ["mycc", word]);
+      assert.equal(argument.stdout.toString(), `mycc ran with: ${word}\n`);
+      const link = await tree.run(tree.addLink(word), ["x"]);
+      assert.equal(link.stdout.toString(), "the program ran with: x\n");
+    });
+  }
 }
 
 function requests(kind: LauncherKind): void {

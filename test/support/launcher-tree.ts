@@ -82,6 +82,11 @@ export class LauncherTree {
     writeFileSync(join(this.root, "dist/agent.mjs"), text);
   }
 
+  /** What dist/homcc.mjs does with the words that a launcher hands over. */
+  setCommandLine(text: string): void {
+    writeFileSync(join(this.root, "dist/homcc.mjs"), text);
+  }
+
   /** An agent that notes its pid in `started`, hands each call to the body of `onLaunch`, and ends by itself. */
   setServingAgent(onLaunch: string, lifeMs = 20_000): void {
     this.setAgent(`

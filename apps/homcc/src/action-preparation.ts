@@ -14,6 +14,7 @@ import { accessSync, constants } from "node:fs";
 import { access, lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { KnownCompiler } from "./compile.ts";
+import type { Phases } from "./phases.ts";
 import type { JobDescription } from "./server-session.ts";
 import type { Services } from "./services.ts";
 
@@ -39,6 +40,7 @@ export async function prepareAction(
   services: Services,
   compiler: KnownCompiler,
   mayGuess: boolean,
+  phases: Phases,
 ): Promise<Preparation> {
   const { request, signal } = call;
   const { cwd } = request;
@@ -47,10 +49,11 @@ export async function prepareAction(
     return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
   const environment = withInstalledLocales(forwarded.environment, services.locales);
   // By its real path: `cc`, `c++-12` and a link in somebody's bin folder are one toolchain, on every machine.
-  const toolchain = await services.toolchains.inspect(await realpath(compiler.driver), {
+  const inspecting = services.toolchains.inspect(await realpath(compiler.driver), {
     family: compiler.family,
     path: request.environment["PATH"] ?? "",
   });
+  const toolchain = await phases.time("toolchain", inspecting);
   const steps = await stepsOf(compilation, call, compiler, toolchain.driver);
   if (steps === undefined) {
     return {
@@ -61,13 +64,14 @@ export async function prepareAction(
   }
   const closed = closedFolder(compilation, cwd);
   if (closed !== undefined) return { kind: "local", outcome: "unreadable-input", detail: closed };
-  const discovery = await services.discovery[mayGuess ? "foresee" : "discover"](compilation, {
+  const discovering = services.discovery[mayGuess ? "foresee" : "discover"](compilation, {
     cwd,
     environment: request.environment,
     compilerPath: request.compilerPath,
     family: compiler.family,
     signal,
   });
+  const discovery = await phases.time("discover and digest", discovering);
   if (discovery.kind === "local") return discovery;
   const walk = new LinkWalk();
   const outputs = await Promise.all(compilation.outputs.map((output) => declare(output, cwd, walk)));

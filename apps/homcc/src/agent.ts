@@ -1,11 +1,16 @@
 /** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
 import { parseArgs } from "node:util";
 import { loadSettings } from "@homcc/config/load";
+import { agentLogFile } from "@homcc/launch/agent-log";
 import { serveLaunches } from "@homcc/launch/server";
+import { systemClock } from "@homcc/observability/clock";
 import { createLogger, serverLine } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
+import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { JobStatistics } from "./statistics.ts";
+import { tallyFilePath } from "./tally-file.ts";
 
 const { values } = parseArgs({
   options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },
@@ -19,9 +24,17 @@ const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
 );
 const { settings } = await loadSettings({ environment });
-const logger = createLogger("INFO", serverLine, (line) => process.stderr.write(line));
+const logThreshold = { level: settings.agentLogLevel };
+const log = agentLogFile();
+const logger = createLogger(
+  () => logThreshold.level,
+  serverLine,
+  (line) => log.write(line),
+);
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
-const services = await createServices(environment, logger, idle);
+const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
+const services = await createServices(environment, logger, { idle, logThreshold, statistics });
+const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
 const launchServer = await serveLaunches({
   path: socketPath,
   identity,
@@ -30,6 +43,7 @@ const launchServer = await serveLaunches({
     using _busy = idle.busy();
     await handleCall(call, services);
   },
+  onQuestion: async (subject) => answerQuestion(subject, services, place),
   onRetired: () => void shutDown("replaced by another version"),
   onError: (error) => logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
 });
@@ -42,5 +56,6 @@ async function shutDown(reason: string): Promise<void> {
   logger.info(`the agent ends: ${reason}`);
   await launchServer.close();
   services.servers.close();
+  statistics.save();
   process.exit(0);
 }

@@ -7,8 +7,11 @@ import { outcomes } from "@homcc/observability/outcomes";
 import { localLimit } from "@homcc/scheduler/local-slots";
 import { decide } from "./compile.ts";
 import { atHome, type Conclusion } from "./conclusion.ts";
-import { writeJobRecord } from "./job-log.ts";
+import { DebugFolder } from "./debug-folder.ts";
+import { describeJob, type JobRecord, writeJobRecord } from "./job-log.ts";
+import { JobTrace } from "./job-trace.ts";
 import type { Services } from "./services.ts";
+import { atHomePlace } from "./slot-holders.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
 
 /** One call of the launcher, from its request to its end. Never rejects: a build never breaks because of homcc. */
@@ -21,30 +24,39 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
     cwd: request.cwd,
   });
   services.idle.idleTimeoutMs = loaded.settings.agentIdleTimeoutMs;
+  services.logThreshold.level = loaded.settings.agentLogLevel;
   const log = jobLogger(call, loaded);
   if (loaded.fatal !== undefined) {
     log.error(describeError(loaded.fatal));
     call.exit(exitStatusOf[loaded.fatal.code] ?? 1);
     return;
   }
-  const sources: string[] = [];
+  const trace = new JobTrace();
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
-  const conclusion = await conclude(call, loaded, services, sources, objects);
+  const conclusion = await conclude(call, loaded, services, trace, objects);
   if (call.signal.aborted) return;
   report(conclusion, loaded, log, services);
-  await end(call, conclusion, loaded, services, log);
-  await writeJobRecord(request.environment, {
+  const debug = new DebugFolder(loaded.settings.debugFolder, services.logger);
+  await debug.writeJob({ request, trace, conclusion, temporaryObjects: objects.paths });
+  const ending = end(call, conclusion, loaded, services, log, trace);
+  await trace.phases.time("end", ending);
+  const record: JobRecord = {
     time: new Date(services.clock.wallMs()).toISOString(),
     pid: request.pid,
-    source: sources.join(" "),
+    source: trace.sources.join(" "),
     outcome: conclusion.outcome,
     host: conclusion.cost?.host ?? "localhost",
     detail: conclusion.detail,
     sentBytes: conclusion.cost?.sentBytes ?? 0,
     receivedBytes: conclusion.cost?.receivedBytes ?? 0,
     wallMs: Math.round(services.clock.monotonicMs() - startedMs),
+    compileMs: Math.round(conclusion.cost?.compileMs ?? 0),
     executor: conclusion.cost?.executor ?? "",
-  });
+  };
+  services.statistics.count(record);
+  services.logger.info(describeJob(record));
+  await debug.writePhases(request, record, trace);
+  await writeJobRecord(request.environment, record);
 }
 
 /** Decides, and turns a bug of ours into a local run. */
@@ -52,11 +64,11 @@ async function conclude(
   call: LaunchCall,
   loaded: LoadedSettings,
   services: Services,
-  sources: string[],
+  trace: JobTrace,
   objects: TemporaryObjects,
 ): Promise<Conclusion> {
   try {
-    return await decide(call, loaded, services, sources, objects);
+    return await decide(call, loaded, services, trace, objects);
   } catch (error) {
     if (call.signal.aborted) return atHome("internal-error", "aborted", true);
     services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -115,6 +127,7 @@ async function end(
   loaded: LoadedSettings,
   services: Services,
   log: Logger,
+  trace: JobTrace,
 ): Promise<void> {
   const { ending } = conclusion;
   if (ending.kind === "exit") {
@@ -132,13 +145,20 @@ async function end(
   }
   services.localSlots.resize(localLimit(loaded.localhost.limit));
   try {
-    using _slot = await services.localSlots.acquire(call.signal);
+    const waiting = services.localSlots.acquire(call.signal);
+    using _slot = await trace.phases.time("wait for a local slot", waiting);
+    using _holding = services.holders.hold(atHomePlace, nameOf(call, trace));
     const { program, argv } = ending.command ?? ownCommand;
     if (conclusion.doubtedStatus === undefined) await call.execute(program, argv);
     else await compareVerdicts(call, conclusion.doubtedStatus, log);
   } catch (error) {
     if (!call.signal.aborted) throw error;
   }
+}
+
+/** For people who ask who holds the slots. */
+function nameOf({ request }: LaunchCall, { sources }: JobTrace): string {
+  return sources.length > 0 ? sources.join(" ") : request.argv.slice(0, 4).join(" ");
 }
 
 function jobLogger(call: LaunchCall, { settings }: LoadedSettings): Logger {

@@ -31,6 +31,47 @@ test("questions to the agent travel as options", () => {
   });
 });
 
+test("status, stats and doctor are our own words", () => {
+  const options = { log_level: "INFO" };
+  assert.deepEqual(parseClientCommandLine(["status"]), { kind: "status", json: false, options: {} });
+  assert.deepEqual(parseClientCommandLine(["--log-level", "INFO", "status", "--json"]), {
+    kind: "status",
+    json: true,
+    options,
+  });
+  assert.deepEqual(parseClientCommandLine(["stats", "--zero"]), { kind: "stats", json: false, zero: true });
+  assert.deepEqual(parseClientCommandLine(["--log-level=INFO", "doctor", "a", "b:1/2"]), {
+    kind: "doctor",
+    hosts: ["a", "b:1/2"],
+    options,
+  });
+  for (const argv of [
+    ["status", "a"],
+    ["status", "--zero"],
+    ["stats", "-x"],
+    ["doctor", "--json"],
+  ]) {
+    const command = parseClientCommandLine(argv);
+    assert.ok(command.kind === "print" && command.status === 2, argv.join(" "));
+    assert.match(command.stderr, /usage: homcc (status|stats|doctor)/);
+  }
+});
+
+test("a compiler that is called like one of our words can be reached", () => {
+  for (const argv of [
+    ["./status"],
+    ["--", "status"],
+    ["--verbose", "--", "doctor"],
+    ["--explain", "stats"],
+  ]) {
+    const command = parseClientCommandLine(argv);
+    assert.ok(command.kind === "launch", argv.join(" "));
+    assert.deepEqual(command.command, argv.slice(-1));
+  }
+  assert.equal(parseClientCommandLine(["status"], true).kind, "launch");
+  assert.equal(parseClientCommandLine(["g++", "status"]).kind, "launch");
+});
+
 test("questions that need no agent", () => {
   assert.deepEqual(parseClientCommandLine(["--host", "a/4", "-j"]), {
     kind: "show",

@@ -2,6 +2,7 @@ import { parseFlags } from "@homcc/config/flags";
 import { renderHelp } from "@homcc/config/help";
 import { version } from "@homcc/config/version";
 import { clientLine } from "@homcc/observability/log";
+import { ownWordOf, parseOwnWord } from "./ask/own-words.ts";
 
 /** Usage errors, as argparse has them in homcc 1.x. */
 export const usageStatus = 2;
@@ -14,6 +15,14 @@ export type ClientCommand =
       readonly what: "hosts" | "concurrency" | "variables";
       readonly options: Readonly<Record<string, string>>;
     }
+  | { readonly kind: "status"; readonly json: boolean; readonly options: Readonly<Record<string, string>> }
+  | { readonly kind: "stats"; readonly json: boolean; readonly zero: boolean }
+  | {
+      readonly kind: "doctor";
+      /** As on a line of the hosts file; none: all that are configured. */
+      readonly hosts: readonly string[];
+      readonly options: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: "launch";
       /** The compiler as it was called, and its arguments. */
@@ -22,8 +31,11 @@ export type ClientCommand =
       readonly options: Readonly<Record<string, string>>;
     };
 
-/** `argv` starts after the program's own name. */
-export function parseClientCommandLine(argv: readonly string[]): ClientCommand {
+/**
+ * `argv` starts after the program's own name. Its first word is a compiler's, whatever it says, when homcc was called
+ * through a link of that name (`throughLink`) or when `--` stands before it.
+ */
+export function parseClientCommandLine(argv: readonly string[], throughLink = false): ClientCommand {
   const flags = parseFlags("homcc", argv);
   if (flags.kind === "error") return usageError(flags.message);
   const { values, rest } = flags;
@@ -33,12 +45,22 @@ export function parseClientCommandLine(argv: readonly string[]): ClientCommand {
   if (values["show_concurrency"] !== undefined) return { kind: "show", what: "concurrency", options: values };
   if (values["show_variables"] !== undefined) return { kind: "show", what: "variables", options: values };
   if (rest.length === 0) return usageError("the compiler is missing (homcc --help shows how to call homcc)");
+  const isCompiler = throughLink || argv[argv.length - rest.length - 1] === "--" || isAboutCompiler(values);
+  const own = isCompiler ? undefined : ownWordOf(rest[0]);
+  if (own !== undefined) {
+    const command = parseOwnWord(own, rest.slice(1), values);
+    return "usage" in command ? usageError(`usage: ${command.usage}`) : command;
+  }
   const { scan_includes: scanIncludes, ...options } = values;
   return {
     kind: "launch",
     command: rest,
     options: scanIncludes === undefined ? options : { ...options, "scan-includes": scanIncludes },
   };
+}
+
+function isAboutCompiler(values: Readonly<Record<string, string>>): boolean {
+  return values["explain"] !== undefined || values["scan_includes"] !== undefined;
 }
 
 function print(stdout: string): ClientCommand {

@@ -5,14 +5,17 @@ import { test, type TestContext } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import type { LaunchCall } from "@homcc/launch/call";
 import { ownRootIdentity } from "@homcc/launch/agent-identity";
+import { systemClock } from "@homcc/observability/clock";
 import { silentLogger } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
 import { decide } from "./compile.ts";
 import type { Conclusion } from "./conclusion.ts";
+import { JobTrace } from "./job-trace.ts";
 import { inputFile, settingsFor } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
 import type { Services } from "./services.ts";
+import { JobStatistics } from "./statistics.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
 
 /** What a launcher that called gcc in `cwd` is told. */
@@ -75,12 +78,14 @@ async function twoSources(
   await inputFile(join(folder, "b.c"), "int b;\n");
   await using server = await startScriptedServer((job) => script(job, job.message.label, folder));
   const services: Services = await createServices({ HOMCC_DIR: home.path }, silentLogger, {
-    idleTimeoutMs: 0,
+    idle: { idleTimeoutMs: 0 },
+    logThreshold: { level: "INFO" },
+    statistics: new JobStatistics(join(home.path, "stats.json"), systemClock, silentLogger),
   });
   t.after(() => services.servers.close());
   const told = launcherIn(folder, ["gcc", "-c", "a.c", "b.c"]);
   const loaded = await settingsFor([server]);
-  const conclusion = decide(told.call, loaded, services, [], new TemporaryObjects(home.path));
+  const conclusion = decide(told.call, loaded, services, new JobTrace(), new TemporaryObjects(home.path));
   await check({ folder, told, server, conclusion });
 }
 

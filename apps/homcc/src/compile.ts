@@ -6,6 +6,7 @@ import type { LaunchCall } from "@homcc/launch/call";
 import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/observability/error";
 import { atHome, type Conclusion } from "./conclusion.ts";
 import { explain } from "./explain.ts";
+import type { JobTrace } from "./job-trace.ts";
 import { compileRemotely, type RemoteCompilation } from "./remote-compilation.ts";
 import type { Services } from "./services.ts";
 import type { TemporaryObjects } from "./temporary-objects.ts";
@@ -17,26 +18,28 @@ export async function decide(
   call: LaunchCall,
   loaded: LoadedSettings,
   services: Services,
-  sources: string[],
+  trace: JobTrace,
   objects: TemporaryObjects,
 ): Promise<Conclusion> {
   const { request } = call;
   if (request.notUtf8) return atHome("not-utf8", "argument or working folder");
   if (request.rootIdentity !== services.rootIdentity) return atHome("other-root", request.rootIdentity);
-  const compiler = await services.compilers.identify(request.compilerPath, request.environment);
+  const identifying = services.compilers.identify(request.compilerPath, request.environment);
+  const compiler = await trace.phases.time("identify", identifying);
   if (compiler.family === "neither") return atHome("not-a-compiler", request.compilerPath);
 
-  const analysis = await analyse(
+  const analysing = analyse(
     { argv: request.argv, cwd: request.cwd, environment: request.environment, family: compiler.family },
     { temporaryObject: (source) => objects.objectPath(source, compiler.family) },
   );
+  const analysis = await trace.phases.time("analyse", analysing);
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
   }
   if (analysis.verdict === "local") return local(analysis);
-  sources.push(...analysis.compilations.map(({ source }) => source));
+  trace.sources.push(...analysis.compilations.map(({ source }) => source));
   if (loaded.noHosts !== undefined) return withoutHosts(loaded.noHosts, loaded.settings.noLocalCompilation);
-  return await distribute(call, loaded, services, compiler, analysis);
+  return await distribute(call, loaded, services, compiler, analysis, trace);
 }
 
 function withoutHosts(error: HomccError, noLocalCompilation: boolean): Conclusion {
@@ -65,10 +68,11 @@ async function distribute(
   services: Services,
   compiler: KnownCompiler,
   analysis: Extract<Analysis, { verdict: "distribute" }>,
+  trace: JobTrace,
 ): Promise<Conclusion> {
   const settled = await Promise.allSettled(
     analysis.compilations.map((compilation) =>
-      compileRemotely(compilation, call, loaded, services, compiler),
+      compileRemotely(compilation, call, loaded, services, compiler, trace),
     ),
   );
   const results = settled.filter((end) => end.status === "fulfilled").map((end) => end.value);
@@ -142,5 +146,7 @@ function totalCost(results: readonly FinalResult[]): NonNullable<Conclusion["cos
     executor: [...new Set(results.map(({ cost }) => cost.executor))].join(" "),
     sentBytes: results.reduce((sum, { cost }) => sum + cost.sentBytes, 0),
     receivedBytes: results.reduce((sum, { cost }) => sum + cost.receivedBytes, 0),
+    compileMs: results.reduce((sum, { cost }) => sum + cost.compileMs, 0),
+    uploadMs: results.reduce((sum, { cost }) => sum + cost.uploadMs, 0),
   };
 }

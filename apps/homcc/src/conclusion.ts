@@ -8,6 +8,10 @@ export interface RemoteCost {
   /** Bytes of this job's frames, after compression. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** What the compilers took on the servers, all sources together. */
+  readonly compileMs: number;
+  /** From the server's question for files to the last byte of them. */
+  readonly uploadMs: number;
 }
 
 /** How the launcher is to end. */

@@ -18,6 +18,7 @@ const record: JobRecord = {
   receivedBytes: 2,
   wallMs: 3,
   executor: "namespace",
+  compileMs: 0,
 };
 
 test("one line a job, also of jobs that end at once", async () => {

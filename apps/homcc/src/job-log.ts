@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { appendFile } from "node:fs/promises";
-import type { OutcomeName } from "@homcc/observability/outcomes";
+import { type OutcomeName, outcomes } from "@homcc/observability/outcomes";
 
 /** One finished call, as written to the file named by HOMCC_JOB_LOG: one JSON object a line. */
 export interface JobRecord {
@@ -18,8 +18,17 @@ export interface JobRecord {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly wallMs: number;
+  /** What the compiler took on the server; 0 for local runs. */
+  readonly compileMs: number;
   /** Executor of the server; empty for local runs. */
   readonly executor: string;
+}
+
+/** The job's line in the agent's log. */
+export function describeJob({ source, outcome, host, detail, wallMs }: JobRecord): string {
+  const { number, label } = outcomes[outcome];
+  const why = detail === "" ? "" : `: ${detail}`;
+  return `${source === "" ? "(no source)" : source}: ${label} (${number}) on ${host}, ${wallMs} ms${why}`;
 }
 
 /** Without O_NONBLOCK a pipe that nobody reads would hold a thread of the agent for ever. */

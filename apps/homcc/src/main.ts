@@ -3,7 +3,12 @@ import { loadSettings } from "@homcc/config/load";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { clientLine } from "@homcc/observability/log";
 import { type ClientCommand, parseClientCommandLine } from "./command-line.ts";
+import { showStats } from "./ask/stats.ts";
+import { showStatus } from "./ask/status.ts";
+import type * as doctorProgram from "./doctor.ts";
 import { launch } from "./launcher.ts";
+import { throughLinkVariable } from "./launcher/find-compiler.ts";
+import { installationAround } from "./launcher/installation.ts";
 import { showConcurrency, showHosts, type Shown, showVariables } from "./show.ts";
 
 /** EX_SOFTWARE: a bug. */
@@ -16,9 +21,12 @@ process.exit(await main(process.argv.slice(2)));
 async function main(argv: readonly string[]): Promise<number> {
   try {
     const environment = definedVariables(process.env);
-    const command = parseClientCommandLine(argv);
+    const command = parseClientCommandLine(argv, environment[throughLinkVariable] !== undefined);
     if (command.kind === "print") return print(command);
     if (command.kind === "show") return print(await show(command, environment));
+    if (command.kind === "status") return print(await showStatus(command.json, environment, command.options));
+    if (command.kind === "stats") return print(await showStats(command.json, command.zero, environment));
+    if (command.kind === "doctor") return await examine(command, environment);
     if (isQuestion(command) && (environment["HOMCC_NO_AGENT"] ?? "") !== "") throw noAnswer();
     return await launch(command.command, { environment, options: command.options });
   } catch (error) {
@@ -34,6 +42,16 @@ async function show(
   if (what === "variables") return showVariables(environment);
   const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
   return what === "hosts" ? showHosts(loaded) : showConcurrency(loaded);
+}
+
+/** A bundle of its own: it has the agent's whole work in it, which no other call should load. */
+async function examine(
+  { hosts, options }: Extract<ClientCommand, { kind: "doctor" }>,
+  environment: Readonly<Record<string, string>>,
+): Promise<number> {
+  const installation = installationAround(import.meta.dirname);
+  const program: typeof doctorProgram = await import(installation.doctorPath);
+  return await program.examine({ hosts, options, environment, installation });
 }
 
 /** The command is to be looked at and must not run. */

@@ -3,6 +3,7 @@ import type { LoadedSettings } from "@homcc/config/load";
 import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { HostId } from "@homcc/scheduler/host";
+import { Phases } from "./phases.ts";
 import { RefusedByServer } from "./refusal.ts";
 import type { JobDescription, RemoteResult } from "./server-session.ts";
 import type { Services } from "./services.ts";
@@ -19,8 +20,9 @@ export async function runOnServers(
   action: Action,
   job: JobDescription,
   loaded: LoadedSettings,
-  services: Pick<Services, "servers">,
+  services: Pick<Services, "servers" | "holders">,
   callSignal: AbortSignal,
+  phases = new Phases(),
 ): Promise<PlacedRun> {
   const { compilationRequestTimeoutMs, remoteCompilationTries, establishConnectionTimeoutMs } =
     loaded.settings;
@@ -31,13 +33,16 @@ export async function runOnServers(
   let failure: Extract<PlacedRun, { kind: "failed" }> = { kind: "failed", outcome: "no-server", detail: "" };
   try {
     for (;;) {
-      const placement = await pool.place({ tried, maxTries: remoteCompilationTries, signal });
+      const placing = pool.place({ tried, maxTries: remoteCompilationTries, signal });
+      const placement = await phases.time("place", placing);
       if (placement === undefined) return withReasons(failure, loaded, services);
       tried.add(placement.hostId);
       using _slot = placement;
+      using _holding = services.holders.hold(placement.hostId, job.label);
       try {
-        const session = await services.servers.connect(placement.host, establishConnectionTimeoutMs);
-        return { kind: "ran", result: await session.run(action, job, signal) };
+        const connecting = services.servers.connect(placement.host, establishConnectionTimeoutMs);
+        const session = await phases.time("connect", connecting);
+        return { kind: "ran", result: await phases.time("run", session.run(action, job, signal)) };
       } catch (error) {
         if (signal.aborted) throw error;
         failure = describeFailure(error, placement.hostId);

@@ -5,6 +5,7 @@ import { stripVTControlCharacters } from "node:util";
 import { prepareAction } from "./action-preparation.ts";
 import type { KnownCompiler } from "./compile.ts";
 import type { RemoteCost } from "./conclusion.ts";
+import type { JobTrace } from "./job-trace.ts";
 import { existsAtHome } from "./missed-input.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { runOnServers } from "./placement-loop.ts";
@@ -31,20 +32,32 @@ export async function compileRemotely(
   loaded: LoadedSettings,
   services: Services,
   compiler: KnownCompiler,
+  trace: JobTrace,
   mayGuess = true,
 ): Promise<RemoteCompilation> {
-  const prepared = await prepareAction(compilation, call, loaded.settings, services, compiler, mayGuess);
+  const { phases } = trace;
+  const prepared = await prepareAction(
+    compilation,
+    call,
+    loaded.settings,
+    services,
+    compiler,
+    mayGuess,
+    phases,
+  );
   if (prepared.kind === "local")
     return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
   const { action, job, confirmed } = prepared;
-  const ran = await runOnServers(action, job, loaded, services, call.signal);
+  trace.actions.set(compilation.source, action);
+  const ran = await runOnServers(action, job, loaded, services, call.signal, phases);
   if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
   const { result } = ran;
-  if (confirmed !== undefined && !(await confirmed)) {
+  phases.add("upload (part of run)", result.cost.uploadMs);
+  if (confirmed !== undefined && !(await phases.time("confirm", confirmed))) {
     // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
     await result.discard();
     call.signal.throwIfAborted();
-    return await compileRemotely(compilation, call, loaded, services, compiler, false);
+    return await compileRemotely(compilation, call, loaded, services, compiler, trace, false);
   }
   const verdict = judge({
     termination: result.termination,

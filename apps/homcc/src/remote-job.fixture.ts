@@ -3,11 +3,13 @@ import { dirname, join } from "node:path";
 import type { Action, InputEntry } from "@homcc/cas/action";
 import { digestOf } from "@homcc/cas/digest";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
+import { systemClock } from "@homcc/observability/clock";
 import { outcomes } from "@homcc/observability/outcomes";
 import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
 import type { JobDescription } from "./server-session.ts";
 import type { Servers } from "./servers.ts";
+import { SlotHolders } from "./slot-holders.ts";
 
 export type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
 
@@ -81,7 +83,8 @@ export async function place(
   options: { readonly signal?: AbortSignal; readonly job?: Partial<JobDescription> } = {},
 ): Promise<PlacedRun> {
   const signal = options.signal ?? new AbortController().signal;
-  const run = await runOnServers(action, { ...job, ...options.job }, loaded, { servers }, signal);
+  const holders = new SlotHolders(systemClock);
+  const run = await runOnServers(action, { ...job, ...options.job }, loaded, { servers, holders }, signal);
   if (run.kind === "failed" && outcomes[run.outcome].kind !== "fallback") throw new Error(run.outcome);
   return run;
 }

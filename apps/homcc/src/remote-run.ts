@@ -1,10 +1,12 @@
 import type { Action } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
+import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import type { ServerMessage } from "@homcc/protocol/messages";
 import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
 import type { StreamBytes } from "@homcc/transport/inbound-stream";
+import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./server-session.ts";
@@ -27,6 +29,7 @@ export class RemoteRun {
   #stream = 0;
   #bytes: Readonly<StreamBytes> = { sent: 0, received: 0 };
   #uploadedBytes = 0;
+  #uploadMs = 0;
   #receiver: ResultReceiver | undefined;
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
@@ -42,8 +45,13 @@ export class RemoteRun {
   }
 
   /** Wire bytes of this job, the blobs it had sent included. */
-  get cost(): { readonly sentBytes: number; readonly receivedBytes: number } {
-    return { sentBytes: this.#bytes.sent + this.#uploadedBytes, receivedBytes: this.#bytes.received };
+  get cost(): Pick<RemoteCost, "sentBytes" | "receivedBytes" | "uploadMs"> {
+    const { sent, received } = this.#bytes;
+    return {
+      sentBytes: sent + this.#uploadedBytes,
+      receivedBytes: received,
+      uploadMs: this.#uploadMs,
+    };
   }
 
   /** Puts the job on the wire before it returns: the session's numbers depend on the order of jobs. */
@@ -100,8 +108,10 @@ export class RemoteRun {
     switch (message.kind) {
       case "missing":
         void this.#attempt(async () => {
+          const startedMs = systemClock.monotonicMs();
           const sizes = await Promise.all(message.digests.map((digest) => this.#upload(digest)));
           this.#uploadedBytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
+          this.#uploadMs += systemClock.monotonicMs() - startedMs;
         });
         break;
       case "result":

@@ -10,6 +10,7 @@ import type { ClientChannel } from "@homcc/transport/channel";
 import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
+import type { ServerDescription } from "./server-status.ts";
 import { Uploads } from "./uploads.ts";
 
 /** What a job says about itself besides the action. */
@@ -58,6 +59,12 @@ export class ServerSession {
     this.#uploads = new Uploads(channel);
   }
 
+  /** What the server says about itself, and how far away it is. */
+  get description(): ServerDescription {
+    const { server, executors, slots } = this.#welcome;
+    return { version: server, executors, serverSlots: slots, roundTripMs: this.#channel.roundTripMs };
+  }
+
   /** False once the connection ended or its numbers are nearly used up: jobs then need a new one. */
   get takesJobs(): boolean {
     return this.#channel.isOpen && !this.#isRetired && this.#numbering.usedShare < fullAtShare;
@@ -91,7 +98,12 @@ export class ServerSession {
         undeclared: message.undeclared,
         executor: message.executor,
         localeKnown: message.localeKnown,
-        cost: { host: this.hostId, executor: message.executor, ...run.cost },
+        cost: {
+          host: this.hostId,
+          executor: message.executor,
+          compileMs: message.usage.wallMs,
+          ...run.cost,
+        },
         commit: () => receiver.commit(),
         discard: () => receiver.discard(),
       };

@@ -1,5 +1,6 @@
 import type { Host } from "@homcc/config/hosts";
 import { version } from "@homcc/config/version";
+import { systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { HostHealth } from "@homcc/scheduler/health";
@@ -7,6 +8,8 @@ import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { connectToServer } from "@homcc/transport/connect";
 import { ServerSession } from "./server-session.ts";
+import { connectionStatus, type ServerStatus } from "./server-status.ts";
+import type { SlotHolders } from "./slot-holders.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
 const maxIdlePools = 16;
@@ -14,6 +17,7 @@ const maxIdlePools = 16;
 interface KnownPool {
   readonly pool: HostPool;
   readonly hostIds: readonly HostId[];
+  readonly hosts: readonly HostAddress[];
 }
 
 /** The servers this agent knows: one connection each, whatever hosts file named them. */
@@ -43,7 +47,7 @@ export class Servers {
       hosts: addresses,
       usable: (hostId) => this.#health.get(hostId)?.usable ?? true,
     });
-    this.#pools.set(key, { pool, hostIds: addresses.map(hostIdOf) });
+    this.#pools.set(key, { pool, hostIds: addresses.map(hostIdOf), hosts: addresses });
     this.#forgetOldPools();
     return pool;
   }
@@ -65,6 +69,24 @@ export class Servers {
     const state = this.#health.get(hostIdOf(address))?.state;
     const reason = state?.kind === "dead" ? `: ${describeError(state.reason)}` : "";
     return `${hostIdOf(address)}${reason}`;
+  }
+
+  /** Jobs that wait for a slot on any server. */
+  get waiting(): number {
+    return [...this.#pools.values()].reduce((sum, { pool }) => sum + pool.waiting, 0);
+  }
+
+  /** Every server of the remembered lists. A LIMIT is that of the list which was used last. */
+  status(holders: SlotHolders): ServerStatus[] {
+    const limits = new Map<HostId, number>();
+    for (const { hosts } of this.#pools.values())
+      for (const host of hosts) limits.set(hostIdOf(host), host.limit);
+    const offsetMs = systemClock.wallMs() - systemClock.monotonicMs();
+    return [...limits].map(([host, limit]) => {
+      const jobs = holders.at(host);
+      const connection = connectionStatus(this.#health.get(host)?.state, (ms) => ms + offsetMs);
+      return { host, ...connection, slots: { held: jobs.length, limit }, jobs };
+    });
   }
 
   close(): void {

@@ -2,11 +2,14 @@ import type { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import type { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ProblemMemory } from "@homcc/config/problem";
 import type { InputDiscovery } from "@homcc/inputs/discovery";
+import type { Gate } from "@homcc/inputs/gate";
 import type { Clock } from "@homcc/observability/clock";
-import type { Logger } from "@homcc/observability/log";
+import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { IdleWatch } from "./idle-watch.ts";
 import type { Servers } from "./servers.ts";
+import type { SlotHolders } from "./slot-holders.ts";
+import type { JobStatistics } from "./statistics.ts";
 
 /** What the calls of one agent share; built in `agent.ts`, the composition root. */
 export interface Services {
@@ -16,12 +19,18 @@ export interface Services {
   readonly compilers: CompilerIdentities;
   readonly toolchains: ToolchainInspector;
   readonly discovery: InputDiscovery;
+  /** Passed by compilations whose compiler is asked what it includes. */
+  readonly discoveryGate: Pick<Gate, "waiting">;
   readonly servers: Servers;
   /** Held by whatever compiles or links at home. */
   readonly localSlots: SlotQueue;
   /** Configuration problems that a user has been told about. */
   readonly reported: ProblemMemory;
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;
+  /** Of the agent's own log: the latest job's wish. */
+  readonly logThreshold: { level: LogLevel };
+  readonly statistics: Pick<JobStatistics, "count" | "read" | "zero">;
+  readonly holders: SlotHolders;
   /** Of this machine; the compiler takes any other for C. */
   readonly locales: ReadonlySet<string>;
   /** Identity of the file system the agent sees. */

@@ -11,6 +11,11 @@ export class TemporaryObjects implements AsyncDisposable {
   readonly #folder: string;
   readonly #paths: string[] = [];
 
+  /** In the order in which they were asked for. */
+  get paths(): readonly string[] {
+    return this.#paths;
+  }
+
   /** `temporaryFolder` is the caller's TMPDIR. */
   constructor(temporaryFolder: string | undefined) {
     this.#folder = temporaryFolder?.startsWith("/") === true ? temporaryFolder : "/tmp";

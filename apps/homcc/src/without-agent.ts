@@ -6,11 +6,16 @@ import { createServices } from "./agent-services.ts";
 import { handleCall } from "./call.ts";
 import { emit } from "./launcher/emit.ts";
 import { type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
+import { uncounted } from "./uncounted.ts";
 
 /** Serves the call and resolves to how its launcher is to end. */
 export async function callWithoutAgent(request: LaunchRequest): Promise<LaunchEnd> {
   const logger = createLogger("ERROR", clientLine, (line) => process.stderr.write(line));
-  const services = await createServices(request.environment, logger, { idleTimeoutMs: 0 });
+  const services = await createServices(request.environment, logger, {
+    idle: { idleTimeoutMs: 0 },
+    logThreshold: { level: "ERROR" },
+    statistics: uncounted,
+  });
   const call = new OwnCall(request);
   try {
     await handleCall(call, services);

@@ -6,6 +6,7 @@ import { renderConfigurationDocument, renderOutcomesDocument } from "./documents
 import { parseFlags } from "./flags.ts";
 import { renderHelp } from "./help.ts";
 import { optionsOf, type Program } from "./options.ts";
+import { renderTroubleshootingDocument } from "./troubleshooting.ts";
 import { version } from "./version.ts";
 
 const programs: readonly Program[] = ["homcc", "homccd"];
@@ -19,6 +20,11 @@ test("the documents are those of the tables", async () => {
     stale,
   );
   assert.equal(await readFile(new URL("docs/outcomes.md", root), "utf8"), renderOutcomesDocument(), stale);
+  assert.equal(
+    await readFile(new URL("docs/troubleshooting.md", root), "utf8"),
+    renderTroubleshootingDocument(),
+    stale,
+  );
 });
 
 test("every flag, variable, key and default of the table is in --help and in the document, and no other", () => {
@@ -93,6 +99,17 @@ test("numbers of outcomes are unique and in the document", () => {
   for (const [name, { number, label }] of Object.entries(outcomes)) {
     assert.ok(document.includes(`| ${number} | \`${name}\` | ${label} |`), name);
   }
+});
+
+test("every outcome has a section with its cure, by number", () => {
+  const document = renderTroubleshootingDocument();
+  const found = Array.from(document.matchAll(/^## (\d+): /gm), ([, number]) => Number(number));
+  const numbers = Object.values(outcomes).map(({ number }) => number);
+  assert.deepEqual(
+    found,
+    numbers.toSorted((one, other) => one - other),
+  );
+  for (const { cure } of Object.values(outcomes)) assert.ok(document.includes(`**What to do.** ${cure}\n`));
 });
 
 test("the version is that of package.json", async () => {

@@ -62,6 +62,8 @@ test("the example files of homcc 1.x", async () => {
       verbose: true,
       noLocalCompilation: true,
       agentIdleTimeoutMs: 3_600_000,
+      agentLogLevel: "INFO",
+      debugFolder: undefined,
     });
     // The example shows every key, also the two that exclude each other.
     const withSandboxes = await loadSettings(call);

@@ -5,6 +5,9 @@ const indent = "      ";
 
 const openings: Readonly<Record<Program, string>> = {
   homcc: `Usage: homcc [OPTION]... COMPILER [ARGUMENT]...
+       homcc status [--json]              what the agent and the servers do now
+       homcc stats [--json] [--zero]      what became of the jobs so far, and why
+       homcc doctor [HOST]...             what is wrong, and what to do
 
 Compiles on another machine what COMPILER would compile here, with the same result, and falls back
 to compiling here. The first word that is neither an option nor its value is the compiler. Called
@@ -22,7 +25,8 @@ ${indent}homcc.conf   keys in a section [homcc]; several files merge, the first 
 The command line beats the environment, the environment beats the files.
 
 Exit status: the compiler's, or of homcc itself: 2 bad command line, 64 bad call (two sandboxes,
-recursion), 66 no hosts, 69 no remote compilation and no local one allowed.`,
+recursion), 66 no hosts, 69 no remote compilation and no local one allowed. doctor: 1 when there
+is a problem.`,
   homccd: `Files, the first folder first: $HOMCC_DIR, ~/.homcc, ~/.config/homcc, /etc/homcc
 ${indent}homcc.conf   keys in a section [homccd]; several files merge, the first folder wins key by key
 The command line beats the environment, the environment beats the files.

@@ -4,6 +4,7 @@
  */
 import { HomccError } from "@homcc/observability/error";
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { ConfigurationFiles, configurationFolders } from "./files.ts";
 import { storeFolder } from "./folders.ts";
 import { readConfiguration } from "./homcc-conf.ts";
@@ -61,7 +62,7 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
   const sources = { program: "homcc", commandLine, environment, ini: configuration.ini } as const;
   const options = createOptionReader(clientOptions, sources);
   const { sandbox, conflict, problem } = chooseSandbox(options);
-  const settings = clientSettings(options, sandbox);
+  const settings = clientSettings(options, sandbox, cwd);
   const variable = environment["HOMCC_HOSTS"] ?? "";
   const parsed = await readHosts({ host: options.get("host"), variable, folders, files });
   const hosts = problem === undefined ? parsed.hosts : [];
@@ -84,8 +85,13 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
   };
 }
 
-function clientSettings(options: OptionReader<typeof clientOptions>, sandbox: Sandbox): ClientSettings {
+function clientSettings(
+  options: OptionReader<typeof clientOptions>,
+  sandbox: Sandbox,
+  cwd: string,
+): ClientSettings {
   const verbose = options.get("verbose");
+  const debugFolder = options.get("debug_directory");
   return {
     compression: options.get("compression"),
     sandbox,
@@ -96,6 +102,8 @@ function clientSettings(options: OptionReader<typeof clientOptions>, sandbox: Sa
     verbose,
     noLocalCompilation: options.get("no_local_compilation"),
     agentIdleTimeoutMs: options.get("agent_idle_time"),
+    agentLogLevel: options.get("agent_log_level"),
+    debugFolder: debugFolder === undefined ? undefined : resolve(cwd, debugFolder),
   };
 }
 

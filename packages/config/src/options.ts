@@ -223,6 +223,16 @@ export const clientOptions = {
     setBy: "user",
     paragraph: "Seconds without a job after which the agent ends itself. The next job starts a new one.",
   },
+  agent_log_level: {
+    type: values.logLevel,
+    default: "INFO",
+    flags: [],
+    variables: ["HOMCC_AGENT_LOG_LEVEL"],
+    key: "agent_log_level",
+    setBy: "user",
+    paragraph:
+      "Least important messages in the agent's log; of several builds the latest job's wish counts. INFO has one line for each job. `homcc status` says where the log is.",
+  },
   job_log: {
     type: values.path,
     flags: [],
@@ -230,6 +240,14 @@ export const clientOptions = {
     setBy: "user",
     paragraph:
       "Absolute path of a file to which one JSON object is appended for each job: source, outcome, host, bytes, times.",
+  },
+  debug_directory: {
+    type: values.path,
+    flags: [],
+    variables: ["HOMCC_DEBUG_DIR"],
+    setBy: "user",
+    paragraph:
+      "Folder in which each job leaves two text files: in `jobs` what it was (command, environment, inputs with digests, outcome), in `phases` what it took. `diff -r ONE/jobs OTHER/jobs` compares two builds.",
   },
 } as const satisfies Record<string, Option>;
 

@@ -24,6 +24,10 @@ export interface ClientSettings {
   readonly noLocalCompilation: boolean;
   /** How long an agent without jobs lives. */
   readonly agentIdleTimeoutMs: number;
+  /** Of the agent's own log. */
+  readonly agentLogLevel: LogLevel;
+  /** Absolute folder for the texts of jobs; `undefined` writes none. */
+  readonly debugFolder: string | undefined;
 }
 
 /** Settings of one homccd. */

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "@homcc/observability/clock";
 import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
 import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
+import { Gate } from "./gate.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
 import { NamesByDigest } from "./names-by-digest.ts";
 import { pathOf, structureEntries } from "./path-walk.ts";
@@ -55,14 +56,20 @@ export class InputDiscovery {
 
 /** The compiler's own lists behind a cache; `digests` may be shared with whoever reads the files for sending them. */
 export function createFinder(
-  options: { readonly digests?: FileDigests; readonly clock?: Clock } = {},
+  options: {
+    readonly digests?: FileDigests;
+    readonly clock?: Clock;
+    /** Compilations that ask their compiler pass it; without it as many at once as there are processors. */
+    readonly gate?: Gate;
+  } = {},
 ): DependencyCache {
-  const { clock = systemClock, digests = new FileDigests({ clock }) } = options;
+  const {
+    clock = systemClock,
+    digests = new FileDigests({ clock }),
+    gate = new Gate(availableParallelism()),
+  } = options;
   const names = new NamesByDigest(digests);
-  const compilers = new QueuedIncludeFinder(
-    new CompilerIncludeFinder(digests, names, clock),
-    availableParallelism(),
-  );
+  const compilers = new QueuedIncludeFinder(new CompilerIncludeFinder(digests, names, clock), gate);
   return new DependencyCache(compilers, { digests, names, clock });
 }
 

@@ -1,5 +1,5 @@
 import type { Compilation } from "@homcc/compiler/compilation";
-import { Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
 
 /**
@@ -10,9 +10,9 @@ export class QueuedIncludeFinder implements IncludeFinder {
   readonly #finder: IncludeFinder;
   readonly #gate: Gate;
 
-  constructor(finder: IncludeFinder, maxAtOnce: number) {
+  constructor(finder: IncludeFinder, gate: Gate) {
     this.#finder = finder;
-    this.#gate = new Gate(maxAtOnce);
+    this.#gate = gate;
   }
 
   find(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound> {

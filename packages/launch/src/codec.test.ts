@@ -15,6 +15,14 @@ import {
 } from "./codec.ts";
 import { type Frame, FrameReader, frameTypes } from "./frame.ts";
 import type { LaunchReply, LaunchRequest, SupervisedEnd } from "./messages.ts";
+import {
+  type Answer,
+  decodeAnswer,
+  decodeQuestion,
+  encodeAnswer,
+  encodeQuestion,
+  type Question,
+} from "./question.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const vectorFolder = join(root, "test/vectors/launch");
@@ -46,23 +54,29 @@ const replies: readonly LaunchReply[] = [
 ];
 
 const ended: SupervisedEnd = { kind: "signal", signal: 11 };
+const question: Question = { agentIdentity: request.agentIdentity, subject: "status" };
+const answer: Answer = { agentIdentity: request.agentIdentity, text: '{"local":{}}' };
 
 test("the golden vectors are what the messages are encoded to", () => {
   assert.deepEqual(Buffer.from(encodeRequest(request)), vector("request"));
   assert.deepEqual(Buffer.from(encodeEnded(ended)), vector("ended"));
+  assert.deepEqual(Buffer.from(encodeQuestion(question)), vector("question"));
+  assert.deepEqual(Buffer.from(encodeAnswer(answer)), vector("answer"));
   for (const reply of replies)
     assert.deepEqual(Buffer.from(encodeReply(reply)), vector(reply.kind), reply.kind);
-  assert.equal(readdirSync(vectorFolder).length, replies.length + 2);
+  assert.equal(readdirSync(vectorFolder).length, replies.length + 4);
 });
 
 test("the golden vectors are decoded whole, byte by byte and at random splits", () => {
-  const all = ["request", "ended", ...replies.map(({ kind }) => kind)];
+  const all = ["request", "ended", "question", "answer", ...replies.map(({ kind }) => kind)];
   const stream = Buffer.concat(all.map((name) => vector(name)));
   const check = (frames: readonly Frame[]): void => {
-    const [first, second, ...rest] = frames;
-    assert.ok(first !== undefined && second !== undefined);
+    const [first, second, third, fourth, ...rest] = frames;
+    assert.ok(first !== undefined && second !== undefined && third !== undefined && fourth !== undefined);
     assert.deepEqual(decodeRequest(first), request);
     assert.deepEqual(decodeEnded(second), ended);
+    assert.deepEqual(decodeQuestion(third), question);
+    assert.deepEqual(decodeAnswer(fourth), answer);
     assert.deepEqual(
       rest.map((frame) => plain(decodeReply(frame))),
       replies.map((reply) => plain(reply)),
@@ -121,7 +135,14 @@ test("arbitrary payloads are refused with an error of the protocol, or understoo
   const types = fc.constantFrom(...Object.values(frameTypes), 0, 0x99);
   fc.assert(
     fc.property(types, fc.uint8Array({ maxLength: 300 }), (type, payload) => {
-      for (const decode of [decodeRequest, decodeReply, decodeEnded, peekRequest])
+      for (const decode of [
+        decodeRequest,
+        decodeReply,
+        decodeEnded,
+        peekRequest,
+        decodeQuestion,
+        decodeAnswer,
+      ])
         refusesOrReturns(() => decode({ type, payload }));
     }),
   );
@@ -146,6 +167,16 @@ test("every cut of a request is refused, every addition ignored", () => {
   }
   const longer = { type: frameTypes.request, payload: Buffer.concat([whole, Buffer.from("later")]) };
   assert.deepEqual(decodeRequest(longer), request);
+});
+
+test("a question of another version or about something else is refused", () => {
+  const payload = Buffer.from(encodeQuestion(question)).subarray(5);
+  const frame = (text: string, other: string) => ({
+    type: frameTypes.question,
+    payload: Buffer.from(payload.toString("latin1").replace(text, other), "latin1"),
+  });
+  assert.throws(() => decodeQuestion(frame("status", "statue")), isProtocolError);
+  assert.throws(() => decodeQuestion(frame("\x01", "\x02")), isProtocolError);
 });
 
 test("a count of billions takes no memory", () => {

@@ -9,6 +9,7 @@ export interface Frame {
 export const frameTypes = {
   request: 0x01,
   ended: 0x02,
+  question: 0x03,
   accepted: 0x81,
   stdout: 0x82,
   stderr: 0x83,
@@ -17,6 +18,7 @@ export const frameTypes = {
   execute: 0x86,
   retired: 0x87,
   supervise: 0x88,
+  answer: 0x89,
 } as const;
 
 const headerBytes = 5;

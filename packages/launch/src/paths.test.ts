@@ -34,6 +34,28 @@ test("HOMCC_DIR, XDG_RUNTIME_DIR and /tmp decide, in this order", (t) => {
   assert.equal(other.folder, `/tmp/homcc-${uid + 1}`);
 });
 
+test("the log outlives a restart, in a folder of the user's own", (t) => {
+  const home = temporaryFolder(t);
+  const state = join(home, "state");
+  const inTmp = `/tmp/homcc-${uid}`;
+  const cases: [Record<string, string>, string][] = [
+    [{ HOME: home }, `${home}/.local/state/homcc`],
+    [{ HOME: home, XDG_STATE_HOME: state }, `${state}/homcc`],
+    [{ HOME: home, XDG_STATE_HOME: "relative" }, `${home}/.local/state/homcc`],
+    [{ HOME: home, XDG_STATE_HOME: state, HOMCC_DIR: "/h" }, "/h/run"],
+    [{ HOME: `${home}/none` }, inTmp],
+    [{ HOME: "relative" }, inTmp],
+  ];
+  for (const [environment, expected] of cases) {
+    const { logFolder, logPath } = launchPaths(environment, uid, "/work");
+    assert.deepEqual([logFolder, logPath], [expected, `${expected}/agent.log`]);
+  }
+  mkdirSync(state);
+  for (const kept of [{ HOME: home }, { HOME: home, XDG_STATE_HOME: state }]) {
+    assert.equal(launchPaths(kept, uid + 1, "/work").logFolder, `/tmp/homcc-${uid + 1}`);
+  }
+});
+
 test("a socket's name stays within a hundred bytes", (t) => {
   const runtime = temporaryFolder(t);
   const fits = `/${"x".repeat(84)}`;

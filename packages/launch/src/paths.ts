@@ -1,14 +1,16 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, existsSync, lstatSync, statSync } from "node:fs";
+import { makeFolders } from "./make-folders.ts";
 
 export interface LaunchPaths {
-  /** Private to the user; holds the lock, the log and, where its name fits, the socket. */
+  /** Private to the user; holds the lock and, where its name fits, the socket. */
   readonly folder: string;
   /** `folder`, or the folder of a socket whose name would have been too long. */
   readonly socketFolder: string;
   readonly socketPath: string;
   /** flock(2) on it is the right to start an agent. */
   readonly lockPath: string;
+  /** `folder`, or where the user's programs keep what outlives a restart. */
+  readonly logFolder: string;
   /** Output of the agent. */
   readonly logPath: string;
 }
@@ -19,6 +21,7 @@ const maxSocketPathBytes = 100;
 /**
  * Where launcher and agent of this user meet. The native launcher has the same rules (`set_paths`):
  * `$HOMCC_DIR/run`, else `$XDG_RUNTIME_DIR/homcc` if that folder is the user's own, else `/tmp/homcc-UID`.
+ * The log lies there too when HOMCC_DIR is set, else in `$XDG_STATE_HOME/homcc` or `~/.local/state/homcc`.
  */
 export function launchPaths(
   environment: Readonly<Record<string, string | undefined>>,
@@ -29,12 +32,14 @@ export function launchPaths(
   const homccFolder = homccFolderOf(environment, cwd);
   const folder = homccFolder === undefined ? runtimeFolder : `${homccFolder}/run`;
   const { socketFolder, socketPath } = placeSocket(folder, runtimeFolder, uid);
+  const logFolder = homccFolder === undefined ? (stateFolderOf(environment, uid) ?? folder) : folder;
   return {
     folder,
     socketFolder,
     socketPath,
     lockPath: `${folder}/agent.lock`,
-    logPath: `${folder}/agent.log`,
+    logFolder,
+    logPath: `${logFolder}/agent.log`,
   };
 }
 
@@ -53,6 +58,22 @@ function runtimeFolderOf(environment: Readonly<Record<string, string | undefined
   // Kept by `sudo -E` and `su`, it names another user's folder.
   if (folder !== undefined && folder.startsWith("/") && ownsFolder(folder, uid)) return `${folder}/homcc`;
   return `/tmp/homcc-${uid}`;
+}
+
+/**
+ * Only in a folder of the user's own: kept by `sudo -E`, the variables name another user's, where root would leave a
+ * folder that this user can never write to.
+ */
+function stateFolderOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  uid: number,
+): string | undefined {
+  const stateHome = environment["XDG_STATE_HOME"] ?? "";
+  if (stateHome.startsWith("/")) {
+    return ownsFolder(stateHome, uid) || !existsSync(stateHome) ? `${stateHome}/homcc` : undefined;
+  }
+  const home = environment["HOME"] ?? "";
+  return home.startsWith("/") && ownsFolder(home, uid) ? `${home}/.local/state/homcc` : undefined;
 }
 
 function ownsFolder(path: string, uid: number): boolean {
@@ -94,24 +115,12 @@ export function isPrivateFolder(path: string, uid: number): boolean {
 /** Makes the folder private, and makes it and what is missing above it. False when it cannot be had. */
 export function preparePrivateFolder(path: string, uid: number): boolean {
   try {
-    makeFolders(path);
+    makeFolders(path, 0o700);
     if (ownFolderMode(path, uid) === undefined) return false;
     if (!isPrivateFolder(path, uid)) chmodSync(path, 0o700);
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Not by `recursive`: where a folder takes no entries, as in /proc, Node 24 tries for ever. */
-function makeFolders(path: string): void {
-  if (existsSync(path)) return;
-  if (dirname(path) !== path) makeFolders(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Another launcher may have been first.
-    if (!existsSync(path)) throw error;
   }
 }
 

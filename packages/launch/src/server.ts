@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LaunchCall, SocketLaunchCall } from "./call.ts";
 import { decodeRequest, encodeReply, peekRequest, requestVersion } from "./codec.ts";
-import { type Frame, FrameReader } from "./frame.ts";
+import { type Frame, FrameReader, frameTypes } from "./frame.ts";
+import { decodeQuestion, encodeAnswer, type QuestionSubject } from "./question.ts";
 
 export type { LaunchCall } from "./call.ts";
 
@@ -17,6 +18,8 @@ export interface ServeLaunchesOptions {
   readonly identity: string;
   /** One call. If it settles without a final reply, the launcher runs the compiler itself. */
   onLaunch(call: LaunchCall): Promise<void>;
+  /** The answer to a question, as JSON. Without it, or when it rejects, the connection ends without one. */
+  onQuestion?(subject: QuestionSubject): Promise<string>;
   /** A launcher of another version came: every further call is sent away; finish what runs and end. */
   onRetired?(): void;
   /** Something went wrong with one connection; the launcher at its other end runs the compiler itself. */
@@ -115,6 +118,10 @@ class SocketLaunchServer implements LaunchServer {
   }
 
   #dispatch(socket: Socket, frame: Frame): void {
+    if (frame.type === frameTypes.question) {
+      void this.#answer(socket, decodeQuestion(frame).subject);
+      return;
+    }
     const { version, agentIdentity } = peekRequest(frame);
     if (this.#retired || version !== requestVersion || agentIdentity !== this.#options.identity) {
       this.#retire();
@@ -124,6 +131,18 @@ class SocketLaunchServer implements LaunchServer {
     const call = new SocketLaunchCall(socket, decodeRequest(frame));
     socket.write(encodeReply({ kind: "accepted" }));
     void this.#track(this.#run(call));
+  }
+
+  /** A question of another version is answered too: who asks must not be told that nothing runs. */
+  async #answer(socket: Socket, subject: QuestionSubject): Promise<void> {
+    try {
+      const text = await this.#options.onQuestion?.(subject);
+      if (text === undefined) socket.destroy();
+      else socket.end(encodeAnswer({ agentIdentity: this.#options.identity, text }));
+    } catch (error) {
+      this.#options.onError?.(error);
+      socket.destroy();
+    }
   }
 
   async #track(running: Promise<void>): Promise<void> {

@@ -13,11 +13,15 @@ export interface Logger {
 /** Turns one record into the line a program prints, without its line end. */
 export type LineFormat = (level: LogLevel, text: string) => string;
 
-/** Writes every record at or above `threshold` as one line through `write`. */
-export function createLogger(threshold: LogLevel, format: LineFormat, write: (line: string) => void): Logger {
-  const lowest = logLevels.indexOf(threshold);
+/** Writes every record at or above `threshold` as one line through `write`. A threshold that may change is a function. */
+export function createLogger(
+  threshold: LogLevel | (() => LogLevel),
+  format: LineFormat,
+  write: (line: string) => void,
+): Logger {
+  const lowest = typeof threshold === "function" ? threshold : (): LogLevel => threshold;
   const record = (level: LogLevel) => (text: string) => {
-    if (logLevels.indexOf(level) >= lowest) write(`${format(level, text)}\n`);
+    if (logLevels.indexOf(level) >= logLevels.indexOf(lowest())) write(`${format(level, text)}\n`);
   };
   return {
     debug: record("DEBUG"),

@@ -1,6 +1,6 @@
 /**
- * The outcomes table: every job ends in exactly one of these. `--verbose`, `--explain`, docs/outcomes.md and the
- * monitors are made from it. Numbers are stable: they are never reused for something else.
+ * The outcomes table: every job ends in exactly one of these. `--verbose`, `--explain`, `homcc stats`, docs/outcomes.md
+ * and docs/troubleshooting.md are made from it. Numbers are stable: they are never reused for something else.
  *
  * kind: `remote`: the result came from a server · `local`: homcc decided beforehand that it belongs at home ·
  * `fallback`: it was sent or meant to be sent, and something of ours (network, server, sandbox) stood in the way.
@@ -11,8 +11,12 @@ export interface Outcome {
   readonly kind: "remote" | "local" | "fallback";
   /** Short text for `--verbose`: "Compiled locally: LABEL". */
   readonly label: string;
-  /** What it means and what a user can do about it. */
+  /** What it means. */
   readonly paragraph: string;
+  /** What a user can do about it: the section of docs/troubleshooting.md. */
+  readonly cure: string;
+  /** No file was to be compiled: such calls are counted apart, or links would pass for compiles that stayed at home. */
+  readonly isNoCompile?: true;
 }
 
 export const outcomes = {
@@ -21,6 +25,7 @@ export const outcomes = {
     kind: "remote",
     label: "compiled remotely",
     paragraph: "A server compiled it and the outputs were written at home.",
+    cure: "Nothing. If it was slow, `homcc status` shows the round trip and who holds the slots, and `HOMCC_DEBUG_DIR` what each phase took.",
   },
   "compile-error": {
     number: 2,
@@ -28,12 +33,15 @@ export const outcomes = {
     label: "compile error, reported by the remote compiler",
     paragraph:
       "The remote compiler ran on complete, verified inputs with the client's toolchain and ended with an error. Its messages and exit status are final.",
+    cure: "Correct the source. Should the same command succeed without homcc, that is a bug of homcc: please report it with the texts that `HOMCC_DEBUG_DIR` leaves.",
   },
   "not-a-compiler": {
     number: 10,
     kind: "local",
     label: "not a gcc or clang",
     paragraph: "The program does not answer like gcc or clang, so it is run unchanged.",
+    cure: "Nothing if it is no compiler. A wrapper script around a compiler is recognised when it passes `-v` on to it; `homcc --explain` shows what homcc makes of the program.",
+    isNoCompile: true,
   },
   "no-compilation": {
     number: 11,
@@ -41,12 +49,16 @@ export const outcomes = {
     label: "nothing to compile",
     paragraph:
       "Preprocessing, a version query, a command without a source file: there is nothing a server could do.",
+    cure: "Nothing: there was nothing to compile.",
+    isNoCompile: true,
   },
   "linking-only": {
     number: 12,
     kind: "local",
     label: "linking only",
     paragraph: "Only object files and libraries are named: linking stays at home.",
+    cure: "Nothing: links stay at home, also with many servers.",
+    isNoCompile: true,
   },
   "local-option": {
     number: 13,
@@ -54,6 +66,7 @@ export const outcomes = {
     label: "an option that belongs at home",
     paragraph:
       "One option of the command depends on the machine, reads files that are not shipped or writes files that do not come back. The detail names it; docs/compiler-options.md says why.",
+    cure: "`homcc --explain` names the option and docs/compiler-options.md the reason. Where it is not needed for every file, set it for those that need it alone.",
   },
   "unknown-option": {
     number: 14,
@@ -61,12 +74,14 @@ export const outcomes = {
     label: "an option homcc does not know",
     paragraph:
       "An option that is not in the table is followed by a word that could be its value. Please report it: the table is meant to be complete.",
+    cure: "Write the option and its value as one word if the compiler allows it, as in `--option=value`, and report the option.",
   },
   "unsupported-language": {
     number: 15,
     kind: "local",
     label: "a language that is not distributed",
     paragraph: "Only C, C++, Objective-C and Objective-C++ sources and their preprocessed forms are sent.",
+    cure: "Nothing: such files are compiled at home, beside the others.",
   },
   "configure-check": {
     number: 16,
@@ -74,6 +89,8 @@ export const outcomes = {
     label: "a configure check",
     paragraph:
       "autoconf, CMake and Meson compile tiny files to learn about this machine; they run here and silently.",
+    cure: "Nothing. A file of your own that is called `conftest.*` or lies in a folder like `CMakeScratch` is taken for a check: rename it.",
+    isNoCompile: true,
   },
   "local-environment": {
     number: 17,
@@ -81,6 +98,7 @@ export const outcomes = {
     label: "an environment variable that belongs at home",
     paragraph:
       "A variable like COMPILER_PATH changes which programs the compiler runs. docs/configuration.md lists them.",
+    cure: "Unset the variable that the detail names, or set it for the commands that need it alone.",
   },
   "local-construct": {
     number: 18,
@@ -88,36 +106,43 @@ export const outcomes = {
     label: "a construct in the source that reads other files",
     paragraph:
       "The source or a header uses .incbin, an assembler .include, a precompiled header or a module.",
+    cure: "Nothing if few files are concerned. Precompiled headers and modules keep whole builds at home: switch them off (CMake: `-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON`).",
   },
   "special-output": {
     number: 19,
     kind: "local",
     label: "an output that is no regular file",
     paragraph: "The output is a device, a pipe, a folder or a symbolic link, or cannot be written.",
+    cure: "Compile to a regular file in a folder you may write to.",
   },
   "not-utf8": {
     number: 20,
     kind: "local",
     label: "a name that is not UTF-8",
     paragraph: "An argument, the working folder or an input's name has bytes that are not UTF-8.",
+    cure: "Rename the file or folder, or convert its name (`convmv -t utf8`).",
   },
   "recursive-call": {
     number: 21,
     kind: "local",
     label: "called from a compiler that homcc already runs",
     paragraph: "homcc was called by the program that it started; the inner call runs the real compiler.",
+    cure: "Name homcc once: as a prefix or launcher, by a link in PATH, or by `CCACHE_PREFIX`; twice does no harm.",
+    isNoCompile: true,
   },
   "other-root": {
     number: 22,
     kind: "local",
     label: "another file system root than the agent's",
     paragraph: "The call comes from a chroot or container; the agent cannot see its files.",
+    cure: "Start an agent of the container's own: give it its own `HOMCC_DIR`, not the host's.",
   },
   "no-hosts": {
     number: 23,
     kind: "local",
     label: "no hosts are configured",
     paragraph: "Set HOMCC_HOSTS or write ~/.homcc/hosts.",
+    cure: "Write one line for each server to `~/.homcc/hosts`, as in `buildserver/12`, or set `HOMCC_HOSTS`. `homcc doctor` names the files that were read.",
   },
   "unreadable-input": {
     number: 24,
@@ -125,18 +150,21 @@ export const outcomes = {
     label: "an input cannot be read",
     paragraph:
       "The source or an include folder is missing or not readable; the local compiler says so in its own words.",
+    cure: "The local compiler's own message says what is missing. An include folder without permission to search it counts as well.",
   },
   "inputs-unknown": {
     number: 25,
     kind: "local",
     label: "the inputs could not be determined",
     paragraph: "The compiler could not list what it reads, so a local run decides.",
+    cure: "Run the command with `-M` added: what the compiler then says is the reason.",
   },
   "no-agent": {
     number: 26,
     kind: "local",
     label: "no agent",
     paragraph: "The agent could not be started or HOMCC_NO_AGENT is set with the native launcher alone.",
+    cure: "`homcc doctor` says why: usually the folder of the agent's socket cannot be made private, or `HOMCC_NO_AGENT` is set.",
   },
   "toolchain-differs": {
     number: 40,
@@ -144,84 +172,98 @@ export const outcomes = {
     label: "the server has another toolchain",
     paragraph:
       "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
+    cure: "Install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
   },
   "no-server": {
     number: 41,
     kind: "fallback",
     label: "no server could be reached",
     paragraph: "Every host refused the connection, timed out, or is known to be down.",
+    cure: "`homcc doctor` names the step that fails for each server: name, connection, or version. Is the VPN up, does homccd run, is the port right? A server that comes back is used again within ten seconds.",
   },
   refused: {
     number: 42,
     kind: "fallback",
     label: "refused by the server",
     paragraph: "The server does not run this command; the detail is its reason.",
+    cure: "The detail is the server's reason, and homccd's log has it too. A newer homcc on both sides may know the option.",
   },
   "connection-lost": {
     number: 43,
     kind: "fallback",
     label: "the connection was lost",
     paragraph: "The server or the network went away while the job was running.",
+    cure: "Now and then: nothing. Often: look at the network (`ping`, the VPN's log) and at homccd's log, whether it was restarted or ran out of memory.",
   },
   "timed-out": {
     number: 44,
     kind: "fallback",
     label: "timed out",
     paragraph: "The job took longer than compilation_request_timeout.",
+    cure: "Raise `compilation_request_timeout` if the file really compiles for minutes; else `homcc status` shows whether the server has more jobs than slots. LIMIT in the hosts file should not exceed the server's slots.",
   },
   "remote-crash": {
     number: 45,
     kind: "fallback",
     label: "the remote compiler was killed or crashed",
     paragraph: "The remote compiler died of a signal or of an internal error.",
+    cure: "Where the local compile crashes too, it is the compiler's bug. Else the server is short of memory: give homccd fewer slots (`limit`).",
   },
   "remote-limit": {
     number: 46,
     kind: "fallback",
     label: "a resource limit of the server",
     paragraph: "The job needed more memory, disk or processes than the server grants.",
+    cure: "Give the server more memory or disk, or homccd fewer slots (`limit`).",
   },
   "missing-file": {
     number: 47,
     kind: "fallback",
     label: "a file was missing on the server",
     paragraph: "The remote compiler asked for a file that was not among the inputs: an error of ours.",
+    cure: "Please report it with the texts that `HOMCC_DEBUG_DIR` leaves: homcc did not find a file that the compiler reads.",
   },
   "mapped-failure": {
     number: 48,
     kind: "fallback",
     label: "failed in a mapped folder",
     paragraph: "The server has no namespaces; a failing compile there is repeated at home.",
+    cure: "Nothing if the local compile fails too. Let the server use namespaces: `homcc doctor` says what is in the way there.",
   },
   "mapped-unsupported": {
     number: 49,
     kind: "fallback",
     label: "needs a server with namespaces",
     paragraph: "The server can only map paths, and this command's result would show it.",
+    cure: "Let the server use namespaces (`homcc doctor` says what is in the way there), or leave out the option that the detail names.",
   },
   "input-changed": {
     number: 50,
     kind: "fallback",
     label: "an input changed during the job",
     paragraph: "A source or header was written while it was being sent.",
+    cure: "Do not edit or generate files while they are being compiled. A generated header that changes in every build needs a dependency in the build's rules.",
   },
   "output-failed": {
     number: 51,
     kind: "fallback",
     label: "an output could not be written",
     paragraph: "The result arrived but the folder, the disk or the permissions at home did not take it.",
+    cure: "Make room on the disk, or correct the permissions of the folder that the detail names.",
   },
   "server-full": {
     number: 52,
     kind: "fallback",
     label: "the server's disk is full",
     paragraph: "The server could not store the inputs or the outputs, even after evicting.",
+    cure: "On the server: make room on the disk of its store, choose another with `store`, or lower `max_dependency_cache_size` below what is free.",
   },
   "locale-missing": {
     number: 53,
     kind: "fallback",
     label: "the server lacks the locale of the messages",
     paragraph: "The compiler printed messages, and the server does not have the client's locale.",
+    cure: "Generate the locale on the server (`locale-gen`), or build with `LC_MESSAGES=C`.",
   },
   "verdict-mismatch": {
     number: 54,
@@ -229,12 +271,14 @@ export const outcomes = {
     label: "remote and local disagree",
     paragraph:
       "The remote compile failed and the local one succeeded, or the other way round: please report it.",
+    cure: "Please report it with the texts that `HOMCC_DEBUG_DIR` leaves. `no_local_compilation` must not hide it.",
   },
   "internal-error": {
     number: 55,
     kind: "fallback",
     label: "an error in homcc",
     paragraph: "A bug. The build goes on locally; the agent's log has the details.",
+    cure: "Please report it with the lines of the agent's log; `homcc status` says where that is.",
   },
 } as const satisfies Record<string, Outcome>;
 

@@ -6,6 +6,8 @@ export interface Installation {
   readonly agentPath: string;
   /** The agent's work for a single call. */
   readonly withoutAgentPath: string;
+  /** `homcc doctor`. */
+  readonly doctorPath: string;
   /** bin/homcc, which a search for a compiler must never find. */
   readonly launcherPath: string;
 }
@@ -16,6 +18,7 @@ export function installationAround(distFolder: string): Installation {
     nodePath: join(distFolder, "node"),
     agentPath: join(distFolder, "agent.mjs"),
     withoutAgentPath: join(distFolder, "without-agent.mjs"),
+    doctorPath: join(distFolder, "doctor.mjs"),
     launcherPath: join(distFolder, "..", "bin", "homcc"),
   };
 }

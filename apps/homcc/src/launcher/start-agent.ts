@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, renameSync, statSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { maxAgentLogBytes } from "@homcc/launch/agent-log";
 import { isPrivateFolder, type LaunchPaths, preparePrivateFolder } from "@homcc/launch/paths";
 import type { Environment } from "./find-compiler.ts";
 import type { Installation } from "./installation.ts";
@@ -19,7 +20,6 @@ export interface AgentPlace {
   readonly uid: number;
 }
 
-const maxLogBytes = 1024 * 1024;
 const lockTimeoutMs = 10_000;
 
 /** A connection to the user's agent, which is started if there is none; `undefined` when it cannot be had. */
@@ -81,7 +81,7 @@ async function lockStart(lockPath: string): Promise<ChildProcess | undefined> {
  * We listen and the agent inherits the socket, so that it is there before the agent is: whoever connects meanwhile
  * waits in its backlog. All in one turn of the event loop: this process must not accept anybody itself.
  */
-function startAgent({ paths, installation, identity, environment }: AgentPlace): boolean {
+function startAgent({ paths, installation, identity, environment, uid }: AgentPlace): boolean {
   // At the end of listening Node removes the name that it bound; by then that name has become the real one.
   const temporaryPath = `${paths.socketFolder}/${process.pid}`;
   const umask = process.umask(0o077);
@@ -92,7 +92,7 @@ function startAgent({ paths, installation, identity, environment }: AgentPlace):
     listener.listen({ path: temporaryPath, backlog: 4096 });
     const listenFd = descriptorOf(listener);
     if (listenFd === undefined) return false;
-    const log = openLog(paths.logPath);
+    const log = openLog(preparePrivateFolder(paths.logFolder, uid) ? paths.logFolder : paths.folder);
     const child = spawn(
       "/bin/sh",
       ["-c", raiseLimits, "sh", ...agentCommand(paths, installation, identity)],
@@ -125,13 +125,23 @@ function agentCommand(paths: LaunchPaths, { nodePath, agentPath }: Installation,
   return [nodePath, agentPath, "--listen-fd", "3", "--socket", paths.socketPath, "--identity", identity];
 }
 
+const agentVariables = [
+  "HOME",
+  "USER",
+  "HOMCC_DIR",
+  "XDG_CACHE_HOME",
+  "XDG_CONFIG_HOME",
+  "XDG_RUNTIME_DIR",
+  "XDG_STATE_HOME",
+] as const;
+
 /** What decides about folders and nothing else: everything about a job comes with the job. */
 function agentEnvironment(environment: Environment): Record<string, string> {
   const result: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C",
   };
-  for (const name of ["HOME", "USER", "HOMCC_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"]) {
+  for (const name of agentVariables) {
     const value = environment[name];
     if (value === undefined || value === "") continue;
     result[name] = name === "HOMCC_DIR" && !value.startsWith("/") ? `${process.cwd()}/${value}` : value;
@@ -139,8 +149,11 @@ function agentEnvironment(environment: Environment): Record<string, string> {
   return result;
 }
 
-function openLog(path: string): number {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxLogBytes) renameSync(path, `${path}.1`);
+/** The agent goes on with that: it keeps the log short while it lives. */
+function openLog(folder: string): number {
+  const path = `${folder}/agent.log`;
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxAgentLogBytes)
+    renameSync(path, `${path}.1`);
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
   try {
     return openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);

@@ -1,0 +1,64 @@
+import type { ServerStatus } from "../server-status.ts";
+import type { SlotHolder } from "../slot-holders.ts";
+import { columns } from "./columns.ts";
+import { durationText } from "./quantities.ts";
+import type { StatusReport } from "./status.ts";
+
+const missing = "-";
+
+/** The status for people; `nowMs` is milliseconds since the epoch. */
+export function renderStatus(report: StatusReport, nowMs: number): string {
+  const lines = [...agentLines(report, nowMs), "", ...serverLines(report.servers, nowMs)];
+  if (report.agent !== null) {
+    const { local, queues } = report;
+    lines.push("", `Local slots: ${local.slots.held} of ${local.slots.limit} held`, ...jobLines(local.jobs));
+    lines.push(
+      `Waiting: ${queues.servers} for servers, ${queues.local} for local slots, ${queues.discovery} for discovery`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function agentLines(report: StatusReport, nowMs: number): string[] {
+  if (report.agent === null) return [report.why];
+  const { pid, version, since, socket, log } = report.agent;
+  return columns([
+    ["Agent", `${version}, process ${pid}`],
+    ["Since", `${since} (${durationText(nowMs - Date.parse(since))})`],
+    ["Socket", socket],
+    ["Log", log === "" ? missing : log],
+  ]);
+}
+
+function serverLines(servers: readonly ServerStatus[], nowMs: number): string[] {
+  if (servers.length === 0) return ["No servers: write ~/.homcc/hosts or set HOMCC_HOSTS."];
+  const heading = ["SERVER", "STATE", "SLOTS HELD", "SERVER'S SLOTS", "ROUND TRIP", "EXECUTOR", "VERSION"];
+  const rows = servers.map(({ host, state, slots, serverSlots, roundTripMs, executors, version }) => [
+    host,
+    state,
+    `${slots.held} of ${slots.limit}`,
+    serverSlots === undefined ? missing : String(serverSlots),
+    roundTripMs === undefined ? missing : `${roundTripMs} ms`,
+    executors?.[0] ?? missing,
+    version ?? missing,
+  ]);
+  const [titles = "", ...lines] = columns([heading, ...rows]);
+  return [
+    titles,
+    ...servers.flatMap((server, index) => [
+      lines[index] ?? "",
+      ...reasonLines(server, nowMs),
+      ...jobLines(server.jobs),
+    ]),
+  ];
+}
+
+function reasonLines({ reason, nextTryAt }: ServerStatus, nowMs: number): string[] {
+  if (reason === undefined) return [];
+  const inMs = nextTryAt === undefined ? 0 : Math.max(0, Date.parse(nextTryAt) - nowMs);
+  return [`    ${reason}`, `    next try in ${durationText(inMs)}`];
+}
+
+function jobLines(jobs: readonly SlotHolder[]): string[] {
+  return columns(jobs.map(({ job, seconds }) => [`    ${durationText(seconds * 1000)}`, job]));
+}

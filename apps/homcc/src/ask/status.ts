@@ -1,0 +1,59 @@
+import { loadSettings } from "@homcc/config/load";
+import { hostIdOf } from "@homcc/scheduler/host";
+import type { AgentStatus } from "../agent-status.ts";
+import type { ServerStatus } from "../server-status.ts";
+import type { Shown } from "../show.ts";
+import { absenceText, askOwnAgent } from "./asked-agent.ts";
+import { renderStatus } from "./status-print.ts";
+
+/** `homcc status --json`; without an agent that answers, `agent`, `local` and `queues` are null. */
+export type StatusReport =
+  | AgentStatus
+  | {
+      readonly agent: null;
+      /** Why there is none, for people. */
+      readonly why: string;
+      readonly servers: readonly ServerStatus[];
+      readonly local: null;
+      readonly queues: null;
+    };
+
+/** `homcc status`: what the agent says, and the configured servers that it has not used yet. Starts no agent. */
+export async function showStatus(
+  json: boolean,
+  environment: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, string>>,
+): Promise<Shown> {
+  const { agent, paths } = await askOwnAgent("status", environment);
+  const configured = await configuredServers(environment, options);
+  const report: StatusReport =
+    agent.kind === "answered"
+      ? withConfigured(parseStatus(agent.text), configured)
+      : { agent: null, why: absenceText(agent.kind, paths), servers: configured, local: null, queues: null };
+  const stdout = json ? `${JSON.stringify(report, undefined, 2)}\n` : renderStatus(report, Date.now());
+  return { status: 0, stdout, stderr: "" };
+}
+
+/** Written by an agent of the same build: its identity was compared. */
+function parseStatus(text: string): AgentStatus {
+  const status: AgentStatus = JSON.parse(text);
+  return status;
+}
+
+async function configuredServers(
+  environment: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, string>>,
+): Promise<ServerStatus[]> {
+  const { hosts } = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  return hosts.map((host) => ({
+    host: hostIdOf(host),
+    state: "unused",
+    slots: { held: 0, limit: host.limit },
+    jobs: [],
+  }));
+}
+
+function withConfigured(status: AgentStatus, configured: readonly ServerStatus[]): AgentStatus {
+  const known = new Set(status.servers.map(({ host }) => host));
+  return { ...status, servers: [...status.servers, ...configured.filter(({ host }) => !known.has(host))] };
+}

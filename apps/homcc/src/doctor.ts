@@ -1,0 +1,44 @@
+/** `homcc doctor`: goes the way of a job step by step, and says where it ends and what to do. Entry of dist/doctor.mjs. */
+import { loadSettings } from "@homcc/config/load";
+import { silentLogger } from "@homcc/observability/log";
+import { createServices } from "./agent-services.ts";
+import { examineAgentPlace } from "./doctor/agent-place.ts";
+import { examineCompilers } from "./doctor/compilers.ts";
+import { examineConfiguration } from "./doctor/configuration.ts";
+import { Examination } from "./doctor/examination.ts";
+import { chooseHosts } from "./doctor/hosts.ts";
+import { examineServer } from "./doctor/server.ts";
+import type { Installation } from "./launcher/installation.ts";
+import { uncounted } from "./uncounted.ts";
+
+export interface DoctorCall {
+  /** As on a line of the hosts file; none: all that are configured. */
+  readonly hosts: readonly string[];
+  /** homcc's own, of the command line. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly installation: Installation;
+}
+
+/** The exit status: 0 when all is well, 1 when there is a problem. */
+export async function examine(call: DoctorCall): Promise<number> {
+  const { environment, options, installation } = call;
+  const examination = new Examination((text) => process.stdout.write(text));
+  const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  await examineConfiguration(loaded, environment, examination);
+  await examineAgentPlace(environment, examination);
+  const services = await createServices(environment, silentLogger, {
+    idle: { idleTimeoutMs: 0 },
+    logThreshold: { level: "CRITICAL" },
+    statistics: uncounted,
+  });
+  try {
+    const compilers = await examineCompilers({ environment, installation, services }, examination);
+    for (const host of chooseHosts(call.hosts, loaded, examination)) {
+      await examineServer(host, { loaded, environment, services, compilers }, examination);
+    }
+  } finally {
+    services.servers.close();
+  }
+  return examination.finish();
+}

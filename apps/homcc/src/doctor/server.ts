@@ -1,0 +1,63 @@
+import type { Host } from "@homcc/config/hosts";
+import { outcomes } from "@homcc/observability/outcomes";
+import { hostIdOf } from "@homcc/scheduler/host";
+import type { ExaminedCompiler } from "./compilers.ts";
+import { examineConnection } from "./connection.ts";
+import type { Examination } from "./examination.ts";
+import { examineName } from "./resolution.ts";
+import { compileOn, type TestCompile, type TestCompileCall } from "./test-compile.ts";
+import { examineWelcome } from "./welcome.ts";
+
+export interface ServerCall extends TestCompileCall {
+  readonly compilers: readonly ExaminedCompiler[];
+}
+
+const afterConnection = "version, executor, slots, clock, disk, toolchains, test compiles";
+
+/** Goes from the name of a server to an object that it made. */
+export async function examineServer(host: Host, call: ServerCall, examination: Examination): Promise<void> {
+  examination.section(`Server ${hostIdOf(host)} (${host.source})`);
+  const addresses = await examineName(host, examination);
+  if (addresses.length === 0) {
+    examination.stop("the name", `connection, ${afterConnection}`);
+    return;
+  }
+  const timeoutMs = call.loaded.settings.establishConnectionTimeoutMs;
+  const greeted = await examineConnection(host, addresses, timeoutMs, examination);
+  if (greeted === undefined) {
+    examination.stop("the connection", afterConnection);
+    return;
+  }
+  examineWelcome(host, greeted, examination);
+  const compiles: { readonly word: string; readonly compile: TestCompile }[] = [];
+  for (const compiler of call.compilers)
+    compiles.push({ word: compiler.word, compile: await compileOn(host, compiler, call) });
+  const someWork = compiles.some(({ compile }) => compile.isSame === true);
+  for (const { word, compile } of compiles) tellCompile(word, compile, someWork, examination);
+}
+
+function tellCompile(
+  word: string,
+  { conclusion, tookMs, isSame }: TestCompile,
+  someWork: boolean,
+  examination: Examination,
+): void {
+  const { outcome, detail } = conclusion;
+  if (isSame === true) {
+    examination.ok(`test compile with ${word}: the local compiler's object, ${Math.round(tookMs)} ms`);
+    return;
+  }
+  if (isSame === false) {
+    examination.problem(
+      `test compile with ${word}: the object is another than the local compiler's`,
+      "set HOMCC_HOSTS to another server, and please report this with what `homcc doctor` prints",
+    );
+    return;
+  }
+  const { number, label, cure } = outcomes[outcome];
+  const text = `test compile with ${word}: ${label} (outcome ${number})${detail === "" ? "" : `: ${detail}`}`;
+  const isMissingThere = outcome === "toolchain-differs" && detail.includes("there none");
+  if (!isMissingThere) examination.problem(text, cure);
+  else if (someWork) examination.note(`${text}. That compiler is not installed there; others are`);
+  else examination.problem(text, `the server has no such compiler: install it there. ${cure}`);
+}

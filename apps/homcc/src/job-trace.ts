@@ -1,0 +1,11 @@
+import type { Action } from "@homcc/cas/action";
+import { Phases } from "./phases.ts";
+
+/** What is known of one call besides its conclusion: for its record, its line in the log, and HOMCC_DEBUG_DIR. */
+export class JobTrace {
+  /** Source files as written in the command; empty when nothing was to be compiled. */
+  readonly sources: string[] = [];
+  /** What was meant to be sent, by source. */
+  readonly actions = new Map<string, Action>();
+  readonly phases = new Phases();
+}
