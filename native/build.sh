@@ -70,6 +70,11 @@ is_masquerade() {
   return 1
 }
 
+# A number that is not open means nothing, but Node may have one of its own under it.
+case ${UNCACHED_ERR_FD:-} in
+'' | *[!0-9]*) ;;
+*) [ -e "/proc/self/fd/$UNCACHED_ERR_FD" ] || unset UNCACHED_ERR_FD ;;
+esac
 if is_masquerade; then
   export _HOMCC_THROUGH_LINK=1
   set -- "$name" "$@"

@@ -31,38 +31,49 @@
 #include <unistd.h>
 
 enum { REQUEST = 0x01, ENDED = 0x02, ACCEPTED = 0x81, STDOUT, STDERR, EXIT, SIGNAL, EXECUTE, RETIRED, SUPERVISE };
+enum { NOTICE = 0x8a };
 enum { REQUEST_VERSION = 1, MAX_PAYLOAD_BYTES = 8 << 20, MAX_SOCKET_PATH_BYTES = 100, MAX_LOG_BYTES = 4 << 20 };
 /* An agent that is alive accepts at once; one that starts on a loaded machine takes a second. */
 enum { AGENT_TIMEOUT_S = 10, ATTEMPTS = 3 };
+/* How long a reader of our own words may be busy; then it does without them. */
+enum { NOTICE_TIMEOUT_MS = 1000 };
 /* sysexits.h, and what shells use. */
 enum { EX_RECURSION = 64, EX_NO_PROGRAM = 69, EX_CANNOT_EXECUTE = 126, EX_NOT_FOUND = 127 };
 
 static const char safeguard_name[] = "_HOMCC_SAFEGUARD";
 /* Tells the command line that its first argument is the name of a masquerade link. */
 static const char through_link_name[] = "_HOMCC_THROUGH_LINK";
+/* ccache tells in it what it had as stderr: the compiler's own goes into the cache. */
+static const char notice_fd_name[] = "UNCACHED_ERR_FD";
 extern char **environ;
 
 static char *self_path;      /* without symlinks; NULL when unknown, then there is no agent either */
 static struct stat self_stat;
 static char *node_path, *agent_path, *command_line_path;
 static char *folder, *socket_folder, *socket_path, *log_folder;
+static int notice_fd = 2;
 
 /* ---- small things -------------------------------------------------------------------------------------------- */
 
 static void *checked(void *memory) {
   if (memory != NULL) return memory;
   static const char text[] = "homcc: out of memory\n";
-  if (write(2, text, sizeof text - 1) < 0) { /* nowhere to say it */ }
+  if (write(notice_fd, text, sizeof text - 1) < 0) { /* nowhere to say it */ }
   _exit(EX_CANNOT_EXECUTE);
 }
 
-__attribute__((format(printf, 1, 2))) static char *format(const char *pattern, ...) {
+static char *format_list(const char *pattern, va_list arguments) {
   char *text;
+  int length = vasprintf(&text, pattern, arguments);
+  return checked(length < 0 ? NULL : text);
+}
+
+__attribute__((format(printf, 1, 2))) static char *format(const char *pattern, ...) {
   va_list arguments;
   va_start(arguments, pattern);
-  int length = vasprintf(&text, pattern, arguments);
+  char *text = format_list(pattern, arguments);
   va_end(arguments);
-  return checked(length < 0 ? NULL : text);
+  return text;
 }
 
 static const char *variable(const char *name) {
@@ -83,6 +94,42 @@ static int moved_up(int fd) {
   close(fd);
   errno = error;
   return high;
+}
+
+/* ---- our own words ------------------------------------------------------------------------------------------- */
+
+/* Before anything is opened: a number that is closed now could be a descriptor of ours later. */
+static void choose_notice_fd(void) {
+  const char *value = variable(notice_fd_name);
+  if (value == NULL || strlen(value) > 9 || value[strspn(value, "0123456789")] != '\0') return;
+  int fd = atoi(value), mode = fcntl(fd, F_GETFL);
+  if (fd > 2 && mode >= 0 && (mode & O_ACCMODE) != O_RDONLY) notice_fd = fd;
+}
+
+/*
+ * Not like what the compiler says: a compile that says nothing itself must not end by a signal, or never, because nobody
+ * reads what we say. What does not fit is dropped, and all that would follow. After POLLOUT a pipe has room for PIPE_BUF
+ * bytes.
+ */
+static void notify(const char *bytes, size_t count) {
+  void (*build_handler)(int) = signal(SIGPIPE, SIG_IGN);
+  while (count > 0 && notice_fd >= 0) {
+    struct pollfd room = {.fd = notice_fd, .events = POLLOUT};
+    bool has_room = poll(&room, 1, NOTICE_TIMEOUT_MS) > 0 && (room.revents & POLLOUT) != 0;
+    ssize_t written = has_room ? write(notice_fd, bytes, count < PIPE_BUF ? count : PIPE_BUF) : -1;
+    if (written <= 0) notice_fd = -1; /* waiting once is enough */
+    else bytes += written, count -= (size_t)written;
+  }
+  signal(SIGPIPE, build_handler);
+}
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char *text = format_list(pattern, arguments);
+  va_end(arguments);
+  notify(text, strlen(text));
+  free(text);
 }
 
 /* ---- where things are ---------------------------------------------------------------------------------------- */
@@ -226,7 +273,7 @@ static char *next_program(const char *name, const char **path) {
 }
 
 static _Noreturn void refuse_recursion(const char *name) {
-  fprintf(stderr, "[HOMCC-ERROR] Specified compiler '%s' has been invoked recursively!\n", name);
+  complain("[HOMCC-ERROR] Specified compiler '%s' has been invoked recursively!\n", name);
   exit(EX_RECURSION);
 }
 
@@ -268,7 +315,7 @@ static struct compiler find_compiler(const char *word, bool through_link) {
   if (chosen == NULL && first != NULL) refuse_recursion(word);
   if (chosen == NULL && through_link) refuse_recursion(word);
   if (chosen == NULL) {
-    fprintf(stderr, "homcc: %s: command not found\n", word);
+    complain("homcc: %s: command not found\n", word);
     exit(EX_NOT_FOUND);
   }
   char *compiler = absolute(chosen);
@@ -294,7 +341,7 @@ static _Noreturn void become(const char *program, char **argv) {
     execv("/bin/sh", script);
   }
   int error = errno;
-  fprintf(stderr, "homcc: %s: %s\n", program, strerror(error));
+  complain("homcc: %s: %s\n", program, strerror(error));
   exit(error == ENOENT || error == ENOTDIR ? EX_NOT_FOUND : EX_CANNOT_EXECUTE);
 }
 
@@ -322,6 +369,7 @@ static void become_command_line(char **arguments, const char *link) {
   if (link != NULL) argv[next++] = (char *)link;
   memcpy(argv + next, arguments, count * sizeof *argv);
   if (link != NULL) setenv(through_link_name, "1", 1);
+  if (notice_fd <= 2) unsetenv(notice_fd_name); /* it means nothing, but Node may have that number open */
   execv(node_path, argv);
   unsetenv(through_link_name);
   free(argv);
@@ -373,6 +421,7 @@ static void put_terminals(struct buffer *buffer) {
     present |= 1u << fd;
     ioctl(fd, TIOCGWINSZ, &sizes[fd]);
   }
+  if (isatty(notice_fd)) present |= 1u << 3;
   put_number(buffer, present, 1);
   for (int fd = 0; fd < 3; fd++) {
     put_number(buffer, sizes[fd].ws_col, 2);
@@ -416,6 +465,8 @@ static bool build_request(struct buffer *buffer, const char *identity, struct co
   put_strings(buffer, argv);
   put_strings(buffer, environ);
   put_number(buffer, 0, 4); /* options: a command line that has any is run by the twin */
+  pid_t session = getsid(0);
+  put_number(buffer, session < 0 ? 0 : (uint32_t)session, 4);
   size_t payload = buffer->length - 5;
   for (int i = 0; i < 4; i++) buffer->bytes[i] = (char)(payload >> 8 * i);
   return payload <= MAX_PAYLOAD_BYTES;
@@ -721,11 +772,12 @@ static enum ending converse(int fd, const struct buffer *request, struct compile
     uint32_t value = length < 4 ? UINT32_MAX : number_at(number);
     if (type == EXIT && value <= 255) exit((int)value);
     if (type == SIGNAL && value >= 1 && value <= 64) die_by((int)value);
+    if (type == NOTICE) notify(payload, length);
     if (type == EXECUTE) execute(fd, take_command(payload, length, compiler, argv));
     bool goes_on = type == SUPERVISE && supervise(fd, take_command(payload, length, compiler, argv));
     free(payload);
     if (type == RETIRED) return SENT_AWAY;
-    if (type != ACCEPTED && !goes_on) return AFTER_ACCEPTED;
+    if (type != ACCEPTED && type != NOTICE && !goes_on) return AFTER_ACCEPTED;
   }
 }
 
@@ -756,14 +808,15 @@ static bool is_own_word(const char *word) {
 int main(int argc, char **argv) {
   static char *no_arguments[] = {NULL};
   const char *name = argc > 0 ? base_name(argv[0]) : "homcc";
+  choose_notice_fd();
   locate_self();
   bool through_link = is_masquerade(name);
   bool without_agent = variable("HOMCC_NO_AGENT") != NULL;
   char **arguments = argc > 0 ? argv + 1 : no_arguments;
   if (!through_link && (arguments[0] == NULL || arguments[0][0] == '-' || is_own_word(arguments[0]))) {
     become_command_line(arguments, NULL);
-    fprintf(stderr, "[HOMCC-ERROR] %s %s cannot be started\n", node_path == NULL ? "node" : node_path,
-            command_line_path == NULL ? "homcc.mjs" : command_line_path);
+    complain("[HOMCC-ERROR] %s %s cannot be started\n", node_path == NULL ? "node" : node_path,
+             command_line_path == NULL ? "homcc.mjs" : command_line_path);
     return EX_NO_PROGRAM;
   }
   if (without_agent) become_command_line(arguments, through_link ? name : NULL);

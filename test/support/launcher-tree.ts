@@ -232,12 +232,13 @@ function commandLineText(): string {
   return `
     import { launch } from ${source("apps/homcc/src/launcher.ts")};
     import { installationAround } from ${source("apps/homcc/src/launcher/installation.ts")};
+    import { notify } from ${source("apps/homcc/src/launcher/notices.ts")};
     import { clientLine } from ${source("packages/observability/src/log.ts")};
     import { exitStatusOf } from ${source("packages/observability/src/error.ts")};
     try {
       process.exit(await launch(process.argv.slice(2), { installation: installationAround(import.meta.dirname) }));
     } catch (error) {
-      process.stderr.write(clientLine("ERROR", error.message) + "\\n");
+      await notify(process.env, Buffer.from(clientLine("ERROR", error.message) + "\\n"));
       process.exit(exitStatusOf[error.code] ?? 1);
     }
   `;

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
-import { ProblemMemory } from "@homcc/config/problem";
 import { createFinder, InputDiscovery } from "@homcc/inputs/discovery";
 import { Gate } from "@homcc/inputs/gate";
 import { ownRootIdentity } from "@homcc/launch/agent-identity";
@@ -14,6 +13,7 @@ import { agentFolder } from "./agent-folder.ts";
 import { Servers } from "./servers.ts";
 import type { Services } from "./services.ts";
 import { SlotHolders } from "./slot-holders.ts";
+import { WarningRate } from "./warning-rate.ts";
 
 /** What calls need, for an agent that serves many or for one call without an agent. */
 export async function createServices(
@@ -31,7 +31,7 @@ export async function createServices(
     discoveryGate,
     servers: new Servers(logger),
     localSlots: createLocalSlots(undefined),
-    reported: new ProblemMemory(),
+    warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
     holders: new SlotHolders(systemClock),
     ...own,

@@ -56,6 +56,7 @@ async function shutDown(reason: string): Promise<void> {
   logger.info(`the agent ends: ${reason}`);
   await launchServer.close();
   services.servers.close();
+  services.warnings.close();
   statistics.save();
   process.exit(0);
 }

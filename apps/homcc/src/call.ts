@@ -1,8 +1,8 @@
+import { looksLikeConfigureCheck } from "@homcc/compiler/configure-check";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
-import { describeProblem } from "@homcc/config/problem";
 import type { LaunchCall } from "@homcc/launch/call";
 import { describeError, exitStatusOf } from "@homcc/observability/error";
-import { clientLine, createLogger, type Logger } from "@homcc/observability/log";
+import type { Logger } from "@homcc/observability/log";
 import { outcomes } from "@homcc/observability/outcomes";
 import { localLimit } from "@homcc/scheduler/local-slots";
 import { decide } from "./compile.ts";
@@ -10,6 +10,8 @@ import { atHome, type Conclusion } from "./conclusion.ts";
 import { DebugFolder } from "./debug-folder.ts";
 import { describeJob, type JobRecord, writeJobRecord } from "./job-log.ts";
 import { JobTrace } from "./job-trace.ts";
+import { jobVoice } from "./job-voice.ts";
+import { report } from "./report.ts";
 import type { Services } from "./services.ts";
 import { atHomePlace } from "./slot-holders.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
@@ -25,17 +27,23 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   });
   services.idle.idleTimeoutMs = loaded.settings.agentIdleTimeoutMs;
   services.logThreshold.level = loaded.settings.agentLogLevel;
-  const log = jobLogger(call, loaded);
-  if (loaded.fatal !== undefined) {
+  const isCheck = looksLikeConfigureCheck(request.argv, request.cwd);
+  const voice = jobVoice(call, loaded, isCheck);
+  const { log } = voice;
+  if (loaded.fatal !== undefined && !isCheck) {
     log.error(describeError(loaded.fatal));
     call.exit(exitStatusOf[loaded.fatal.code] ?? 1);
     return;
   }
   const trace = new JobTrace();
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
-  const conclusion = await conclude(call, loaded, services, trace, objects);
+  const conclusion =
+    loaded.fatal === undefined
+      ? await conclude(call, loaded, services, trace, objects, isCheck)
+      : // A check of this machine is not about our settings; the build that follows is told.
+        atHome("configure-check", "", true);
   if (call.signal.aborted) return;
-  report(conclusion, loaded, log, services);
+  report(conclusion, { session: request.session, loaded, voice, warnings: services.warnings });
   const debug = new DebugFolder(loaded.settings.debugFolder, services.logger);
   await debug.writeJob({ request, trace, conclusion, temporaryObjects: objects.paths });
   const ending = end(call, conclusion, loaded, services, log, trace);
@@ -66,42 +74,16 @@ async function conclude(
   services: Services,
   trace: JobTrace,
   objects: TemporaryObjects,
+  isCheck: boolean,
 ): Promise<Conclusion> {
   try {
     return await decide(call, loaded, services, trace, objects);
   } catch (error) {
     if (call.signal.aborted) return atHome("internal-error", "aborted", true);
     services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return atHome("internal-error", describeError(error));
+    // Where local compilation is forbidden a fallback fails, and a check must not.
+    return atHome(isCheck ? "configure-check" : "internal-error", describeError(error));
   }
-}
-
-/** Says what a user has to know: always for a fallback, with --verbose for every job, never for configure checks. */
-function report(conclusion: Conclusion, loaded: LoadedSettings, log: Logger, services: Services): void {
-  if (conclusion.silent) return;
-  for (const problem of services.reported.takeNew(loaded.problems)) log.warning(describeProblem(problem));
-  const { kind, label } = outcomes[conclusion.outcome];
-  const text = conclusion.detail === "" ? label : `${label}: ${conclusion.detail}`;
-  switch (kind) {
-    case "remote":
-      log.info(`Compiled remotely on ${conclusion.cost?.host ?? "?"}`);
-      break;
-    case "local":
-      if (conclusion.ending.kind === "exit") log.error(text);
-      else if (conclusion.outcome === "no-hosts") hintOnce(text, log, services);
-      else log.info(`Compiling locally: ${text}`);
-      break;
-    case "fallback":
-      if (loaded.settings.noLocalCompilation) log.error(`${text}. Local compilation is forbidden.`);
-      else log.warning(`${text}. Compiling locally instead!`);
-      break;
-  }
-}
-
-/** A build without hosts is told so with its first file, not with each. */
-function hintOnce(text: string, log: Logger, services: Services): void {
-  const hint = { severity: "warning", source: "hosts", message: text, hint: "" } as const;
-  if (services.reported.takeNew([hint]).length > 0) log.warning(text);
 }
 
 /** The launcher's own command, in the words of the launcher protocol. */
@@ -159,12 +141,4 @@ async function end(
 /** For people who ask who holds the slots. */
 function nameOf({ request }: LaunchCall, { sources }: JobTrace): string {
   return sources.length > 0 ? sources.join(" ") : request.argv.slice(0, 4).join(" ");
-}
-
-function jobLogger(call: LaunchCall, { settings }: LoadedSettings): Logger {
-  // `-v` asks for the compiler's own words, which scripts parse.
-  if (call.request.argv.includes("-v")) return createLogger("CRITICAL", clientLine, () => {});
-  return createLogger(settings.logLevel, clientLine, (line) => {
-    void call.stderr(Buffer.from(line));
-  });
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { isatty } from "node:tty";
@@ -15,6 +15,7 @@ import {
   throughLinkVariable,
 } from "./launcher/find-compiler.ts";
 import { type Installation, installationAround } from "./launcher/installation.ts";
+import { isNoticeTerminal, notify } from "./launcher/notices.ts";
 import { dieBy, type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
 import { type AgentConnection, reachAgent } from "./launcher/start-agent.ts";
 import type * as withoutAgentProgram from "./without-agent.ts";
@@ -45,7 +46,7 @@ export async function launch(command: readonly string[], options: LaunchOptions 
   const [word = "", ...rest] = command;
   const compiler = findCompiler(word, environment, installation.launcherPath);
   if (compiler === undefined) {
-    process.stderr.write(`homcc: ${word}: command not found\n`);
+    await notify(environment, Buffer.from(`homcc: ${word}: command not found\n`));
     return commandNotFoundStatus;
   }
   const call = {
@@ -113,6 +114,8 @@ function describeCall(call: Call): LaunchRequest | undefined {
       rootIdentity: ownRootIdentity(),
       agentIdentity: agentIdentityOf(call.installation.agentPath),
       terminals: [terminalSize(0), terminalSize(1), terminalSize(2)],
+      noticeTerminal: isNoticeTerminal(call.environment),
+      session: ownSession(),
     };
   } catch {
     return undefined;
@@ -124,6 +127,17 @@ function sentEnvironment(environment: Environment): Record<string, string> {
     value === undefined || name === throughLinkVariable ? [] : [[name, value] as const],
   );
   return Object.fromEntries(entries);
+}
+
+/** getsid(2), which Node does not have; 0 without /proc. */
+function ownSession(): number {
+  try {
+    const status = readFileSync("/proc/self/stat", "latin1");
+    // The name in parentheses is the program's own choice and may hold blanks and parentheses.
+    return Number(status.slice(status.lastIndexOf(")") + 2).split(" ")[3]);
+  } catch {
+    return 0;
+  }
 }
 
 /** Node knows the sizes of 1 and 2; where only 0 is a terminal its size is 0 by 0, unknown. */
@@ -196,6 +210,9 @@ async function follow(
     case "stdout":
     case "stderr":
       return (await emit(reply.kind === "stdout" ? 1 : 2, reply.bytes)) ? undefined : brokenPipe;
+    case "notice":
+      await notify(environment, reply.bytes);
+      return undefined;
     case "exit":
       return { kind: "ended", end: reply };
     case "signal":

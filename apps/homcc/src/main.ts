@@ -9,6 +9,7 @@ import type * as doctorProgram from "./doctor.ts";
 import { launch } from "./launcher.ts";
 import { throughLinkVariable } from "./launcher/find-compiler.ts";
 import { installationAround } from "./launcher/installation.ts";
+import { notify } from "./launcher/notices.ts";
 import { showConcurrency, showHosts, type Shown, showVariables } from "./show.ts";
 
 /** EX_SOFTWARE: a bug. */
@@ -19,8 +20,8 @@ process.stdout.on("error", () => {});
 process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: readonly string[]): Promise<number> {
+  const environment = definedVariables(process.env);
   try {
-    const environment = definedVariables(process.env);
     const command = parseClientCommandLine(argv, environment[throughLinkVariable] !== undefined);
     if (command.kind === "print") return print(command);
     if (command.kind === "show") return print(await show(command, environment));
@@ -30,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (isQuestion(command) && (environment["HOMCC_NO_AGENT"] ?? "") !== "") throw noAnswer();
     return await launch(command.command, { environment, options: command.options });
   } catch (error) {
-    process.stderr.write(`${clientLine("ERROR", describeError(error))}\n`);
+    await notify(environment, Buffer.from(`${clientLine("ERROR", describeError(error))}\n`));
     return error instanceof HomccError ? (exitStatusOf[error.code] ?? 1) : bugStatus;
   }
 }

@@ -7,9 +7,11 @@ import type { KnownCompiler } from "./compile.ts";
 import type { RemoteCost } from "./conclusion.ts";
 import type { JobTrace } from "./job-trace.ts";
 import { existsAtHome } from "./missed-input.ts";
+import { jobVoice } from "./job-voice.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { runOnServers } from "./placement-loop.ts";
 import type { Services } from "./services.ts";
+import { type PendingUpload, UploadProgress } from "./upload-progress.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** What one compilation came to. A `final` one has its outputs complete beside their places until `commit`. */
@@ -49,7 +51,9 @@ export async function compileRemotely(
     return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
   const { action, job, confirmed } = prepared;
   trace.actions.set(compilation.source, action);
-  const ran = await runOnServers(action, job, loaded, services, call.signal, phases);
+  using progress = uploadProgress(call, loaded, services);
+  const watchedJob = { ...job, onUpload: (upload: PendingUpload) => progress.began(upload) };
+  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases);
   if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
   const { result } = ran;
   phases.add("upload (part of run)", result.cost.uploadMs);
@@ -84,4 +88,13 @@ export async function compileRemotely(
     commit: () => result.commit(),
     discard: () => result.discard(),
   };
+}
+
+/** One job speaks for all that wait for the same server. */
+function uploadProgress(call: LaunchCall, loaded: LoadedSettings, services: Services): UploadProgress {
+  const voice = jobVoice(call, loaded, false);
+  const { session } = call.request;
+  return new UploadProgress((text, server) => {
+    if (services.warnings.isNews(session, `upload to ${server}`)) voice.progress(text);
+  });
 }

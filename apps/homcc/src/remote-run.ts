@@ -1,5 +1,5 @@
 import type { Action } from "@homcc/cas/action";
-import type { Digest } from "@homcc/cas/digest";
+import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import type { ServerMessage } from "@homcc/protocol/messages";
@@ -10,6 +10,7 @@ import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./server-session.ts";
+import type { PendingUpload } from "./upload-progress.ts";
 
 /** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */
 export type Upload = (digest: Digest) => Promise<number>;
@@ -31,6 +32,7 @@ export class RemoteRun {
   #uploadedBytes = 0;
   #uploadMs = 0;
   #receiver: ResultReceiver | undefined;
+  #onUpload: JobDescription["onUpload"];
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
 
@@ -57,6 +59,7 @@ export class RemoteRun {
   /** Puts the job on the wire before it returns: the session's numbers depend on the order of jobs. */
   start(job: JobDescription, coded: CodedEntries): void {
     const { steps, cwd, environment, umask, terminal, outputs, timeoutMs } = this.#action;
+    this.#onUpload = job.onUpload;
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
     try {
@@ -109,6 +112,7 @@ export class RemoteRun {
       case "missing":
         void this.#attempt(async () => {
           const startedMs = systemClock.monotonicMs();
+          using _waiting = this.#onUpload?.(this.#pendingUpload(message.digests));
           const sizes = await Promise.all(message.digests.map((digest) => this.#upload(digest)));
           this.#uploadedBytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
           this.#uploadMs += systemClock.monotonicMs() - startedMs;
@@ -129,6 +133,11 @@ export class RemoteRun {
       case "rejected":
         break;
     }
+  }
+
+  #pendingUpload(digests: readonly Digest[]): PendingUpload {
+    const sizeBytes = digests.reduce((sum, digest) => sum + sizeBytesOf(digest), 0);
+    return { server: this.#channel.peer, files: digests.length, sizeBytes };
   }
 
   /** A failure of this job ends this job, not the connection that others share. */

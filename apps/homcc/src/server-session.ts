@@ -11,6 +11,7 @@ import type { RemoteCost } from "./conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import type { ServerDescription } from "./server-status.ts";
+import type { PendingUpload } from "./upload-progress.ts";
 import { Uploads } from "./uploads.ts";
 
 /** What a job says about itself besides the action. */
@@ -22,6 +23,8 @@ export interface JobDescription {
   readonly label: string;
   /** Why a server that can only map paths must not run it. */
   readonly mappedVeto: string | undefined;
+  /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
+  readonly onUpload?: (upload: PendingUpload) => Disposable;
 }
 
 /** A server's result, its outputs complete under temporary names. */

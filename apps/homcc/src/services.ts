@@ -1,6 +1,5 @@
 import type { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import type { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
-import type { ProblemMemory } from "@homcc/config/problem";
 import type { InputDiscovery } from "@homcc/inputs/discovery";
 import type { Gate } from "@homcc/inputs/gate";
 import type { Clock } from "@homcc/observability/clock";
@@ -10,6 +9,7 @@ import type { IdleWatch } from "./idle-watch.ts";
 import type { Servers } from "./servers.ts";
 import type { SlotHolders } from "./slot-holders.ts";
 import type { JobStatistics } from "./statistics.ts";
+import type { WarningRate } from "./warning-rate.ts";
 
 /** What the calls of one agent share; built in `agent.ts`, the composition root. */
 export interface Services {
@@ -24,8 +24,8 @@ export interface Services {
   readonly servers: Servers;
   /** Held by whatever compiles or links at home. */
   readonly localSlots: SlotQueue;
-  /** Configuration problems that a user has been told about. */
-  readonly reported: ProblemMemory;
+  /** What users have been told about. */
+  readonly warnings: WarningRate;
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;
   /** Of the agent's own log: the latest job's wish. */
   readonly logThreshold: { level: LogLevel };

@@ -5,12 +5,15 @@ import { clientLine, createLogger } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
 import { handleCall } from "./call.ts";
 import { emit } from "./launcher/emit.ts";
+import { notify } from "./launcher/notices.ts";
 import { type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
 import { uncounted } from "./uncounted.ts";
 
 /** Serves the call and resolves to how its launcher is to end. */
 export async function callWithoutAgent(request: LaunchRequest): Promise<LaunchEnd> {
-  const logger = createLogger("ERROR", clientLine, (line) => process.stderr.write(line));
+  const logger = createLogger("ERROR", clientLine, (line) => {
+    void notify(request.environment, Buffer.from(line));
+  });
   const services = await createServices(request.environment, logger, {
     idle: { idleTimeoutMs: 0 },
     logThreshold: { level: "ERROR" },
@@ -42,6 +45,10 @@ class OwnCall implements LaunchCall {
 
   async stderr(bytes: Uint8Array): Promise<void> {
     await emit(2, bytes);
+  }
+
+  async notice(bytes: Uint8Array): Promise<void> {
+    await notify(this.request.environment, bytes);
   }
 
   exit(status: number): void {

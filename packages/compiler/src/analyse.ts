@@ -43,7 +43,8 @@ export async function analyse(command: CommandLine, options: AnalyseOptions): Pr
     cwd,
   );
   const verdict = await judge(command, shape, check, options.temporaryObject, probe);
-  return "verdict" in verdict ? verdict : local(verdict, check !== undefined);
+  // A command without inputs (`--version`, `-print-search-dirs`) is a question, and a script may read all of the answer.
+  return "verdict" in verdict ? verdict : local(verdict, check !== undefined || shape.inputs.length === 0);
 }
 
 function local(reason: LocalReason, silent: boolean): Analysis {

@@ -2,7 +2,7 @@ import { basename, resolve } from "node:path";
 
 /** Names of the sources that autoconf and CMake's modules compile to learn about the machine. */
 const checkSource =
-  /^(?:tmp\.)?conftest\.|^(?:CheckIncludeFiles?|CheckFunctionExists|CheckSymbolExists|CheckTypeSize|CheckPrototypeDefinition|CMake(?:C|CXX|OBJC|OBJCXX)Compiler(?:Id|ABI)|testC(?:XX)?Compiler)\./;
+  /^(?:tmp\.|lib)?(?:conftest|conftst)\w*\.|^(?:CheckIncludeFiles?|CheckFunctionExists|CheckSymbolExists|CheckTypeSize|CheckPrototypeDefinition|CMake(?:C|CXX|OBJC|OBJCXX)Compiler(?:Id|ABI)|testC(?:XX)?Compiler)\./;
 
 /** Folders in which CMake and Meson run their checks. */
 const checkFolder =
@@ -14,11 +14,18 @@ const checkFolder =
  */
 export function configureCheck(inputs: readonly string[], cwd: string): string | undefined {
   if (checkFolder.test(cwd)) return cwd;
-  return inputs.find(
-    (input) =>
-      input === "-" ||
-      input === "/dev/null" ||
-      checkSource.test(basename(input)) ||
-      checkFolder.test(resolve(cwd, input)),
-  );
+  return inputs.find((input) => input === "-" || input === "/dev/null" || isCheckFile(input, cwd));
+}
+
+/**
+ * The same question before anything else is known of the command. Says no where only the meaning of the words could
+ * tell (`-`, response files).
+ */
+export function looksLikeConfigureCheck(argv: readonly string[], cwd: string): boolean {
+  if (checkFolder.test(cwd)) return true;
+  return argv.slice(1).some((word) => !word.startsWith("-") && isCheckFile(word, cwd));
+}
+
+function isCheckFile(path: string, cwd: string): boolean {
+  return checkSource.test(basename(path)) || checkFolder.test(resolve(cwd, path));
 }

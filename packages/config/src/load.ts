@@ -38,7 +38,7 @@ export interface LoadedSettings {
   readonly localhost: Localhost;
   /** Every well-formed host as written, without blanks and comments: what `--show-hosts` prints. */
   readonly hostLines: readonly string[];
-  /** Report those that are new (`ProblemMemory`) and go on. */
+  /** Report those that the user was not told yet and go on. */
   readonly problems: readonly Problem[];
   /** Why `hosts` is empty: ends `--show-hosts`, `-j` and `no_local_compilation` with 66, and is the hint otherwise. */
   readonly noHosts: HomccError | undefined;

@@ -12,6 +12,8 @@ export interface LaunchCall {
   /** Resolves when the launcher has room for more, or is gone. */
   stdout(bytes: Uint8Array): Promise<void>;
   stderr(bytes: Uint8Array): Promise<void>;
+  /** Lines of homcc's own; never compiler output. */
+  notice(bytes: Uint8Array): Promise<void>;
   /** The launcher ends with this status, 0 to 255. */
   exit(status: number): void;
   /** The launcher ends by this signal. */
@@ -70,6 +72,10 @@ export class SocketLaunchCall implements LaunchCall {
     await this.#output("stderr", bytes);
   }
 
+  async notice(bytes: Uint8Array): Promise<void> {
+    await this.#output("notice", bytes);
+  }
+
   exit(status: number): void {
     this.#answer({ kind: "exit", status });
   }
@@ -120,7 +126,7 @@ export class SocketLaunchCall implements LaunchCall {
     this.#socket.destroy();
   }
 
-  async #output(kind: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
+  async #output(kind: "stdout" | "stderr" | "notice", bytes: Uint8Array): Promise<void> {
     for (let start = 0; start < bytes.byteLength; start += maxOutputFrameBytes) {
       if (this.#state.kind === "gone") return;
       this.#requireOpen();

@@ -40,6 +40,8 @@ const request: LaunchRequest = {
   rootIdentity: "2049:2:mnt:[4026531841]",
   agentIdentity: "2049:77:51234:1700000000000000001",
   terminals: [undefined, undefined, { columns: 120, rows: 40 }],
+  noticeTerminal: true,
+  session: 4100,
 };
 
 const replies: readonly LaunchReply[] = [
@@ -51,6 +53,7 @@ const replies: readonly LaunchReply[] = [
   { kind: "execute", program: "/usr/bin/g++", argv: ["g++", "-v"] },
   { kind: "retired" },
   { kind: "supervise", program: "", argv: [] },
+  { kind: "notice", bytes: Buffer.from("[HOMCC-INFO] ü\n") },
 ];
 
 const ended: SupervisedEnd = { kind: "signal", signal: 11 };
@@ -119,6 +122,8 @@ const requests: fc.Arbitrary<LaunchRequest> = fc.record(
     rootIdentity: words,
     agentIdentity: words,
     terminals: fc.tuple(sizes, sizes, sizes),
+    noticeTerminal: fc.boolean(),
+    session: fc.nat(),
   },
   { noNullPrototype: true },
 );

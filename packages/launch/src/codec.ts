@@ -7,11 +7,11 @@ import { decodeText, protocolError, WireReader, WireWriter } from "./wire.ts";
  *
  *     request  u8 version, string agentIdentity                     (these two never change, see peekRequest)
  *              string rootIdentity, u32 pid, u32 umask,
- *              u8 terminals (bit n: descriptor n), 3 × (u16 columns, u16 rows),
+ *              u8 terminals (bit n: descriptor n; bit 3: notices), 3 × (u16 columns, u16 rows),
  *              string compilerPath, string cwd, list<string> argv, list<string "NAME=value"> environment,
- *              list<string name, string value> options
+ *              list<string name, string value> options, u32 session
  *     accepted, retired   nothing
- *     stdout, stderr      the bytes
+ *     stdout, stderr, notice   the bytes
  *     exit, signal        u32
  *     execute, supervise  string program, list<string> argv
  *     ended               u32: an exit status, or 256 plus a signal
@@ -33,12 +33,13 @@ export function encodeRequest(request: LaunchRequest): Uint8Array {
   writer.string(request.rootIdentity);
   writer.u32(request.pid);
   writer.u32(request.umask);
-  writeTerminals(writer, request.terminals);
+  writeTerminals(writer, request);
   writer.string(request.compilerPath);
   writer.string(request.cwd);
   writer.strings(request.argv);
   writer.strings(Object.entries(request.environment).map(([name, value]) => `${name}=${value}`));
   writeOptions(writer, Object.entries(request.options));
+  writer.u32(request.session);
   return encodeFrame(frameTypes.request, writer.finish());
 }
 
@@ -58,12 +59,13 @@ export function decodeRequest(frame: Frame): LaunchRequest {
   const rootIdentity = reader.string();
   const pid = reader.u32();
   const umask = reader.u32();
-  const terminals = readTerminals(reader);
+  const { terminals, noticeTerminal } = readTerminals(reader);
   const compilerPath = reader.text();
   const cwd = reader.text();
   const argv = reader.list(4, () => reader.text());
   const { environment, invalidVariables } = readEnvironment(reader.list(4, () => reader.bytes()));
   const options = reader.list(8, () => [reader.string(), reader.string()] as const);
+  const session = reader.u32();
   return {
     argv: argv.map((word) => word.text),
     compilerPath: compilerPath.text,
@@ -76,6 +78,8 @@ export function decodeRequest(frame: Frame): LaunchRequest {
     rootIdentity,
     agentIdentity,
     terminals,
+    noticeTerminal,
+    session,
     options: Object.fromEntries(options),
   };
 }
@@ -94,6 +98,8 @@ export function decodeReply({ type, payload }: Frame): LaunchReply {
       return { kind: "stdout", bytes: payload };
     case frameTypes.stderr:
       return { kind: "stderr", bytes: payload };
+    case frameTypes.notice:
+      return { kind: "notice", bytes: payload };
     case frameTypes.exit:
       return { kind: "exit", status: readNumber(payload, "an exit status", 0, 255) };
     case frameTypes.signal:
@@ -131,7 +137,7 @@ function readCommand(payload: Uint8Array): { readonly program: string; readonly 
 }
 
 function replyPayload(reply: LaunchReply): Uint8Array {
-  if (reply.kind === "stdout" || reply.kind === "stderr") return reply.bytes;
+  if ("bytes" in reply) return reply.bytes;
   const writer = new WireWriter();
   if (reply.kind === "exit") writer.u32(reply.status);
   if (reply.kind === "signal") writer.u32(reply.signal);
@@ -148,8 +154,13 @@ function readNumber(payload: Uint8Array, what: string, least: number, most: numb
   return value;
 }
 
-function writeTerminals(writer: WireWriter, terminals: LaunchRequest["terminals"]): void {
-  let present = 0;
+/** The bit of `terminals` for what notices are written to. */
+const noticeBit = 1 << 3;
+
+type Terminals = Pick<LaunchRequest, "terminals" | "noticeTerminal">;
+
+function writeTerminals(writer: WireWriter, { terminals, noticeTerminal }: Terminals): void {
+  let present = noticeTerminal ? noticeBit : 0;
   for (const [descriptor, size] of terminals.entries()) if (size !== undefined) present |= 1 << descriptor;
   writer.u8(present);
   for (const size of terminals) {
@@ -158,13 +169,16 @@ function writeTerminals(writer: WireWriter, terminals: LaunchRequest["terminals"
   }
 }
 
-function readTerminals(reader: WireReader): LaunchRequest["terminals"] {
+function readTerminals(reader: WireReader): Terminals {
   const present = reader.u8();
   const readSize = (descriptor: number): TerminalSize | undefined => {
     const size = { columns: reader.u16(), rows: reader.u16() };
     return (present & (1 << descriptor)) === 0 ? undefined : size;
   };
-  return [readSize(0), readSize(1), readSize(2)];
+  return {
+    terminals: [readSize(0), readSize(1), readSize(2)],
+    noticeTerminal: (present & noticeBit) !== 0,
+  };
 }
 
 function writeOptions(writer: WireWriter, options: readonly (readonly [string, string])[]): void {

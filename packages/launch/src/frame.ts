@@ -19,6 +19,7 @@ export const frameTypes = {
   retired: 0x87,
   supervise: 0x88,
   answer: 0x89,
+  notice: 0x8a,
 } as const;
 
 const headerBytes = 5;

@@ -25,6 +25,10 @@ export interface LaunchRequest {
   readonly agentIdentity: string;
   /** Columns and rows of descriptors 0, 1, 2 where they are terminals. */
   readonly terminals: readonly [TerminalSize | undefined, TerminalSize | undefined, TerminalSize | undefined];
+  /** What the launcher writes a `notice` to is a terminal: colours and progress are welcome. */
+  readonly noticeTerminal: boolean;
+  /** getsid(2) of the launcher: one number for all that one shell, one terminal or one IDE starts. 0: not known. */
+  readonly session: number;
 }
 
 export interface TerminalSize {
@@ -43,6 +47,11 @@ export type LaunchReply =
   | { readonly kind: "accepted" }
   | { readonly kind: "stdout"; readonly bytes: Uint8Array }
   | { readonly kind: "stderr"; readonly bytes: Uint8Array }
+  /**
+   * Words of homcc's own, whole lines. They go past a cache that keeps the compiler's stderr (`UNCACHED_ERR_FD`), and
+   * where nobody takes them they are dropped: they never end or hold up a compile.
+   */
+  | { readonly kind: "notice"; readonly bytes: Uint8Array }
   | { readonly kind: "exit"; readonly status: number }
   /** End as the compiler did: by this signal. */
   | { readonly kind: "signal"; readonly signal: number }

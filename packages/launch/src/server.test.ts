@@ -24,6 +24,8 @@ const request: LaunchRequest = {
   rootIdentity: "",
   agentIdentity: "ours",
   terminals: [undefined, undefined, undefined],
+  noticeTerminal: false,
+  session: 0,
 };
 
 test("a request is accepted before the agent has looked at it", async (t) => {

@@ -84,6 +84,8 @@ async function compileRemotely(
     rootIdentity: ownRootIdentity(),
     agentIdentity: "",
     terminals: [undefined, undefined, undefined],
+    noticeTerminal: false,
+    session: 0,
   };
   const alone: LoadedSettings = {
     ...loaded,
@@ -104,6 +106,7 @@ function silentCall(request: LaunchRequest): LaunchCall {
     signal: new AbortController().signal,
     stdout: nothing,
     stderr: nothing,
+    notice: nothing,
     exit: () => {},
     killedBy: () => {},
     execute: nothing,

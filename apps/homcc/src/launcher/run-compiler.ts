@@ -3,6 +3,7 @@ import { fstatSync } from "node:fs";
 import { constants } from "node:os";
 import { errnoOf } from "@homcc/cas/errno";
 import { type Environment, guardedEnvironment } from "./find-compiler.ts";
+import { noticeDescriptor, notify } from "./notices.ts";
 
 /** How a launcher ends: as the compiler did. */
 export type LaunchEnd =
@@ -47,7 +48,8 @@ export async function runCompiler(
     return await endOf(child);
   } catch (error) {
     const errno = errnoOf(error);
-    process.stderr.write(`homcc: ${program}: ${systemText[errno ?? ""] ?? String(error)}\n`);
+    const reason = systemText[errno ?? ""] ?? String(error);
+    await notify(environment, Buffer.from(`homcc: ${program}: ${reason}\n`));
     return { kind: "exit", status: errno === "ENOENT" ? notFoundStatus : cannotExecuteStatus };
   } finally {
     stopForwarding();
@@ -87,20 +89,25 @@ function restoreDefault(number: number): void {
 
 function ignore(): void {}
 
-/** 0, 1, 2, and the pipe of make's job server, which `gcc -flto=jobserver` reads; Node closes all others. */
+/** 0, 1, 2, make's job server, and where a cache above us wants what it must not keep; Node closes all others. */
 function inheritedStdio(environment: Environment): StdioOptions {
   const stdio: Exclude<StdioOptions, string> = ["inherit", "inherit", "inherit"];
-  const match = /--jobserver-(?:auth|fds)=(\d{1,4}),(\d{1,4})/.exec(environment["MAKEFLAGS"] ?? "");
-  const descriptors = match === null ? [] : [Number(match[1]), Number(match[2])];
-  if (!descriptors.every((descriptor) => descriptor > 2 && isOpen(descriptor))) return stdio;
-  for (const descriptor of descriptors) {
+  const descriptors = [...jobServer(environment), noticeDescriptor(environment)];
+  for (const descriptor of descriptors.filter((each) => each > 2)) {
     while (stdio.length < descriptor) stdio.push("ignore");
     stdio[descriptor] = descriptor;
   }
   return stdio;
 }
 
-function isOpen(descriptor: number): boolean {
+/** The pipe of make's job server, which `gcc -flto=jobserver` reads. */
+function jobServer(environment: Environment): readonly number[] {
+  const match = /--jobserver-(?:auth|fds)=(\d{1,4}),(\d{1,4})/.exec(environment["MAKEFLAGS"] ?? "");
+  const descriptors = match === null ? [] : [Number(match[1]), Number(match[2])];
+  return descriptors.every((descriptor) => descriptor > 2 && isPipe(descriptor)) ? descriptors : [];
+}
+
+function isPipe(descriptor: number): boolean {
   try {
     return fstatSync(descriptor).isFIFO();
   } catch {

@@ -1,0 +1,57 @@
+import type { LoadedSettings } from "@homcc/config/load";
+import { describeProblem } from "@homcc/config/problem";
+import { outcomes } from "@homcc/observability/outcomes";
+import { causeOf } from "./cause.ts";
+import type { Conclusion } from "./conclusion.ts";
+import type { JobVoice } from "./job-voice.ts";
+import type { WarningRate } from "./warning-rate.ts";
+
+/** Who is told, how, and what they know already. */
+export interface Audience {
+  /** Of the launcher. */
+  readonly session: number;
+  readonly loaded: LoadedSettings;
+  readonly voice: JobVoice;
+  readonly warnings: WarningRate;
+}
+
+/**
+ * Tells the user about one job what there is to tell: always an error, the first fallback of each cause, with --verbose
+ * every job, and of configure checks nothing.
+ */
+export function report(conclusion: Conclusion, audience: Audience): void {
+  const { session, loaded, voice, warnings } = audience;
+  const { log, tells } = voice;
+  if (conclusion.silent || tells === "nothing") return;
+  if (tells !== "errors") reportProblems(audience);
+  const { kind, label } = outcomes[conclusion.outcome];
+  const text = conclusion.detail === "" ? label : `${label}: ${conclusion.detail}`;
+  switch (kind) {
+    case "remote":
+      log.info(`Compiled remotely on ${conclusion.cost?.host ?? "?"}`);
+      break;
+    case "local":
+      if (conclusion.ending.kind === "exit") log.error(text);
+      else if (conclusion.outcome === "no-hosts") hint(text, audience);
+      else log.info(`Compiling locally: ${text}`);
+      break;
+    case "fallback":
+      if (loaded.settings.noLocalCompilation) log.error(`${text}. Local compilation is forbidden.`);
+      else if (tells !== "news" || warnings.isNews(session, causeOf(conclusion, loaded)))
+        log.warning(`${text}. Compiling locally instead!`);
+      else warnings.count(session, label);
+      break;
+  }
+  const summary = tells === "news" ? warnings.takeSummary(session) : undefined;
+  if (summary !== undefined) log.warning(summary);
+}
+
+function reportProblems({ session, loaded, voice, warnings }: Audience): void {
+  for (const problem of loaded.problems.map(describeProblem))
+    if (warnings.isNews(session, problem)) voice.log.warning(problem);
+}
+
+/** Never counted: without hosts there is nothing that the other files were promised. */
+function hint(text: string, { session, voice, warnings }: Audience): void {
+  if (voice.tells === "everything" || warnings.isNews(session, text)) voice.log.warning(text);
+}
