@@ -29,24 +29,14 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   services.logThreshold.level = loaded.settings.agentLogLevel;
   const isCheck = looksLikeConfigureCheck(request.argv, request.cwd);
   const voice = jobVoice(call, loaded, isCheck);
-  const { log } = voice;
-  if (loaded.fatal !== undefined && !isCheck) {
-    log.error(describeError(loaded.fatal));
-    call.exit(exitStatusOf[loaded.fatal.code] ?? 1);
-    return;
-  }
   const trace = new JobTrace();
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
-  const conclusion =
-    loaded.fatal === undefined
-      ? await conclude(call, loaded, services, trace, objects, isCheck)
-      : // A check of this machine is not about our settings; the build that follows is told.
-        atHome("configure-check", "", true);
+  const conclusion = await conclude(call, loaded, services, trace, objects, isCheck);
   if (call.signal.aborted) return;
   report(conclusion, { session: request.session, loaded, voice, warnings: services.warnings });
   const debug = new DebugFolder(loaded.settings.debugFolder, services.logger);
   await debug.writeJob({ request, trace, conclusion, temporaryObjects: objects.paths });
-  const ending = end(call, conclusion, loaded, services, log, trace);
+  const ending = end(call, conclusion, loaded, services, voice.log, trace);
   await trace.phases.time("end", ending);
   const record: JobRecord = {
     time: new Date(services.clock.wallMs()).toISOString(),

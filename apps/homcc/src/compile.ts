@@ -4,6 +4,7 @@ import type { CompilerIdentity } from "@homcc/compiler/compiler-identity";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
 import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/observability/error";
+import type { OutcomeName } from "@homcc/observability/outcomes";
 import { atHome, type Conclusion } from "./conclusion.ts";
 import { explain } from "./explain.ts";
 import type { JobTrace } from "./job-trace.ts";
@@ -33,6 +34,8 @@ export async function decide(
     { temporaryObject: (source) => objects.objectPath(source, compiler.family) },
   );
   const analysis = await trace.phases.time("analyse", analysing);
+  const isQuestion = analysis.verdict === "local" && analysis.silent;
+  if (loaded.fatal !== undefined && !isQuestion) return refuse("contradictory-settings", loaded.fatal);
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
   }
@@ -43,14 +46,13 @@ export async function decide(
 }
 
 function withoutHosts(error: HomccError, noLocalCompilation: boolean): Conclusion {
-  if (!noLocalCompilation) return atHome("no-hosts", describeError(error));
+  return noLocalCompilation ? refuse("no-hosts", error) : atHome("no-hosts", describeError(error));
+}
+
+/** The job ends with the error's own status, and nothing is compiled anywhere. */
+function refuse(outcome: OutcomeName, error: HomccError): Conclusion {
   const status = exitStatusOf[error.code] ?? 1;
-  return {
-    outcome: "no-hosts",
-    detail: describeError(error),
-    silent: false,
-    ending: { kind: "exit", status },
-  };
+  return { outcome, detail: describeError(error), silent: false, ending: { kind: "exit", status } };
 }
 
 function local(analysis: Extract<Analysis, { verdict: "local" }>): Conclusion {

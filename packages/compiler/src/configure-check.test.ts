@@ -13,6 +13,7 @@ const checks: readonly [string, string][] = [
   ["/build", "cc -c /build/CMakeFiles/CMakeScratch/TryCompile-aB3/src.cxx"],
   ["/build/CMakeFiles/3.25.1/CompilerIdCXX", "c++ CMakeCXXCompilerId.cpp"],
   ["/build/meson-private/tmpx1", "cc testfile.c -o out"],
+  ["/tmp/tmp7fmsz70o", "cc /tmp/tmp7fmsz70o/testfile.cpp -E -P"],
   ["/build", "cc meson-private/sanitycheckc.c -o meson-private/sanitycheckc.exe"],
 ];
 for (const [cwd, command] of checks) {
@@ -35,6 +36,7 @@ const builds: readonly [string, string][] = [
   ["/src", "gcc -c conftests.d/main.c -o my-conftest.o"],
   ["/src/CMakeFiles", "gcc -c -I CMakeFiles/app.dir main.c"],
   ["/src", "gcc -c confession.c"],
+  ["/src", "gcc -c testfile.c"],
 ];
 for (const [cwd, command] of builds) {
   test(`no check: ${command} in ${cwd}`, () =>

@@ -8,6 +8,9 @@ const checkSource =
 const checkFolder =
   /\/(?:CMakeTmp|CMakeScratch|TryCompile-[^/]+|meson-private|CompilerId(?:C|CXX|OBJC|OBJCXX))(?:\/|$)/;
 
+/** Meson's answers for its own cache are compiled in a folder that Python's tempfile has named. */
+const temporaryCheck = /\/tmp[a-z0-9_]{8}\/testfile\.\w+$/;
+
 /**
  * Why the command is a check of the machine rather than part of a build. Such checks run at home, where their answer
  * is about, and without a word of ours: their output is read by a script.
@@ -27,5 +30,8 @@ export function looksLikeConfigureCheck(argv: readonly string[], cwd: string): b
 }
 
 function isCheckFile(path: string, cwd: string): boolean {
-  return checkSource.test(basename(path)) || checkFolder.test(resolve(cwd, path));
+  const absolutePath = resolve(cwd, path);
+  return (
+    checkSource.test(basename(path)) || checkFolder.test(absolutePath) || temporaryCheck.test(absolutePath)
+  );
 }

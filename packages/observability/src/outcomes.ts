@@ -166,6 +166,14 @@ export const outcomes = {
     paragraph: "The agent could not be started or HOMCC_NO_AGENT is set with the native launcher alone.",
     cure: "`homcc doctor` says why: usually the folder of the agent's socket cannot be made private, or `HOMCC_NO_AGENT` is set.",
   },
+  "contradictory-settings": {
+    number: 27,
+    kind: "local",
+    label: "settings that contradict each other",
+    paragraph:
+      "A schroot profile and a docker container at once: either choice could compile in the wrong place, so the job ends with 64. Configure checks and questions to the compiler still run here.",
+    cure: "Remove one of the two: `homcc --show-variables` shows the variables, `homcc doctor` the files that were read. `--no-sandbox` ignores both for one call.",
+  },
   "toolchain-differs": {
     number: 40,
     kind: "fallback",

@@ -45,7 +45,9 @@ async function expectFallback(
   variables = {},
 ): Promise<void> {
   const before = (await workplace.jobs()).length;
-  const result = await workplace.run(compile, { environment: workplace.environment(variables) });
+  const result = await workplace.run(compile, {
+    environment: workplace.environment({ HOMCC_VERBOSE: "1", ...variables }),
+  });
   assert.equal(result.status, 0, result.stderr);
   assert.match(result.stderr, /^\[HOMCC-WARNING\] .*Compiling locally instead!/m);
   await assertSameObject(workplace);
