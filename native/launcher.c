@@ -535,10 +535,12 @@ static char **agent_environment(void) {
   static const char *const kept[] = {"HOME",           "USER",          "HOMCC_DIR",
                                      "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
                                      "XDG_STATE_HOME"};
-  char **result = checked(calloc(sizeof kept / sizeof *kept + 3, sizeof *result));
+  char **result = checked(calloc(sizeof kept / sizeof *kept + 5, sizeof *result));
   size_t count = 0;
   result[count++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   result[count++] = "LANG=C";
+  result[count++] = "UV_THREADPOOL_SIZE=16"; /* half of them may hang in look-ups of names (decision 0023) */
+  result[count++] = "MALLOC_ARENA_MAX=1";     /* an idle agent is small: apps/homcc/src/idle-memory.ts */
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
     const char *value = variable(kept[i]);
     if (value == NULL) continue;
@@ -581,8 +583,8 @@ static _Noreturn void become_agent(int listener, const char *identity) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  char *argv[] = {node_path,   agent_path,    "--listen-fd",    "3", "--socket",
-                  socket_path, "--identity", (char *)identity, NULL};
+  char *argv[] = {node_path, "--optimize-for-size", agent_path,   "--listen-fd",    "3",
+                  "--socket", socket_path,          "--identity", (char *)identity, NULL};
   execve(node_path, argv, environment);
   dprintf(2, "homcc: %s: %s\n", node_path, strerror(errno));
   _exit(EX_CANNOT_EXECUTE);

@@ -457,7 +457,7 @@ function starting(kind: LauncherKind): void {
       const field = (name) => new RegExp(name + ":\\\\s*(\\\\S+)").exec(status)[1];
       const stat = readFileSync("/proc/self/stat", "utf8").split(" ");
       await call.stdout(Buffer.from(JSON.stringify({
-        links, input: readlinkSync("/proc/self/fd/0"), cwd: process.cwd(), umask: process.umask(), environment: process.env, argv: process.argv,
+        links, input: readlinkSync("/proc/self/fd/0"), cwd: process.cwd(), umask: process.umask(), environment: process.env, argv: process.argv, execArgv: process.execArgv,
         limits: readFileSync("/proc/self/limits", "utf8"), ignored: field("SigIgn"), blocked: field("SigBlk"),
         session: Number(stat[5]), terminal: Number(stat[6]), pid: process.pid,
       })));
@@ -488,6 +488,8 @@ function starting(kind: LauncherKind): void {
     assert.equal(rest.HOMCC_DIR, join(tree.root, "h"));
     assert.deepEqual([rest.HOME, rest.LANG, rest.XDG_CACHE_HOME], ["/root", "C", "/c"]);
     assert.equal(rest.XDG_STATE_HOME, "/s");
+    assert.deepEqual([rest.UV_THREADPOOL_SIZE, rest.MALLOC_ARENA_MAX], ["16", "1"]);
+    assert.deepEqual(agent.execArgv, ["--optimize-for-size"]);
     for (const name of ["CPATH", "NODE_OPTIONS", "HOMCC_TEST"]) assert.equal(rest[name], undefined, name);
     assert.match(agent.limits, /Max cpu time +(\S+) +\1/);
     assert.match(agent.limits, /Max open files +(\S+) +\1/);

@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly limit?: number;
   /** Default: any free one. */
   readonly port?: number;
+  /** Default: loopback. */
+  readonly listen?: string;
   /** Default: a temporary one that `stop` removes. */
   readonly storeFolder?: string;
   /** More of homccd's own options. */
@@ -25,7 +27,7 @@ export interface ServerOptions {
 export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly port: number;
-  /** `127.0.0.1:PORT`, as a line of the hosts file has it. */
+  /** `ADDRESS:PORT`, as a line of the hosts file has it. */
   readonly address: string;
   readonly storeFolder: string;
   /** Everything it has printed so far. */
@@ -62,7 +64,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     return {
       pid: child.pid ?? -1,
       port,
-      address: `127.0.0.1:${port}`,
+      address: `${options.listen ?? "127.0.0.1"}:${port}`,
       storeFolder,
       log: () => printed,
       kill: (signal) => child.kill(signal),
@@ -82,7 +84,7 @@ function spawnServer(
   storeFolder: string,
 ): ChildProcessWithoutNullStreams {
   const command = [...(options.prefix ?? []), homccdProgram, "--no-config", "--store", storeFolder];
-  command.push("--listen", "127.0.0.1", "--port", String(options.port ?? 0));
+  command.push("--listen", options.listen ?? "127.0.0.1", "--port", String(options.port ?? 0));
   command.push("--jobs", String(options.limit ?? 4));
   if (options.executor !== undefined) command.push("--executor", options.executor);
   const [program = homccdProgram, ...words] = [...command, ...(options.options ?? [])];

@@ -8,6 +8,7 @@ import { createLogger, serverLine } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
+import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { JobStatistics } from "./statistics.ts";
 import { tallyFilePath } from "./tally-file.ts";
@@ -32,6 +33,7 @@ const logger = createLogger(
   (line) => log.write(line),
 );
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
+const memory = new IdleWatch(releaseAfterMs, releaseMemory);
 const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
 const services = await createServices(environment, logger, { idle, logThreshold, statistics });
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
@@ -41,6 +43,7 @@ const launchServer = await serveLaunches({
   ...(values["listen-fd"] === undefined ? {} : { listenFd: Number(values["listen-fd"]) }),
   onLaunch: async (call) => {
     using _busy = idle.busy();
+    using _inUse = memory.busy();
     await handleCall(call, services);
   },
   onQuestion: async (subject) => answerQuestion(subject, services, place),

@@ -3,18 +3,38 @@ import type { LoadedSettings } from "@homcc/config/load";
 import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { HostId } from "@homcc/scheduler/host";
+import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "./phases.ts";
 import { RefusedByServer } from "./refusal.ts";
-import type { JobDescription, RemoteResult } from "./server-session.ts";
+import { type JobDescription, type RemoteResult, UnheardJob } from "./server-session.ts";
+import type { Servers } from "./servers.ts";
 import type { Services } from "./services.ts";
 
-export type PlacedRun =
-  | { readonly kind: "ran"; readonly result: RemoteResult }
-  | { readonly kind: "failed"; readonly outcome: OutcomeName; readonly detail: string };
+/** The job has no result of a server: which outcome that is, and what each server did. */
+export interface FailedRun {
+  readonly kind: "failed";
+  readonly outcome: OutcomeName;
+  readonly detail: string;
+}
+
+export type PlacedRun = { readonly kind: "ran"; readonly result: RemoteResult } | FailedRun;
+
+/**
+ * Dials the job's servers, and says when none of them can be reached: then nothing has to be prepared for them. A job
+ * that may not be compiled at home waits for every dial to its end.
+ */
+export function noServerFor(
+  loaded: LoadedSettings,
+  { servers }: Pick<Services, "servers">,
+): FailedRun | undefined {
+  const request = placementRequest(loaded, new Set());
+  return servers.poolFor(loaded).hasPlaceFor(request) ? undefined : unreachable(loaded, servers);
+}
 
 /**
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
- * one twice. A time-out ends the search, because the next server would take as long again.
+ * one twice, unless the job got lost on its way there. A time-out ends the search, because the next server would take
+ * as long again.
  */
 export async function runOnServers(
   action: Action,
@@ -24,29 +44,38 @@ export async function runOnServers(
   callSignal: AbortSignal,
   phases = new Phases(),
 ): Promise<PlacedRun> {
-  const { compilationRequestTimeoutMs, remoteCompilationTries, establishConnectionTimeoutMs } =
-    loaded.settings;
+  const { servers } = services;
+  const { compilationRequestTimeoutMs } = loaded.settings;
   const deadline = AbortSignal.timeout(compilationRequestTimeoutMs);
   const signal = AbortSignal.any([callSignal, deadline]);
-  const pool = services.servers.poolFor(loaded.hosts);
   const tried = new Set<HostId>();
-  let failure: Extract<PlacedRun, { kind: "failed" }> = { kind: "failed", outcome: "no-server", detail: "" };
+  const dialledAnew = new Set<HostId>();
+  let failure: FailedRun | undefined;
   try {
     for (;;) {
-      const placing = pool.place({ tried, maxTries: remoteCompilationTries, signal });
+      const pool = servers.poolFor(loaded);
+      const placing = pool.place({ ...placementRequest(loaded, tried), signal });
       const placement = await phases.time("place", placing);
-      if (placement === undefined) return withReasons(failure, loaded, services);
-      tried.add(placement.hostId);
+      if (placement === undefined) return failure ?? unreachable(loaded, servers);
       using _slot = placement;
-      using _holding = services.holders.hold(placement.hostId, job.label);
+      const { hostId } = placement;
+      const session = servers.sessionOn(hostId);
+      if (session === undefined) {
+        // One that ends each connection at once does not keep the job here.
+        if (dialledAnew.has(hostId)) tried.add(hostId);
+        dialledAnew.add(hostId);
+        continue;
+      }
+      tried.add(hostId);
+      using _holding = services.holders.hold(hostId, job.label);
       try {
-        const connecting = services.servers.connect(placement.host, establishConnectionTimeoutMs);
-        const session = await phases.time("connect", connecting);
         return { kind: "ran", result: await phases.time("run", session.run(action, job, signal)) };
       } catch (error) {
         if (signal.aborted) throw error;
-        failure = describeFailure(error, placement.hostId);
+        failure = describeFailure(error, hostId);
         if (failure.outcome === "output-failed" || failure.outcome === "input-changed") return failure;
+        if (error instanceof UnheardJob && !dialledAnew.has(hostId)) tried.delete(hostId);
+        dialledAnew.add(hostId);
       }
     }
   } catch (error) {
@@ -61,26 +90,26 @@ export async function runOnServers(
   }
 }
 
-/** A job that was never placed: name each host and why it was not used. */
-function withReasons(
-  failure: Extract<PlacedRun, { kind: "failed" }>,
-  loaded: LoadedSettings,
-  services: Pick<Services, "servers">,
-): PlacedRun {
-  if (failure.outcome !== "no-server") return failure;
-  return { ...failure, detail: loaded.hosts.map((host) => services.servers.describe(host)).join("; ") };
+function placementRequest(
+  { settings }: LoadedSettings,
+  tried: ReadonlySet<HostId>,
+): Pick<PlacementRequest, "tried" | "maxTries" | "patient"> {
+  return { tried, maxTries: settings.remoteCompilationTries, patient: settings.noLocalCompilation };
 }
 
-function describeFailure(error: unknown, hostId: HostId): Extract<PlacedRun, { kind: "failed" }> {
+/** A job that was never placed: name each host and why it was not used. */
+function unreachable(loaded: LoadedSettings, servers: Servers): FailedRun {
+  const detail = loaded.hosts.map((host) => servers.describe(host)).join("; ");
+  return { kind: "failed", outcome: "no-server", detail };
+}
+
+function describeFailure(error: unknown, hostId: HostId): FailedRun {
   if (error instanceof RefusedByServer) {
     return { kind: "failed", outcome: error.outcome, detail: `${hostId}: ${describeError(error)}` };
   }
   const detail = `${hostId}: ${describeError(error)}`;
   if (!(error instanceof HomccError)) throw error;
   switch (error.code) {
-    case "ERR_HOMCC_UNAVAILABLE":
-    case "ERR_HOMCC_CONNECT_TIMEOUT":
-      return { kind: "failed", outcome: "no-server", detail };
     case "ERR_HOMCC_OUTPUT":
       return { kind: "failed", outcome: "output-failed", detail: describeError(error) };
     case "ERR_HOMCC_INPUT_CHANGED":

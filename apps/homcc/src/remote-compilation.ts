@@ -9,7 +9,7 @@ import type { JobTrace } from "./job-trace.ts";
 import { existsAtHome } from "./missed-input.ts";
 import { jobVoice } from "./job-voice.ts";
 import { pipedMessages } from "./piped-messages.ts";
-import { runOnServers } from "./placement-loop.ts";
+import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "./services.ts";
 import { type PendingUpload, UploadProgress } from "./upload-progress.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -38,6 +38,9 @@ export async function compileRemotely(
   mayGuess = true,
 ): Promise<RemoteCompilation> {
   const { phases } = trace;
+  const nowhere = noServerFor(loaded, services);
+  // What may not run at home is prepared first: it may turn out to be nothing for servers, and then it may.
+  if (nowhere !== undefined && !loaded.settings.noLocalCompilation) return fallback(nowhere);
   const prepared = await prepareAction(
     compilation,
     call,
@@ -47,14 +50,13 @@ export async function compileRemotely(
     mayGuess,
     phases,
   );
-  if (prepared.kind === "local")
-    return { kind: "fallback", outcome: prepared.outcome, detail: prepared.detail };
+  if (prepared.kind === "local") return fallback(prepared);
   const { action, job, confirmed } = prepared;
   trace.actions.set(compilation.source, action);
   using progress = uploadProgress(call, loaded, services);
   const watchedJob = { ...job, onUpload: (upload: PendingUpload) => progress.began(upload) };
   const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases);
-  if (ran.kind === "failed") return { kind: "fallback", outcome: ran.outcome, detail: ran.detail };
+  if (ran.kind === "failed") return fallback(ran);
   const { result } = ran;
   phases.add("upload (part of run)", result.cost.uploadMs);
   if (confirmed !== undefined && !(await phases.time("confirm", confirmed))) {
@@ -88,6 +90,13 @@ export async function compileRemotely(
     commit: () => result.commit(),
     discard: () => result.discard(),
   };
+}
+
+function fallback({
+  outcome,
+  detail,
+}: Pick<FailedRun, "outcome" | "detail">): Extract<RemoteCompilation, { kind: "fallback" }> {
+  return { kind: "fallback", outcome, detail };
 }
 
 /** One job speaks for all that wait for the same server. */

@@ -40,6 +40,19 @@ export interface RemoteResult {
   discard(): Promise<void>;
 }
 
+/** The job was sent on a connection that has said nothing since: nobody can have begun it, and it may go anywhere else. */
+export class UnheardJob extends HomccError {
+  constructor(hostId: HostId) {
+    super("ERR_HOMCC_CONNECTION_LOST", `the connection to ${hostId} leads nowhere any more`);
+  }
+}
+
+interface RunningJob {
+  readonly run: RemoteRun;
+  /** What the connection had received when the job was sent. */
+  readonly receivedBytesThen: number;
+}
+
 /** The share of a session's numbers after which a new connection is due; a job needs less than the rest. */
 const fullAtShare = 0.75;
 
@@ -52,8 +65,9 @@ export class ServerSession {
   /** Paths the server has as present, folders included: only of these can an absence be news. Bounded by the numbers. */
   readonly #present = new Set<string>();
   readonly #uploads: Uploads;
-  #runningJobs = 0;
+  readonly #running = new Set<RunningJob>();
   #isRetired = false;
+  #isDoubtedAfterSleep = false;
 
   constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
     this.hostId = hostId;
@@ -76,7 +90,30 @@ export class ServerSession {
   /** Ends the connection as soon as its last job has ended. */
   retire(): void {
     this.#isRetired = true;
-    if (this.#runningJobs === 0) this.close("not needed any more");
+    if (this.#running.size === 0) this.close("not needed any more");
+  }
+
+  /** The machine slept: the connection is worth nothing until the server says something on it. */
+  doubtAfterSleep(): void {
+    this.#isDoubtedAfterSleep = true;
+    this.#channel.doubt();
+  }
+
+  /** The server has spoken. */
+  believe(): void {
+    this.#isDoubtedAfterSleep = false;
+  }
+
+  /**
+   * The connection is silent where an answer is due, and its successor is up or does not come up. Jobs that have heard
+   * nothing go elsewhere. Those that were heard wait as long as a connection may be silent, in case it was a bad moment
+   * of the network; after a sleep it was not.
+   */
+  giveUp(): void {
+    const { receivedBytes } = this.#channel;
+    const unheard = [...this.#running].filter(({ receivedBytesThen }) => receivedBytesThen === receivedBytes);
+    for (const { run } of unheard) run.cancel(new UnheardJob(this.hostId));
+    if (this.#isDoubtedAfterSleep) this.close("silent since the machine slept");
   }
 
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
@@ -90,7 +127,8 @@ export class ServerSession {
     for (const entry of action.inputs) this.#notePresent(entry.path);
     const cancel = (): void => run.cancel(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
-    this.#runningJobs += 1;
+    const running: RunningJob = { run, receivedBytesThen: this.#channel.receivedBytes };
+    this.#running.add(running);
     try {
       const receiver = await run.finished;
       const { message } = receiver;
@@ -112,7 +150,7 @@ export class ServerSession {
       };
     } finally {
       signal.removeEventListener("abort", cancel);
-      this.#runningJobs -= 1;
+      this.#running.delete(running);
       if (this.#isRetired) this.retire();
     }
   }

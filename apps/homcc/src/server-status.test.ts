@@ -15,10 +15,15 @@ test("each state of a connection has its status", () => {
   const reason = new HomccError("ERR_HOMCC_UNAVAILABLE", "no connection", { hint: "wait" });
   assert.deepEqual(connectionStatus(undefined, wallOf), { state: "unused" });
   assert.deepEqual(connectionStatus({ kind: "untried" }, wallOf), { state: "unused" });
-  assert.deepEqual(
-    connectionStatus({ kind: "connecting", pending: Promise.withResolvers<never>().promise }, wallOf),
-    { state: "connecting" },
-  );
+  assert.deepEqual(connectionStatus({ kind: "connecting", sinceMs: 0 }, wallOf), { state: "connecting" });
+  assert.deepEqual(connectionStatus({ kind: "overdue", sinceMs: 1000 }, wallOf), {
+    state: "connecting",
+    reason: "no answer since 2026-11-25T12:00:01.000Z; jobs do not wait for it",
+  });
+  assert.deepEqual(connectionStatus({ kind: "resting", reason }, wallOf), {
+    state: "unreachable",
+    reason: "no connection (wait)",
+  });
   assert.deepEqual(connectionStatus({ kind: "healthy", connection: { description } }, wallOf), {
     state: "connected",
     ...description,

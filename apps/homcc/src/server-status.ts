@@ -9,7 +9,7 @@ export interface ServerStatus {
   readonly host: HostId;
   /** `unused`: no job has needed it yet, or not since its connection ended. */
   readonly state: "connected" | "connecting" | "unreachable" | "unused";
-  /** Why it is unreachable. */
+  /** Why it is not used. */
   readonly reason?: string;
   /** When it is tried again without any job: ISO time. */
   readonly nextTryAt?: string;
@@ -45,6 +45,12 @@ export function connectionStatus(
       return { state: "unused" };
     case "connecting":
       return { state: "connecting" };
+    case "overdue": {
+      const since = new Date(wallOf(state.sinceMs)).toISOString();
+      return { state: "connecting", reason: `no answer since ${since}; jobs do not wait for it` };
+    }
+    case "resting":
+      return { state: "unreachable", reason: describeError(state.reason) };
     case "dead":
       return {
         state: "unreachable",

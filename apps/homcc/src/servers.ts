@@ -1,11 +1,13 @@
 import type { Host } from "@homcc/config/hosts";
+import type { LoadedSettings } from "@homcc/config/load";
 import { version } from "@homcc/config/version";
-import { systemClock } from "@homcc/observability/clock";
+import { type Clock, systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
-import { HostHealth } from "@homcc/scheduler/health";
+import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
+import { SleepWatch } from "@homcc/scheduler/sleep-watch";
 import { connectToServer } from "@homcc/transport/connect";
 import { ServerSession } from "./server-session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
@@ -20,55 +22,59 @@ interface KnownPool {
   readonly hosts: readonly HostAddress[];
 }
 
+/** The hosts of a job, and how long a connection to one may take. */
+export type HostWish = Pick<LoadedSettings, "hosts"> & {
+  readonly settings: Pick<LoadedSettings["settings"], "establishConnectionTimeoutMs">;
+};
+
 /** The servers this agent knows: one connection each, whatever hosts file named them. */
 export class Servers {
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<ServerSession>>();
   readonly #pools = new Map<string, KnownPool>();
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, clock: Clock = systemClock) {
     this.#logger = logger;
+    this.#clock = clock;
+    this.#sleep = new SleepWatch(clock);
   }
 
-  /** The pool of a list of hosts: its LIMITs count per list, since they are the user's wish, not the server's. */
-  poolFor(hosts: readonly Host[]): HostPool {
-    const key = JSON.stringify(hosts.map(({ name, port, limit }) => [name, port, limit]));
-    const known = this.#pools.get(key);
-    if (known !== undefined) {
-      // Last in line for being forgotten.
-      this.#pools.delete(key);
-      this.#pools.set(key, known);
-      return known.pool;
-    }
-    const addresses = hosts.map(addressOf);
-    const pool = new HostPool({
-      hosts: addresses,
-      usable: (hostId) => this.#health.get(hostId)?.usable ?? true,
-    });
-    this.#pools.set(key, { pool, hostIds: addresses.map(hostIdOf), hosts: addresses });
-    this.#forgetOldPools();
+  /**
+   * The pool of a job's hosts, all of them dialled that are not connected: three servers that do not answer then cost
+   * the wait for one. Its LIMITs count per list of hosts, since they are the user's wish, not the server's.
+   */
+  poolFor({ hosts, settings }: HostWish): HostPool {
+    this.#connectTimeoutMs = settings.establishConnectionTimeoutMs;
+    const { pool } = this.#knownPool(hosts);
+    if (this.#sleep.slept()) this.#doubtEverything();
+    for (const host of hosts) if (host.limit > 0) this.#healthOf(addressOf(host)).want();
     return pool;
   }
 
-  /** The connection to a server, dialled when there is none for further jobs. Rejects with ERR_HOMCC_UNAVAILABLE. */
-  async connect(host: HostAddress, connectTimeoutMs: number): Promise<ServerSession> {
-    this.#connectTimeoutMs = connectTimeoutMs;
-    const health = this.#healthOf(host);
-    const session = await health.connect();
-    if (session.takesJobs) return session;
+  /**
+   * The connection to a server that `poolFor` named. `undefined` when it has just been lost, or its numbers are used up
+   * and another one is being dialled: the job asks its pool again.
+   */
+  sessionOn(hostId: HostId): ServerSession | undefined {
+    const health = this.#health.get(hostId);
+    const session = health?.connection;
+    if (health === undefined || session === undefined || session.takesJobs) return session;
     health.lost(session);
     session.retire();
-    return await health.connect();
+    health.want();
+    return undefined;
   }
 
   /** `name:port` and why it is not used, for the message of a job that found no server. */
   describe(host: Host): string {
-    const address = addressOf(host);
-    const state = this.#health.get(hostIdOf(address))?.state;
-    const reason = state?.kind === "dead" ? `: ${describeError(state.reason)}` : "";
-    return `${hostIdOf(address)}${reason}`;
+    const hostId = hostIdOf(addressOf(host));
+    const state = this.#health.get(hostId)?.state;
+    const reason = state === undefined ? undefined : whyUnused(state, this.#clock.monotonicMs());
+    return reason === undefined ? hostId : `${hostId}: ${reason}`;
   }
 
   /** Jobs that wait for a slot on any server. */
@@ -81,7 +87,7 @@ export class Servers {
     const limits = new Map<HostId, number>();
     for (const { hosts } of this.#pools.values())
       for (const host of hosts) limits.set(hostIdOf(host), host.limit);
-    const offsetMs = systemClock.wallMs() - systemClock.monotonicMs();
+    const offsetMs = this.#clock.wallMs() - this.#clock.monotonicMs();
     return [...limits].map(([host, limit]) => {
       const jobs = holders.at(host);
       const connection = connectionStatus(this.#health.get(host)?.state, (ms) => ms + offsetMs);
@@ -91,9 +97,38 @@ export class Servers {
 
   close(): void {
     for (const health of this.#health.values()) {
-      const { state } = health;
+      const { connection } = health;
       health.close();
-      if (state.kind === "healthy") state.connection.close("the agent ends");
+      connection?.close("the agent ends");
+    }
+  }
+
+  #knownPool(hosts: readonly Host[]): KnownPool {
+    const key = JSON.stringify(hosts.map(({ name, port, limit }) => [name, port, limit]));
+    const known = this.#pools.get(key);
+    if (known !== undefined) {
+      // Last in line for being forgotten.
+      this.#pools.delete(key);
+      this.#pools.set(key, known);
+      return known;
+    }
+    const addresses = hosts.map(addressOf);
+    const pool = new HostPool({
+      hosts: addresses,
+      readiness: (hostId) => this.#health.get(hostId)?.readiness ?? "none",
+    });
+    const fresh = { pool, hostIds: addresses.map(hostIdOf), hosts: addresses };
+    this.#pools.set(key, fresh);
+    this.#forgetOldPools();
+    return fresh;
+  }
+
+  /** After a sleep the network may be another one: no connection is believed to live, no server to be dead. */
+  #doubtEverything(): void {
+    this.#logger.info("this machine slept: all connections are checked");
+    for (const health of this.#health.values()) {
+      health.forgive();
+      health.connection?.doubtAfterSleep();
     }
   }
 
@@ -106,9 +141,9 @@ export class Servers {
     for (const [hostId, health] of this.#health) {
       if (named.has(hostId)) continue;
       this.#health.delete(hostId);
-      const { state } = health;
+      const { connection } = health;
       health.close();
-      if (state.kind === "healthy") state.connection.retire();
+      connection?.retire();
     }
   }
 
@@ -118,35 +153,70 @@ export class Servers {
     if (known !== undefined) return known;
     const health: HostHealth<ServerSession> = new HostHealth({
       host,
-      dial: (signal) => this.#dial(host, signal, (session) => health.lost(session)),
+      dial: (signal, alive) => this.#dial(host, signal, alive, health),
       discard: (session) => session.close("not needed any more"),
-      onChange: (state) => {
-        this.#logger.debug(`${hostId}: ${state.kind}`);
-        for (const { pool } of this.#pools.values()) pool.healthChanged();
+      onGivenUp: (session, successor) => {
+        session.giveUp();
+        if (successor !== undefined) session.retire();
       },
+      onChange: (state) => this.#changed(hostId, health, state),
     });
     this.#health.set(hostId, health);
     return health;
   }
 
+  #changed(hostId: HostId, health: HostHealth<ServerSession>, { kind }: HostState<ServerSession>): void {
+    this.#logger.debug(`${hostId}: ${kind}`);
+    const pools = [...this.#pools.values()].filter(({ hostIds }) => hostIds.includes(hostId));
+    // Jobs that wait for one of its slots have asked already.
+    if (kind === "untried" && pools.some(({ pool }) => pool.waiting > 0)) health.want();
+    for (const { pool } of pools) pool.healthChanged();
+  }
+
   async #dial(
     host: HostAddress,
     signal: AbortSignal,
-    lost: (session: ServerSession) => void,
+    alive: () => void,
+    health: HostHealth<ServerSession>,
   ): Promise<ServerSession> {
     const { channel, welcome } = await connectToServer({
       host: host.name,
       port: host.port,
       agent: `homcc ${version}`,
       connectTimeoutMs: this.#connectTimeoutMs,
+      onProgress: alive,
       signal,
+      clock: this.#clock,
     });
     const session = new ServerSession(hostIdOf(host), channel, welcome);
+    channel.watchSilence({
+      doubted: () => {
+        this.#logger.info(`${session.hostId} is silent: another connection is tried`);
+        health.doubt(session);
+      },
+      trusted: () => {
+        session.believe();
+        health.trust(session);
+      },
+    });
     void channel.closed.then((reason) => {
-      this.#logger.info(`${hostIdOf(host)}: ${describeError(reason)}`);
-      lost(session);
+      this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
+      health.lost(session);
     });
     return session;
+  }
+}
+
+function whyUnused(state: HostState<unknown>, nowMs: number): string | undefined {
+  switch (state.kind) {
+    case "dead":
+    case "resting":
+      return describeError(state.reason);
+    case "connecting":
+    case "overdue":
+      return `no answer yet after ${((nowMs - state.sinceMs) / 1000).toFixed(1)} s`;
+    default:
+      return undefined;
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { HostHealth, type HostState } from "./health.ts";
+import { HostHealth, type HostState, patienceMs } from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
 
@@ -49,61 +49,112 @@ class FakeServer {
   readonly time = new FakeTime();
   readonly changes: string[] = [];
   readonly discarded: Connection[] = [];
-  dials: PromiseWithResolvers<Connection>[] = [];
-  signal: AbortSignal | undefined;
+  readonly givenUp: [Connection, Connection | undefined][] = [];
+  readonly dials: (PromiseWithResolvers<Connection> & {
+    readonly signal: AbortSignal;
+    readonly alive: () => void;
+  })[] = [];
   readonly health: HostHealth<Connection> = new HostHealth<Connection>({
     host,
-    dial: (signal) => {
-      this.signal = signal;
-      const dial = Promise.withResolvers<Connection>();
+    dial: (signal, alive) => {
+      const dial = { ...Promise.withResolvers<Connection>(), signal, alive };
       this.dials.push(dial);
       return dial.promise;
     },
     discard: (connection) => this.discarded.push(connection),
+    onGivenUp: (connection, successor) => this.givenUp.push([connection, successor]),
     onChange: (state: HostState<Connection>) => this.changes.push(state.kind),
     clock: { wallMs: () => 0, monotonicMs: () => this.time.nowMs },
     timers: this.time,
   });
 
-  async accept(number: number): Promise<void> {
-    this.dials.at(-1)?.resolve({ number });
+  async accept(number: number): Promise<Connection> {
+    const connection = { number };
+    this.dials.at(-1)?.resolve(connection);
     await settled();
+    return connection;
   }
 
   async refuse(): Promise<void> {
-    this.dials.at(-1)?.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
+    this.dials.at(-1)?.reject(new Error("refused"));
     await settled();
+  }
+
+  /** Its last dial failed at once. */
+  static async refusing(): Promise<FakeServer> {
+    const server = new FakeServer();
+    server.health.want();
+    await server.refuse();
+    return server;
+  }
+
+  /** Its connection is silent where an answer is due. */
+  static async doubted(): Promise<{ server: FakeServer; old: Connection }> {
+    const server = new FakeServer();
+    server.health.want();
+    const old = await server.accept(1);
+    server.health.doubt(old);
+    return { server, old };
   }
 }
 
 test("jobs share one dial and then one connection", async () => {
   const server = new FakeServer();
-  const jobs = [server.health.connect(), server.health.connect(), server.health.connect()];
-  assert.equal(server.health.state.kind, "connecting");
-  assert.ok(server.health.usable);
-  await server.accept(1);
-  assert.deepEqual(await Promise.all(jobs), [{ number: 1 }, { number: 1 }, { number: 1 }]);
-  assert.deepEqual(await server.health.connect(), { number: 1 });
+  assert.equal(server.health.readiness, "none");
+  for (let job = 0; job < 3; job += 1) server.health.want();
+  assert.equal(server.health.readiness, "soon");
+  const connection = await server.accept(1);
+  server.health.want();
+  assert.equal(server.health.connection, connection);
+  assert.equal(server.health.readiness, "ready");
   assert.equal(server.dials.length, 1);
   assert.deepEqual(server.changes, ["connecting", "healthy"]);
 });
 
-test("a failed dial fails every job that waits for it, with the reason", async () => {
+test("a dial without a sign of life is waited for during the patience, and goes on", async () => {
   const server = new FakeServer();
-  const jobs = [server.health.connect(), server.health.connect()];
-  const expected = { code: "ERR_HOMCC_UNAVAILABLE", message: /build1:3126/ };
-  const rejected = Promise.all(jobs.map((job) => assert.rejects(job, expected)));
-  await server.refuse();
-  await rejected;
-  await assert.rejects(server.health.connect(), (error: Error) => /refused/.test(String(error.cause)));
-  assert.equal(server.health.usable, false);
+  server.health.want();
+  await server.time.advance(patienceMs - 1);
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(1);
+  assert.equal(server.health.readiness, "late");
+  assert.deepEqual(server.health.state, { kind: "overdue", sinceMs: 1000 });
+  assert.equal(server.dials[0]?.signal.aborted, false);
+  server.health.want();
+  await server.time.advance(5000);
+  assert.equal(server.dials.length, 1, "jobs do not dial a second time");
+  await server.accept(1);
+  assert.equal(server.health.readiness, "ready");
+});
+
+test("a sign of life buys the patience anew, also one that comes late", async () => {
+  const server = new FakeServer();
+  server.health.want();
+  await server.time.advance(800);
+  server.dials[0]?.alive();
+  await server.time.advance(800);
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(200);
+  assert.equal(server.health.readiness, "late");
+  server.dials[0]?.alive();
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(patienceMs);
+  assert.deepEqual(server.changes, ["connecting", "overdue", "connecting", "overdue"]);
+  assert.deepEqual(server.health.state, { kind: "overdue", sinceMs: 1000 });
+});
+
+test("a failed dial makes the server dead, with the reason", async () => {
+  const server = await FakeServer.refusing();
+  const { state } = server.health;
+  assert.ok(state.kind === "dead");
+  assert.match(String(state.reason), /refused/);
+  assert.equal(server.health.readiness, "none");
+  server.health.want();
   assert.equal(server.dials.length, 1, "jobs do not dial a dead server");
 });
 
 test("a dead server is probed after 0.25 s, doubling to 10 s, one probe at a time", async () => {
-  const server = new FakeServer();
-  server.health.connect().catch(() => {});
-  await server.refuse();
+  const server = await FakeServer.refusing();
   const delaysMs: number[] = [];
   for (let probe = 0; probe < 9; probe += 1) {
     const { state } = server.health;
@@ -111,12 +162,12 @@ test("a dead server is probed after 0.25 s, doubling to 10 s, one probe at a tim
     assert.equal(state.sinceMs, 1000);
     delaysMs.push(state.retryAtMs - server.time.nowMs);
     const before = server.dials.length;
+    server.health.want();
     await server.time.advance(state.retryAtMs - server.time.nowMs - 1);
     assert.equal(server.dials.length, before);
     await server.time.advance(1);
     assert.equal(server.dials.length, before + 1);
-    assert.equal(server.health.usable, false, "jobs do not wait for the probe");
-    await assert.rejects(server.health.connect(), { code: "ERR_HOMCC_UNAVAILABLE" });
+    assert.equal(server.health.readiness, "none", "jobs do not wait for the probe");
     await server.time.advance(60_000);
     assert.equal(server.dials.length, before + 1, "no second probe while one is pending");
     await server.refuse();
@@ -125,45 +176,125 @@ test("a dead server is probed after 0.25 s, doubling to 10 s, one probe at a tim
 });
 
 test("a probe brings the server back, and its next failure starts at 0.25 s", async () => {
-  const server = new FakeServer();
-  server.health.connect().catch(() => {});
-  await server.refuse();
+  const server = await FakeServer.refusing();
   await server.time.advance(250);
   await server.refuse();
   await server.time.advance(500);
-  await server.accept(7);
-  const connection = await server.health.connect();
-  assert.deepEqual(connection, { number: 7 });
+  const connection = await server.accept(7);
+  assert.equal(server.health.connection, connection);
   assert.deepEqual(server.changes, ["connecting", "dead", "dead", "healthy"]);
   server.health.lost({ number: 8 });
   assert.deepEqual(server.changes.at(-1), "healthy", "another connection's end does not matter");
   server.health.lost(connection);
-  assert.ok(server.health.usable);
-  const rejected = assert.rejects(server.health.connect());
+  server.health.want();
+  assert.equal(server.health.readiness, "soon");
   await server.refuse();
-  await rejected;
   const { state } = server.health;
   assert.ok(state.kind === "dead");
   assert.equal(state.retryAtMs - server.time.nowMs, 250);
 });
 
+test("a minute after the last job nothing is probed; the next job asks, and waits if an answer is quick", async () => {
+  const refusing = await FakeServer.refusing();
+  const silent = new FakeServer();
+  silent.health.want();
+  await silent.time.advance(10_000);
+  await silent.refuse();
+  for (const [server, answerMs] of [
+    [refusing, 1],
+    [silent, 10_000],
+  ] as const) {
+    for (let { state } = server.health; state.kind === "dead"; { state } = server.health) {
+      await server.time.advance(state.retryAtMs - server.time.nowMs);
+      await server.time.advance(answerMs);
+      await server.refuse();
+    }
+    assert.ok(server.time.nowMs <= 1000 + 60_000 + 3 * 10_000);
+    assert.equal(server.time.pending, 0);
+  }
+  assert.deepEqual([refusing.health.state.kind, silent.health.state.kind], ["untried", "resting"]);
+  const dials = silent.dials.length;
+  refusing.health.want();
+  silent.health.want();
+  assert.deepEqual([refusing.health.readiness, silent.health.readiness], ["soon", "late"]);
+  assert.equal(silent.dials.length, dials + 1);
+  await silent.accept(1);
+  assert.equal(silent.health.readiness, "ready");
+});
+
+test("in another network a dead server may be alive", async () => {
+  const server = await FakeServer.refusing();
+  await server.time.advance(250);
+  const probe = server.dials.at(-1);
+  server.health.forgive();
+  assert.equal(probe?.signal.aborted, true);
+  assert.deepEqual([server.health.state.kind, server.time.pending], ["untried", 0]);
+  server.health.want();
+  assert.equal(server.health.readiness, "soon");
+  const connection = await server.accept(1);
+  server.health.forgive();
+  assert.equal(server.health.connection, connection);
+});
+
+test("a doubted connection that speaks is used again, and its successor is not needed", async () => {
+  const { server, old } = await FakeServer.doubted();
+  assert.equal(server.health.readiness, "soon", "no job goes to the silent one");
+  server.health.trust(old);
+  assert.equal(server.health.connection, old);
+  assert.equal(server.dials.at(-1)?.signal.aborted, true);
+  assert.equal(server.time.pending, 0);
+  await server.accept(2);
+  assert.deepEqual(server.discarded, [{ number: 2 }]);
+  assert.equal(server.health.connection, old);
+  assert.deepEqual(server.givenUp, []);
+});
+
+test("a doubted connection gives way to its successor", async () => {
+  const { server, old } = await FakeServer.doubted();
+  const successor = await server.accept(2);
+  assert.deepEqual(server.givenUp, [[old, successor]]);
+  assert.equal(server.health.connection, successor);
+  server.health.trust(old);
+  server.health.lost(old);
+  assert.equal(server.health.connection, successor);
+});
+
+test("a doubted connection whose successor does not come up is given up, and may come back", async () => {
+  const { server, old } = await FakeServer.doubted();
+  await server.time.advance(patienceMs);
+  assert.deepEqual(server.givenUp, [[old, undefined]]);
+  assert.equal(server.health.readiness, "late");
+  await server.refuse();
+  assert.equal(server.health.readiness, "none");
+  server.health.trust(old);
+  assert.equal(server.health.connection, old);
+  assert.equal(server.time.pending, 0, "no probe goes on");
+});
+
+test("a doubted connection that ends leaves its successor alone", async () => {
+  const { server, old } = await FakeServer.doubted();
+  server.health.lost(old);
+  server.health.trust(old);
+  assert.equal(server.health.readiness, "soon");
+  await server.accept(2);
+  assert.equal(server.health.readiness, "ready");
+  assert.deepEqual(server.givenUp, []);
+});
+
 test("close cancels the probe, aborts the dial and frees what comes too late", async () => {
-  const dead = new FakeServer();
-  dead.health.connect().catch(() => {});
-  await dead.refuse();
+  const dead = await FakeServer.refusing();
   dead.health.close();
   assert.equal(dead.time.pending, 0);
-  await assert.rejects(dead.health.connect(), { code: "ERR_HOMCC_UNAVAILABLE" });
+  dead.health.want();
+  assert.equal(dead.dials.length, 1);
 
   const connecting = new FakeServer();
-  const job = connecting.health.connect();
+  connecting.health.want();
   connecting.health.close();
-  assert.ok(connecting.signal?.aborted);
-  const rejected = assert.rejects(job, { code: "ERR_HOMCC_UNAVAILABLE" });
+  assert.ok(connecting.dials[0]?.signal.aborted);
   await connecting.accept(3);
-  await rejected;
   assert.deepEqual(connecting.discarded, [{ number: 3 }]);
-  assert.equal(connecting.time.pending, 0);
+  assert.deepEqual([connecting.time.pending, connecting.health.readiness], [0, "none"]);
 });
 
 test("a real server that starts late is found within its first retries", async () => {
@@ -175,6 +306,7 @@ test("a real server that starts late is found within its first retries", async (
   reserved.close();
   await once(reserved, "close");
 
+  const failed = Promise.withResolvers<void>();
   const healthy = Promise.withResolvers<Socket>();
   const health = new HostHealth<Socket>({
     host: { name: "127.0.0.1", port, limit: 1 },
@@ -184,6 +316,7 @@ test("a real server that starts late is found within its first retries", async (
       return socket;
     },
     onChange: (state) => {
+      if (state.kind === "dead") failed.resolve();
       if (state.kind === "healthy") healthy.resolve(state.connection);
     },
     timers: {
@@ -193,11 +326,12 @@ test("a real server that starts late is found within its first retries", async (
       },
     },
   });
-  await assert.rejects(health.connect(), { code: "ERR_HOMCC_UNAVAILABLE" });
+  health.want();
+  await failed.promise;
   const server = createServer().listen(port, "127.0.0.1");
   await once(server, "listening");
   const socket = await healthy.promise;
-  assert.equal(await health.connect(), socket);
+  assert.equal(health.connection, socket);
   health.close();
   socket.destroy();
   server.close();

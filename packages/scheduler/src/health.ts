@@ -1,36 +1,63 @@
 import { HomccError } from "@homcc/observability/error";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { hostIdOf, type HostAddress } from "./host.ts";
+import type { Readiness } from "./placement.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 
 /** What is known about one server. Times are of the monotonic clock. */
 export type HostState<Connection> =
   /** Presumed reachable: not tried yet, or its last connection ended and nobody has needed another since. */
   | { readonly kind: "untried" }
-  | { readonly kind: "connecting"; readonly pending: Promise<Connection> }
+  /** Being dialled, and jobs wait for it. */
+  | { readonly kind: "connecting"; readonly sinceMs: number }
+  /** Being dialled without a sign of life for `patienceMs`: jobs do not wait, the dial goes on to its own time limit. */
+  | { readonly kind: "overdue"; readonly sinceMs: number }
   | { readonly kind: "healthy"; readonly connection: Connection }
-  /** The last connect failed. A probe in the background tries again at `retryAtMs`; jobs do not wait for it. */
+  /** The last dial failed. A probe in the background tries again at `retryAtMs`; jobs do not wait for it. */
   | { readonly kind: "dead"; readonly sinceMs: number; readonly retryAtMs: number; readonly reason: unknown }
+  /** Dead without an answer, and nobody has wanted it for `restAfterMs`: no timer runs, the next job starts a probe. */
+  | { readonly kind: "resting"; readonly reason: unknown }
   | { readonly kind: "closed" };
 
 export interface HostHealthOptions<Connection> {
   readonly host: HostAddress;
   /**
    * Opens a connection to it, hello included. It must end by itself, by a time limit of its own: it is never called
-   * again before it has, so a server that swallows packets costs one pending connect.
+   * again before it has, so a server that swallows packets costs one pending connect. Calls `alive` at each sign that
+   * somebody is there: a name that was resolved, a connection that was accepted.
    */
-  readonly dial: (signal: AbortSignal) => Promise<Connection>;
-  /** Frees a connection that came up after `close`. */
+  readonly dial: (signal: AbortSignal, alive: () => void) => Promise<Connection>;
+  /** Frees a connection that nobody needs: it came up after `close`, or after the doubted one had answered. */
   readonly discard?: (connection: Connection) => void;
+  /**
+   * A doubted connection lost its case: its successor is up, or (`undefined`) does not come up in time. Called before the
+   * state changes; the second case may be followed by the first.
+   */
+  readonly onGivenUp?: (connection: Connection, successor: Connection | undefined) => void;
   /** Called after every change of state, for placement and the log. */
   readonly onChange?: (state: HostState<Connection>) => void;
   readonly clock?: Clock;
   readonly timers?: Timers;
 }
 
+/**
+ * How long jobs wait for a dial without a sign of life. A server 300 ms away needs 300 ms to accept and 300 ms to greet,
+ * each with this time of its own; three servers behind a VPN that is off cost a build this time once.
+ */
+export const patienceMs = 1_000;
+
 /** First retry after a failed connect, doubled with each further failure. A restarted homccd is back in about 0.3 s. */
 const firstRetryMs = 250;
 const longestRetryMs = 10_000;
+
+/** A dead server that no job wanted for this long is not probed any more: an idle agent has no timers. */
+const restAfterMs = 60_000;
+
+interface Attempt {
+  readonly startedMs: number;
+  readonly abort: AbortController;
+  cancelTimer: () => void;
+}
 
 /** The one connection to a server: shared while it lives, dialled once at a time, probed while the server is dead. */
 export class HostHealth<Connection> {
@@ -38,9 +65,12 @@ export class HostHealth<Connection> {
   readonly #options: HostHealthOptions<Connection>;
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #closing = new AbortController();
   #state: HostState<Connection> = { kind: "untried" };
+  #attempt: Attempt | undefined;
+  /** Silent since a job was sent on it, while its successor is dialled. */
+  #doubted: Connection | undefined;
   #failures = 0;
+  #wantedMs: number;
   #cancelProbe: () => void = () => {};
 
   constructor(options: HostHealthOptions<Connection>) {
@@ -48,27 +78,45 @@ export class HostHealth<Connection> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
+    this.#wantedMs = this.#clock.monotonicMs();
   }
 
   get state(): HostState<Connection> {
     return this.#state;
   }
 
-  /** Whether a job may be sent there; false while the server is known to be dead. */
-  get usable(): boolean {
-    return this.#state.kind !== "dead" && this.#state.kind !== "closed";
+  /** The connection jobs may use now. */
+  get connection(): Connection | undefined {
+    return this.#state.kind === "healthy" ? this.#state.connection : undefined;
   }
 
-  /**
-   * The connection, dialled if there is none; callers share one pending dial. Rejects with ERR_HOMCC_UNAVAILABLE at
-   * once when the server is known to be dead, and when the dial fails (the reason is its cause).
-   */
-  connect(): Promise<Connection> {
-    const state = this.#state;
-    if (state.kind === "healthy") return Promise.resolve(state.connection);
-    if (state.kind === "connecting") return state.pending;
-    if (state.kind === "untried") return this.#dialForJobs();
-    return Promise.reject(unavailable(this.host, state.kind === "dead" ? state.reason : undefined));
+  get readiness(): Readiness {
+    switch (this.#state.kind) {
+      case "healthy":
+        return "ready";
+      case "connecting":
+        return "soon";
+      case "overdue":
+        return "late";
+      default:
+        return "none";
+    }
+  }
+
+  /** A job would like to use the server: dials unless that is done, under way, or the probe's business. */
+  want(): void {
+    this.#wantedMs = this.#clock.monotonicMs();
+    if (this.#state.kind === "untried") this.#dial("connecting");
+    // It gave no answer before: the job finds out in the background whether it is back.
+    else if (this.#state.kind === "resting") this.#dial("overdue");
+  }
+
+  /** The network may be another one: what is known about a dead server says nothing any more. */
+  forgive(): void {
+    if (this.#state.kind !== "dead" && this.#state.kind !== "resting") return;
+    this.#stopAttempt();
+    this.#failures = 0;
+    this.#enter({ kind: "untried" });
   }
 
   /**
@@ -76,62 +124,116 @@ export class HostHealth<Connection> {
    * Ignored for a connection that is no longer the current one.
    */
   lost(connection: Connection): void {
-    if (this.#state.kind === "healthy" && this.#state.connection === connection)
-      this.#enter({ kind: "untried" });
+    if (this.#doubted === connection) this.#doubted = undefined;
+    if (this.connection === connection) this.#enter({ kind: "untried" });
+  }
+
+  /** `connection` is silent where an answer is due: its successor is dialled, and jobs wait for that or go elsewhere. */
+  doubt(connection: Connection): void {
+    if (this.connection !== connection) return;
+    this.#doubted = connection;
+    this.#dial("connecting");
+  }
+
+  /** The doubted connection has spoken: it is used again, and no successor is needed. */
+  trust(connection: Connection): void {
+    if (this.#doubted !== connection || this.#state.kind === "closed") return;
+    this.#stopAttempt();
+    this.#doubted = undefined;
+    this.#enter({ kind: "healthy", connection });
   }
 
   /** Ends the dial or probe that is under way. An open connection is its owner's to close. */
   close(): void {
-    this.#cancelProbe();
+    this.#stopAttempt();
+    this.#doubted = undefined;
     this.#enter({ kind: "closed" });
-    this.#closing.abort(unavailable(this.host, undefined));
   }
 
-  #dialForJobs(): Promise<Connection> {
-    const pending = this.#dial();
-    this.#enter({ kind: "connecting", pending });
-    return pending;
+  #dial(kind: "connecting" | "overdue"): void {
+    const attempt = this.#begin();
+    this.#enter({ kind, sinceMs: attempt.startedMs });
+    if (kind === "connecting") this.#limitPatience(attempt);
+    void this.#finish(attempt);
   }
 
-  async #dial(): Promise<Connection> {
+  #begin(): Attempt {
+    const startedMs = this.#clock.monotonicMs();
+    const attempt: Attempt = { startedMs, abort: new AbortController(), cancelTimer: () => {} };
+    this.#attempt = attempt;
+    return attempt;
+  }
+
+  #limitPatience(attempt: Attempt): void {
+    attempt.cancelTimer();
+    attempt.cancelTimer = this.#timers.after(patienceMs, () => {
+      if (this.#attempt !== attempt || this.#state.kind !== "connecting") return;
+      const { sinceMs } = this.#state;
+      this.#giveUpDoubted(undefined);
+      this.#enter({ kind: "overdue", sinceMs });
+    });
+  }
+
+  /** A sign of life buys the dial its patience anew; one that comes too late gets the jobs back. */
+  #signOfLife(attempt: Attempt): void {
+    if (this.#attempt !== attempt) return;
+    if (this.#state.kind === "overdue") this.#enter({ kind: "connecting", sinceMs: this.#state.sinceMs });
+    if (this.#state.kind === "connecting") this.#limitPatience(attempt);
+  }
+
+  async #finish(attempt: Attempt): Promise<void> {
     try {
-      const connection = await this.#options.dial(this.#closing.signal);
-      this.#succeeded(connection);
-      return connection;
+      const connection = await this.#options.dial(attempt.abort.signal, () => this.#signOfLife(attempt));
+      if (this.#attempt === attempt) this.#succeeded(attempt, connection);
+      else this.#options.discard?.(connection);
     } catch (error) {
-      this.#failed(error);
-      throw unavailable(this.host, error);
+      if (this.#attempt === attempt) this.#failed(attempt, error);
     }
   }
 
-  #succeeded(connection: Connection): void {
-    if (this.#state.kind === "closed") {
-      this.#options.discard?.(connection);
-      throw this.#closing.signal.reason;
-    }
+  #succeeded(attempt: Attempt, connection: Connection): void {
+    attempt.cancelTimer();
+    this.#attempt = undefined;
     this.#failures = 0;
+    this.#giveUpDoubted(connection);
+    this.#doubted = undefined;
     this.#enter({ kind: "healthy", connection });
   }
 
-  #failed(reason: unknown): void {
-    if (this.#state.kind === "closed") return;
+  #failed(attempt: Attempt, reason: unknown): void {
+    attempt.cancelTimer();
+    this.#attempt = undefined;
+    const nowMs = this.#clock.monotonicMs();
     const delayMs = Math.min(firstRetryMs * 2 ** this.#failures, longestRetryMs);
     this.#failures += 1;
-    const nowMs = this.#clock.monotonicMs();
+    const wasSilent = nowMs - attempt.startedMs >= patienceMs;
     const sinceMs = this.#state.kind === "dead" ? this.#state.sinceMs : nowMs;
+    this.#giveUpDoubted(undefined);
+    this.#cancelProbe = this.#timers.after(delayMs, () => this.#probe(wasSilent, reason));
     this.#enter({ kind: "dead", sinceMs, retryAtMs: nowMs + delayMs, reason });
-    this.#cancelProbe = this.#timers.after(delayMs, () => {
-      // Its failure has already become the state, and its success too.
-      this.#dial().catch(() => {});
-    });
+  }
+
+  /** A server that refuses is asked by the next job itself: that takes a round trip. One that is silent is not waited for. */
+  #probe(wasSilent: boolean, reason: unknown): void {
+    if (this.#clock.monotonicMs() - this.#wantedMs < restAfterMs) void this.#finish(this.#begin());
+    else this.#enter(wasSilent ? { kind: "resting", reason } : { kind: "untried" });
+  }
+
+  /** It stays the doubted one until its successor is up: should it speak after all, it is better than nothing. */
+  #giveUpDoubted(successor: Connection | undefined): void {
+    if (this.#doubted !== undefined) this.#options.onGivenUp?.(this.#doubted, successor);
+  }
+
+  #stopAttempt(): void {
+    this.#cancelProbe();
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.cancelTimer();
+    attempt?.abort.abort(new HomccError("ERR_HOMCC_UNAVAILABLE", `${hostIdOf(this.host)} is not needed`));
   }
 
   #enter(state: HostState<Connection>): void {
     this.#state = state;
     this.#options.onChange?.(state);
   }
-}
-
-function unavailable(host: HostAddress, cause: unknown): HomccError {
-  return new HomccError("ERR_HOMCC_UNAVAILABLE", `no connection to ${hostIdOf(host)}`, { cause });
 }

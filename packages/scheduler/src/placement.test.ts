@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { type HostAddress, type HostId, hostIdOf } from "./host.ts";
-import { choose, HostPool, type Placement } from "./placement.ts";
+import { choose, HostPool, type Placement, type Readiness } from "./placement.ts";
 
 function host(name: string, limit: number): HostAddress {
   return { name, limit, port: 3126 };
@@ -24,11 +24,14 @@ function seeded(seed: number): () => number {
 interface Options {
   readonly hosts: readonly HostAddress[];
   readonly dead?: Set<HostId>;
+  readonly dialled?: Map<HostId, "soon" | "late">;
   readonly random?: () => number;
 }
 
-function poolOf({ hosts, dead = new Set(), random = seeded(1) }: Options): HostPool {
-  return new HostPool({ hosts, random, usable: (hostId) => !dead.has(hostId) });
+function poolOf({ hosts, dead = new Set(), dialled = new Map(), random = seeded(1) }: Options): HostPool {
+  const readiness = (hostId: HostId): Readiness =>
+    dead.has(hostId) ? "none" : (dialled.get(hostId) ?? "ready");
+  return new HostPool({ hosts, random, readiness });
 }
 
 function place(
@@ -167,6 +170,39 @@ test("waiters learn at once when the last server they could use dies, and when o
   dead.add(id("a")).add(id("b"));
   pool.healthChanged();
   assert.equal(await second, undefined);
+});
+
+test("a job goes where a connection is, and waits for a dial only when there is none", async () => {
+  const dialled = new Map<HostId, "soon" | "late">([
+    [id("a"), "soon"],
+    [id("c"), "late"],
+  ]);
+  const pool = poolOf({ hosts: [host("a", 64), host("b", 1), host("c", 64)], dialled });
+  assert.equal((await place(pool))?.host.name, "b");
+  const waiting = place(pool);
+  assert.equal(pool.waiting, 1, "b is full, a is on its way");
+  dialled.delete(id("a"));
+  pool.healthChanged();
+  assert.equal((await waiting)?.host.name, "a");
+});
+
+test("a dial that has become late is waited for by those who have no other place", async () => {
+  const dialled = new Map<HostId, "soon" | "late">([[id("a"), "soon"]]);
+  const pool = poolOf({ hosts: [host("a", 1)], dialled });
+  const request = { tried: new Set<HostId>(), maxTries: 1 };
+  const ordinary = pool.place(request);
+  const patient = pool.place({ ...request, patient: true });
+  dialled.set(id("a"), "late");
+  pool.healthChanged();
+  assert.equal(await ordinary, undefined);
+  assert.deepEqual(
+    [pool.hasPlaceFor(request), pool.hasPlaceFor({ ...request, patient: true })],
+    [false, true],
+  );
+  assert.equal(pool.waiting, 1);
+  dialled.clear();
+  pool.healthChanged();
+  assert.equal((await patient)?.host.name, "a");
 });
 
 test("a changed hosts file applies at once, to slots and to waiters", async () => {

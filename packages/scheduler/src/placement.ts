@@ -7,18 +7,28 @@ export interface Placement<Host extends HostAddress> extends Slot {
   readonly hostId: HostId;
 }
 
+/**
+ * Whether jobs may go to a server: at once, as soon as its dial ends, when a dial ends that has taken suspiciously long,
+ * or not at all.
+ */
+export type Readiness = "ready" | "soon" | "late" | "none";
+
 export interface PlacementRequest {
-  /** Servers this job has been given already, busy and failed ones included: it is never given one twice. */
+  /**
+   * Servers this job has been given already, busy and failed ones included: it is never given one twice. A server without a
+   * connection is given to nobody, so what it did not answer is no try.
+   */
   readonly tried: ReadonlySet<HostId>;
   /** `remote_compilation_tries`: the number of servers a job is given at most. */
   readonly maxTries: number;
+  /** The job has no other place: it waits for servers that are late, too. */
+  readonly patient?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface HostPoolOptions<Host extends HostAddress> {
   readonly hosts: readonly Host[];
-  /** Whether jobs may go there now (`HostHealth.usable`). */
-  readonly usable: (host: HostId) => boolean;
+  readonly readiness: (host: HostId) => Readiness;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
 }
@@ -51,7 +61,7 @@ interface Server<Host extends HostAddress> {
 }
 
 interface Waiter<Host extends HostAddress> {
-  readonly tried: ReadonlySet<HostId>;
+  readonly request: PlacementRequest;
   settle(placement: Placement<Host> | undefined): void;
 }
 
@@ -59,11 +69,11 @@ interface Waiter<Host extends HostAddress> {
 export class HostPool<Host extends HostAddress = HostAddress> {
   readonly #servers = new Map<HostId, Server<Host>>();
   readonly #waiters = new Set<Waiter<Host>>();
-  readonly #usable: (host: HostId) => boolean;
+  readonly #readiness: (host: HostId) => Readiness;
   readonly #random: () => number;
 
   constructor(options: HostPoolOptions<Host>) {
-    this.#usable = options.usable;
+    this.#readiness = options.readiness;
     this.#random = options.random ?? Math.random;
     this.setHosts(options.hosts);
   }
@@ -78,16 +88,25 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   }
 
   /**
-   * A slot on a server this job has not tried. While all of them are full it waits, first come, first served.
-   * `undefined` when no server is left for it: all tried, dead, or `maxTries` reached.
-   * Rejects with the signal's reason when it is aborted before.
+   * A slot on a server this job has not tried. While all of them are full or still being dialled it waits, first come,
+   * first served, for whichever is free first. `undefined` when no server is left for it: all tried, unreachable, or
+   * `maxTries` reached. Rejects with the signal's reason when it is aborted before.
    */
   place(request: PlacementRequest): Promise<Placement<Host> | undefined> {
-    const { tried, maxTries, signal } = request;
+    const { signal } = request;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (tried.size >= maxTries || !this.#anyLeft(tried)) return Promise.resolve(undefined);
-    const server = this.#choose(tried);
-    return server === undefined ? this.#wait(tried, signal) : Promise.resolve(this.#take(server));
+    if (!this.hasPlaceFor(request)) return Promise.resolve(undefined);
+    const server = this.#choose(request.tried);
+    return server === undefined ? this.#wait(request) : Promise.resolve(this.#take(server));
+  }
+
+  /** Whether `place` would find or wait for a server. */
+  hasPlaceFor({ tried, maxTries, patient = false }: PlacementRequest): boolean {
+    if (tried.size >= maxTries) return false;
+    return this.#left(tried).some(({ hostId }) => {
+      const readiness = this.#readiness(hostId);
+      return readiness === "ready" || readiness === "soon" || (patient && readiness === "late");
+    });
   }
 
   /** Call after a server died or came back: jobs waiting for it are placed, or told that no server is left. */
@@ -111,10 +130,11 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     this.#serve();
   }
 
-  #wait(tried: ReadonlySet<HostId>, signal: AbortSignal | undefined): Promise<Placement<Host> | undefined> {
+  #wait(request: PlacementRequest): Promise<Placement<Host> | undefined> {
+    const { signal } = request;
     const { promise, resolve, reject } = Promise.withResolvers<Placement<Host> | undefined>();
     const waiter: Waiter<Host> = {
-      tried,
+      request,
       settle: (placement) => {
         signal?.removeEventListener("abort", abandon);
         resolve(placement);
@@ -132,8 +152,8 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   /** The slots that became free on one server go to the longest waiting jobs that have not tried it. */
   #giveFrom(server: Server<Host>): void {
     for (const waiter of this.#waiters) {
-      if (server.held >= server.host.limit || !this.#usable(server.hostId)) return;
-      if (waiter.tried.has(server.hostId)) continue;
+      if (server.held >= server.host.limit || this.#readiness(server.hostId) !== "ready") return;
+      if (waiter.request.tried.has(server.hostId)) continue;
       this.#waiters.delete(waiter);
       waiter.settle(this.#take(server));
     }
@@ -142,31 +162,24 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   /** Places every waiter anew, in their order; one whom no free server suits does not hold up the next. */
   #serve(): void {
     for (const waiter of this.#waiters) {
-      const left = this.#anyLeft(waiter.tried);
-      const server = left ? this.#choose(waiter.tried) : undefined;
+      const left = this.hasPlaceFor(waiter.request);
+      const server = left ? this.#choose(waiter.request.tried) : undefined;
       if (left && server === undefined) continue;
       this.#waiters.delete(waiter);
       waiter.settle(server === undefined ? undefined : this.#take(server));
     }
   }
 
-  #anyLeft(tried: ReadonlySet<HostId>): boolean {
-    return this.#eligible(tried).length > 0;
-  }
-
   #choose(tried: ReadonlySet<HostId>): Server<Host> | undefined {
-    const candidates = this.#eligible(tried).map(({ hostId, host, held }) => ({
-      hostId,
-      freeSlots: Math.max(0, host.limit - held),
-    }));
+    const candidates = this.#left(tried)
+      .filter(({ hostId }) => this.#readiness(hostId) === "ready")
+      .map(({ hostId, host, held }) => ({ hostId, freeSlots: Math.max(0, host.limit - held) }));
     const hostId = choose(candidates, this.#random);
     return hostId === undefined ? undefined : this.#servers.get(hostId);
   }
 
-  #eligible(tried: ReadonlySet<HostId>): Server<Host>[] {
-    return [...this.#servers.values()].filter(
-      ({ hostId, host }) => host.limit > 0 && !tried.has(hostId) && this.#usable(hostId),
-    );
+  #left(tried: ReadonlySet<HostId>): Server<Host>[] {
+    return [...this.#servers.values()].filter(({ hostId, host }) => host.limit > 0 && !tried.has(hostId));
   }
 
   #take(server: Server<Host>): Placement<Host> {

@@ -40,7 +40,7 @@ export interface AcceptOptions {
   readonly serveV1?: boolean;
   readonly clock?: Clock;
   /** Timers of the channel's heartbeat, for tests. */
-  readonly channel?: Pick<ChannelOptions, "timers" | "pingIntervalMs" | "deadAfterMs">;
+  readonly channel?: Pick<ChannelOptions, "timers" | "busyPace" | "idlePace">;
 }
 
 /** What became of a connection. */

@@ -9,7 +9,10 @@ import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import { Duplex } from "node:stream";
 import { openClientChannel, openServerChannel, type ServerChannel, type StreamHandler } from "./channel.ts";
 import { exampleBlob, exampleJob, exampleResult } from "./fixtures/example-messages.ts";
-import { connectPair } from "./fixtures/loopback-server.ts";
+import { connectPair, startLoopbackServer } from "./fixtures/loopback-server.ts";
+import { startPath } from "./fixtures/path.ts";
+import { connectToServer } from "./connect.ts";
+import { systemTimers, type Timers } from "./timers.ts";
 
 /** A handler that gathers everything and says when it is over. */
 function collector<M>(): {
@@ -185,8 +188,8 @@ test("a slow consumer stops the sender, and nothing is lost", async () => {
 });
 
 test("a slow job does not make the peer look dead", async () => {
-  const timing = { pingIntervalMs: 60, deadAfterMs: 500 };
-  await using pair = await connectPair({ channel: timing });
+  const pace = { pingIntervalMs: 60, deadAfterMs: 500 };
+  await using pair = await connectPair({ channel: { busyPace: pace } });
   const gate = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
   pair.server.serve(() => ({ onMessage: () => {}, onData: () => gate.promise, onEnd: ended.resolve }));
@@ -199,11 +202,54 @@ test("a slow job does not make the peer look dead", async () => {
   await Promise.all([sending, ended.promise]);
 });
 
-test("an idle connection lives on pings", async () => {
-  await using pair = await connectPair({ channel: { pingIntervalMs: 50, deadAfterMs: 400 } });
+test("an idle connection lives on the server's pings, which the client answers without a timer", async () => {
+  let timers = 0;
+  const counting: Timers = {
+    after(delayMs, run) {
+      timers++;
+      return systemTimers.after(delayMs, run);
+    },
+  };
+  const channel = { idlePace: { pingIntervalMs: 50, deadAfterMs: 400 } };
+  await using pair = await connectPair({ channel, client: { timers: counting } });
   serveJobs(pair.server, () => []);
+  const start = pair.server.receivedBytes;
   await sleep(900);
   assert.ok(pair.client.isOpen && pair.server.isOpen);
+  assert.ok(pair.server.receivedBytes > start);
+  assert.equal(timers, 0);
+  const job = collector<ServerMessage>();
+  pair.client.send(pair.client.openStream(job.handler), exampleJob());
+  assert.equal(timers, 1, "the heartbeat of a connection with a job");
+  assert.equal(await job.over, "ended");
+  await sleep(300);
+  assert.equal(timers, 1);
+});
+
+test("a stream on a connection that leads nowhere is noticed, and so is the answer that comes after all", async () => {
+  await using server = await startLoopbackServer();
+  await using path = await startPath(server.port);
+  const connection = { host: "127.0.0.1", port: path.port, connectTimeoutMs: 5_000 };
+  const [{ channel: client }, accepted] = await Promise.all([connectToServer(connection), server.next()]);
+  assert.ok(accepted.kind === "v2");
+  serveJobs(accepted.channel, () => []);
+  const events: string[] = [];
+  client.watchSilence({ doubted: () => events.push("doubted"), trusted: () => events.push("trusted") });
+  path.hold();
+  client.send(client.openStream({ onMessage: () => {} }), exampleJob());
+  await sleep(1_100);
+  assert.deepEqual(events, [], "nobody asks a connection that has just spoken");
+  const job = collector<ServerMessage>();
+  client.send(client.openStream(job.handler), exampleJob({ declareFrom: 1, declare: [] }));
+  while (events.length === 0) await sleep(10);
+  path.release();
+  assert.equal(await job.over, "ended");
+  assert.deepEqual(events, ["doubted", "trusted"]);
+  client.doubt();
+  assert.equal(events.at(-1), "doubted");
+  while (events.length < 4) await sleep(10);
+  assert.equal(events.at(-1), "trusted");
+  await client.close("done");
 });
 
 test("a closed stream ends its upload early; the connection goes on", async () => {

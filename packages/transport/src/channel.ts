@@ -21,11 +21,12 @@ import {
 } from "@homcc/protocol/messages";
 import { printable } from "@homcc/protocol/printable";
 import type { Schema } from "@homcc/protocol/schema";
+import { busyPace, Heartbeat, idleServerPace, type Pace } from "./heartbeat.ts";
 import { MessageBudget } from "./message-budget.ts";
-import { deadAfterMs, Heartbeat, pingIntervalMs } from "./heartbeat.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
 import { Outbox, type Priority } from "./outbox.ts";
 import { rechunk } from "./rechunk.ts";
+import { type SilenceListener, SilenceProbe } from "./silence-probe.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 
 export type { StreamHandler } from "./inbound-stream.ts";
@@ -54,8 +55,9 @@ export interface ChannelOptions {
   readonly roundTripMs?: number;
   readonly clock?: Clock;
   readonly timers?: Timers;
-  readonly pingIntervalMs?: number;
-  readonly deadAfterMs?: number;
+  readonly busyPace?: Pace;
+  /** Of the server's end; the agent's has no timer while no stream is open. */
+  readonly idlePace?: Pace;
 }
 
 export interface SendOptions {
@@ -87,6 +89,12 @@ const lingerMs = 1_000;
 
 /** Room for the heartbeat's own number in a ping; the pong repeats it. */
 const pingTokenBytes = 4;
+
+/**
+ * When the kernel asks an idle peer for a sign of life; it asks ten times, a second apart (libuv's choice). The agent's
+ * end keeps routers from forgetting the connection, which cheap ones do after 30 s, without waking the agent.
+ */
+const keepAliveMs = { client: 25_000, server: 60_000 } as const;
 
 type Role = "client" | "server";
 
@@ -124,6 +132,7 @@ export class Channel<Outgoing, Incoming> {
   readonly #decoder = new FrameDecoder(maxFrameBytes);
   readonly #outbox: Outbox;
   readonly #heartbeat: Heartbeat;
+  readonly #silence: SilenceProbe;
   /** Only a server has peers that it must keep from each other. */
   readonly #budget: MessageBudget | undefined;
   readonly #streams = new Map<number, InboundStream<Incoming>>();
@@ -168,19 +177,26 @@ export class Channel<Outgoing, Incoming> {
     this.#resolveClosed = closed.resolve;
     if (socket instanceof Socket) {
       socket.setNoDelay(true);
-      // Finds a vanished peer below the heartbeat too, should this process be stopped for long.
-      socket.setKeepAlive(true, 60_000);
+      socket.setKeepAlive(true, keepAliveMs[role]);
       socket.setTimeout(0);
     }
     this.#outbox = new Outbox(socket);
     this.#heartbeat = new Heartbeat({
       clock: this.#clock,
       timers: this.#timers,
-      pingIntervalMs: options.pingIntervalMs ?? pingIntervalMs,
-      deadAfterMs: options.deadAfterMs ?? deadAfterMs,
+      busy: options.busyPace ?? busyPace,
+      idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
       isReading: () => !this.#paused,
       ping: () => this.#ping(),
       dead: (silentMs) => this.#lose(lost(`${this.peer} was silent for ${Math.round(silentMs)} ms`)),
+    });
+    this.#silence = new SilenceProbe({
+      clock: this.#clock,
+      timers: this.#timers,
+      ping: () => this.#ping(),
+      isReading: () => !this.#paused,
+      roundTripMs: () => this.#roundTripMs,
+      sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
     });
     socket.on("error", (error) => this.#lose(lost(`the connection to ${this.peer} broke`, error)));
     socket.on("end", () => this.#lose(lost(`${this.peer} closed the connection`)));
@@ -234,7 +250,8 @@ export class Channel<Outgoing, Incoming> {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} streams open to ${this.peer}`);
     }
     const stream = ++this.#lastStream;
-    this.#streams.set(stream, this.#inbound(stream, handler));
+    this.#addStream(stream, this.#inbound(stream, handler));
+    this.#silence.streamOpened();
     return stream;
   }
 
@@ -247,6 +264,17 @@ export class Channel<Outgoing, Incoming> {
   closeStream(stream: number): void {
     this.#streams.get(stream)?.close();
     this.#streams.delete(stream);
+    if (this.#streams.size === 0) this.#heartbeat.setBusy(false);
+  }
+
+  /** Client: tells `listener` when a stream opens and the peer does not say anything soon, and when it speaks after all. */
+  watchSilence(listener: SilenceListener): void {
+    this.#silence.listen(listener);
+  }
+
+  /** Asks the peer for a sign of life, and takes it for silent until one comes. */
+  doubt(): void {
+    if (this.#reason === undefined) this.#silence.doubt();
   }
 
   /**
@@ -337,6 +365,7 @@ export class Channel<Outgoing, Incoming> {
     if (this.#reason !== undefined) return;
     this.#receivedBytes += chunk.byteLength;
     this.#heartbeat.received();
+    this.#silence.received();
     try {
       this.#receiveAll(this.#decoder.push(chunk));
     } catch (error) {
@@ -455,7 +484,7 @@ export class Channel<Outgoing, Incoming> {
       onEnd: () => handler?.onEnd?.(),
       onClose: (reason) => handler?.onClose?.(reason),
     });
-    this.#streams.set(frame.stream, inbound);
+    this.#addStream(frame.stream, inbound);
     handler = this.#accept?.(frame.stream, message);
     if (handler === undefined) this.closeStream(frame.stream);
     else if (this.#reason === undefined) this.#finishReceiving(inbound, frame);
@@ -484,6 +513,11 @@ export class Channel<Outgoing, Incoming> {
     this.#paused = false;
     this.#heartbeat.received();
     this.#socket.resume();
+  }
+
+  #addStream(stream: number, inbound: InboundStream<Incoming>): void {
+    this.#streams.set(stream, inbound);
+    this.#heartbeat.setBusy(true);
   }
 
   #endSent(stream: number): void {
@@ -557,6 +591,7 @@ export class Channel<Outgoing, Incoming> {
   #finish(reason: HomccError): void {
     this.#reason = reason;
     this.#heartbeat.stop();
+    this.#silence.stop();
     this.#outbox.discard();
     this.#resolveClosed(reason);
     this.#abort.abort(reason);

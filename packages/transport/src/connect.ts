@@ -15,19 +15,22 @@ import {
 import { maxFrameBytes, maxHelloBytes, maxTextLength } from "@homcc/protocol/limits";
 import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
+import { lookUpName } from "./name-lookup.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
 
 export interface ConnectOptions {
   readonly host: string;
   readonly port: number;
-  /** From the first packet to the welcome. */
+  /** From the look-up of the name to the welcome. */
   readonly connectTimeoutMs: number;
+  /** Called when the name is resolved and when the server's machine accepted: who waits may go on waiting. */
+  readonly onProgress?: () => void;
   readonly signal?: AbortSignal;
   /** Program and version, such as `homcc 2.0.0`. */
   readonly agent?: string;
   readonly clock?: Clock;
   /** Timers of the channel's heartbeat, for tests. */
-  readonly channel?: Pick<ChannelOptions, "timers" | "pingIntervalMs" | "deadAfterMs">;
+  readonly channel?: Pick<ChannelOptions, "timers" | "busyPace" | "idlePace">;
 }
 
 /** How an attempt to connect failed. */
@@ -79,11 +82,18 @@ export async function connectToServer(options: ConnectOptions): Promise<ServerCo
     () => new ConnectError("timed-out", `${peer} did not answer within ${options.connectTimeoutMs} ms`),
     options.signal,
   );
-  const socket = connectSocket({ host: options.host, port: options.port, noDelay: true });
+  const socket = connectSocket({
+    host: options.host,
+    port: options.port,
+    noDelay: true,
+    lookup: lookUpName,
+  });
+  socket.once("lookup", (error) => error === null && options.onProgress?.());
   // Listened to for as long as the socket lives: an error without a listener would end the process.
   socket.on("error", () => {});
   try {
     await connected(socket, peer, deadline.signal);
+    options.onProgress?.();
     return await greetServer(socket, { ...options, peer, deadline: deadline.signal });
   } catch (error) {
     socket.destroy();

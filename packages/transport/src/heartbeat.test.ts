@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Heartbeat } from "./heartbeat.ts";
+import { Heartbeat, type Pace } from "./heartbeat.ts";
 import type { Timers } from "./timers.ts";
 
 /** Time that passes when the test says so; timers may fire late. */
@@ -15,6 +15,10 @@ class ManualTime implements Timers {
     return () => {
       if (this.#due === due) this.#due = undefined;
     };
+  }
+
+  get pending(): boolean {
+    return this.#due !== undefined;
   }
 
   pass(ms: number): void {
@@ -38,7 +42,7 @@ class ManualTime implements Timers {
   }
 }
 
-function start(): {
+function start({ idle }: { idle?: Pace } = {}): {
   time: ManualTime;
   heartbeat: Heartbeat;
   pings: () => number;
@@ -52,8 +56,8 @@ function start(): {
   const heartbeat = new Heartbeat({
     clock: time.clock,
     timers: time,
-    pingIntervalMs: 1_000,
-    deadAfterMs: 4_000,
+    busy: { pingIntervalMs: 1_000, deadAfterMs: 4_000 },
+    idle,
     isReading: () => reading,
     ping: () => {
       pings++;
@@ -61,10 +65,11 @@ function start(): {
     },
     dead: (silentMs) => deaths.push(silentMs),
   });
+  heartbeat.setBusy(true);
   return { time, heartbeat, pings: () => pings, deaths, read: (on) => (reading = on) };
 }
 
-test("an idle connection is pinged, a busy one is not", () => {
+test("a connection on which nothing is sent is pinged, another is not", () => {
   const { time, heartbeat, pings } = start();
   for (let second = 0; second < 10; second++) {
     time.pass(500);
@@ -110,9 +115,41 @@ test("the time in which this process was stopped does not count", () => {
   assert.equal(deaths.length, 1);
 });
 
+test("without streams the agent has no timer, and the time without one does not count", () => {
+  const { time, heartbeat, pings, deaths } = start();
+  time.pass(3_500);
+  heartbeat.setBusy(false);
+  assert.equal(time.pending, false);
+  const before = pings();
+  time.pass(600_000);
+  assert.equal(pings(), before);
+  heartbeat.setBusy(true);
+  time.pass(3_900);
+  assert.deepEqual(deaths, []);
+  time.pass(1_000);
+  assert.equal(deaths.length, 1);
+});
+
+test("without streams the server pings at the idle pace", () => {
+  const { time, heartbeat, pings, deaths } = start({
+    idle: { pingIntervalMs: 60_000, deadAfterMs: 180_000 },
+  });
+  heartbeat.setBusy(false);
+  time.pass(59_000);
+  assert.equal(pings(), 0);
+  time.pass(2_000);
+  assert.equal(pings(), 1);
+  time.pass(118_000);
+  assert.deepEqual(deaths, []);
+  time.pass(60_000);
+  assert.equal(deaths.length, 1);
+});
+
 test("nothing happens after stop", () => {
   const { time, heartbeat, pings, deaths } = start();
   heartbeat.stop();
+  heartbeat.setBusy(false);
+  heartbeat.setBusy(true);
   time.pass(60_000);
   assert.deepEqual([pings(), deaths], [0, []]);
 });

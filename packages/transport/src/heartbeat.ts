@@ -1,23 +1,31 @@
 import type { Clock } from "@homcc/observability/clock";
 import type { Timers } from "./timers.ts";
 
-/**
- * A ping leaves when nothing else left for this long: well below the 30 s after which cheap routers forget an idle
- * connection, and 70 bytes every 5 s are nothing on any link.
- */
-export const pingIntervalMs = 5_000;
+/** How often an end speaks at least, and how long a silent peer is believed to live. */
+export interface Pace {
+  readonly pingIntervalMs: number;
+  readonly deadAfterMs: number;
+}
 
 /**
- * A peer that sent nothing for this long is gone; the user waits for the fallback meanwhile. Four pings, and five of
- * TCP's doubling retransmissions (0.2 + 0.4 + … + 6.4 s = 12.6 s), fit into it: a Wi-Fi roam does not end a build.
+ * While streams are open. A peer that sent nothing for 20 s is gone; the user waits for the fallback meanwhile. Four pings,
+ * and five of TCP's doubling retransmissions (0.2 + 0.4 + … + 6.4 s = 12.6 s), fit into it: a Wi-Fi roam does not end a
+ * build. 70 bytes every 5 s are nothing on any link.
  */
-export const deadAfterMs = 20_000;
+export const busyPace: Pace = { pingIntervalMs: 5_000, deadAfterMs: 20_000 };
+
+/**
+ * Of a server whose client has no streams open: it keeps a session for it. The client answers pings without a timer of
+ * its own, and wakes up once a minute for that.
+ */
+export const idleServerPace: Pace = { pingIntervalMs: 60_000, deadAfterMs: 180_000 };
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly pingIntervalMs: number;
-  readonly deadAfterMs: number;
+  readonly busy: Pace;
+  /** `undefined`: no timer runs while no stream is open; the kernel's keep-alive holds the path open. */
+  readonly idle: Pace | undefined;
   /** False while this end does not read, so that silence means nothing. */
   readonly isReading: () => boolean;
   readonly ping: () => void;
@@ -27,18 +35,33 @@ export interface HeartbeatOptions {
 /** Sends pings and notices silence. Both ends ping, so that each hears of the other whoever has work to do. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
+  #pace: Pace | undefined;
   #lastSentMs: number;
-  #lastReceivedMs: number;
+  #silentSinceMs: number;
   #lastCheckMs: number;
-  #cancelTimer: () => void;
+  #cancelTimer: () => void = () => {};
+  #isStopped = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     const nowMs = options.clock.monotonicMs();
     this.#lastSentMs = nowMs;
-    this.#lastReceivedMs = nowMs;
+    this.#silentSinceMs = nowMs;
     this.#lastCheckMs = nowMs;
-    this.#cancelTimer = this.#schedule();
+    this.#pace = options.idle;
+    this.#schedule();
+  }
+
+  /** The first stream opened, or the last one closed. */
+  setBusy(isBusy: boolean): void {
+    const pace = isBusy ? this.#options.busy : this.#options.idle;
+    if (pace === this.#pace || this.#isStopped) return;
+    this.#pace = pace;
+    // Nobody had promised to speak at this pace until now.
+    this.#silentSinceMs = this.#options.clock.monotonicMs();
+    this.#lastCheckMs = this.#silentSinceMs;
+    this.#cancelTimer();
+    this.#schedule();
   }
 
   sent(): void {
@@ -46,30 +69,33 @@ export class Heartbeat {
   }
 
   received(): void {
-    this.#lastReceivedMs = this.#options.clock.monotonicMs();
+    this.#silentSinceMs = this.#options.clock.monotonicMs();
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#cancelTimer();
   }
 
-  #schedule(): () => void {
-    return this.#options.timers.after(this.#options.pingIntervalMs, () => this.#check());
+  #schedule(): void {
+    const pace = this.#pace;
+    if (pace === undefined) return;
+    this.#cancelTimer = this.#options.timers.after(pace.pingIntervalMs, () => this.#check(pace));
   }
 
-  #check(): void {
+  #check({ pingIntervalMs, deadAfterMs }: Pace): void {
     const { clock, isReading, ping, dead } = this.#options;
     const nowMs = clock.monotonicMs();
     // A process that was stopped has bytes of its peer waiting: the time it did not look does not count.
-    const lateMs = Math.max(0, nowMs - this.#lastCheckMs - this.#options.pingIntervalMs);
-    this.#lastReceivedMs = isReading() ? Math.min(nowMs, this.#lastReceivedMs + lateMs) : nowMs;
+    const lateMs = Math.max(0, nowMs - this.#lastCheckMs - pingIntervalMs);
+    this.#silentSinceMs = isReading() ? Math.min(nowMs, this.#silentSinceMs + lateMs) : nowMs;
     this.#lastCheckMs = nowMs;
-    const silentMs = nowMs - this.#lastReceivedMs;
-    if (silentMs >= this.#options.deadAfterMs) {
+    const silentMs = nowMs - this.#silentSinceMs;
+    if (silentMs >= deadAfterMs) {
       dead(silentMs);
       return;
     }
-    if (nowMs - this.#lastSentMs >= this.#options.pingIntervalMs) ping();
-    this.#cancelTimer = this.#schedule();
+    if (nowMs - this.#lastSentMs >= pingIntervalMs) ping();
+    this.#schedule();
   }
 }

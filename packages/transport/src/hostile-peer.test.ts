@@ -24,6 +24,8 @@ import { dial, type LoopbackServer, startLoopbackServer } from "./fixtures/loopb
 
 const hello = encodeHello({ versions: [2], agent: "hostile", capabilities: ["zstd"] });
 
+const pace = { pingIntervalMs: 100, deadAfterMs: 600 };
+
 let server: LoopbackServer;
 /** Reasons of all connections that got past the handshake. */
 const reasons: HomccError[] = [];
@@ -31,7 +33,7 @@ const reasons: HomccError[] = [];
 before(async () => {
   server = await startLoopbackServer({
     handshakeTimeoutMs: 500,
-    channel: { pingIntervalMs: 100, deadAfterMs: 600 },
+    channel: { busyPace: pace, idlePace: pace },
   });
 });
 after(() => server[Symbol.asyncDispose]());

@@ -122,7 +122,8 @@ const raiseLimits =
   'for limit in d f m n t v; do ulimit -S -$limit "$(ulimit -H -$limit)" 2>/dev/null; done; exec "$@"';
 
 function agentCommand(paths: LaunchPaths, { nodePath, agentPath }: Installation, identity: string): string[] {
-  return [nodePath, agentPath, "--listen-fd", "3", "--socket", paths.socketPath, "--identity", identity];
+  const options = ["--listen-fd", "3", "--socket", paths.socketPath, "--identity", identity];
+  return [nodePath, "--optimize-for-size", agentPath, ...options];
 }
 
 const agentVariables = [
@@ -140,6 +141,10 @@ function agentEnvironment(environment: Environment): Record<string, string> {
   const result: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C",
+    // Half of them may hang in look-ups of names (decision 0023).
+    UV_THREADPOOL_SIZE: "16",
+    // An idle agent is small: idle-memory.ts.
+    MALLOC_ARENA_MAX: "1",
   };
   for (const name of agentVariables) {
     const value = environment[name];

@@ -1,0 +1,72 @@
+/** An agent that nobody needs: what it keeps of the memory, and how often it wakes up. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "node:test";
+import { releaseAfterMs } from "@homcc/homcc/idle-memory";
+import { agentsOf } from "../../support/processes.ts";
+import { homccProgram } from "../../support/repository.ts";
+import { startServer } from "../../support/server.ts";
+import { unusedPort } from "../../support/strange-server.ts";
+import { createWorkplace } from "../../support/workplace.ts";
+
+const files = 200;
+const headers = [
+  "stdio",
+  "stdlib",
+  "string",
+  "math",
+  "unistd",
+  "pthread",
+  "netdb",
+  "signal",
+  "time",
+  "wchar",
+];
+
+function residentKiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/** How often any of its threads has gone to sleep, which is how often it was awake. */
+function wakeUps(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+  }, 0);
+}
+
+test("after a build of 200 files the agent is small and sleeps", async (t) => {
+  await using server = await startServer();
+  await using workplace = await createWorkplace({
+    hosts: `${server.address}/4\n127.0.0.1:${await unusedPort()}/4`,
+  });
+  const includes = headers.map((name) => `#include <${name}.h>\n`).join("");
+  const names = Array.from({ length: files }, (_, index) => `f${index}`);
+  for (const name of names)
+    await writeFile(join(workplace.project, `${name}.c`), `${includes}int ${name};\n`);
+  const makefile = `all: ${names.map((name) => `${name}.o`).join(" ")}\n%.o: %.c\n\t$(CC) -c $< -o $@\n`;
+  await writeFile(join(workplace.project, "Makefile"), makefile);
+  const build = await workplace.run(["make", "-s", "-j4", `CC=${homccProgram} gcc`], {
+    timeoutMs: 600_000,
+  });
+  assert.equal(build.status, 0, build.stderr);
+  const [agent] = agentsOf(workplace.homccFolder);
+  assert.ok(agent !== undefined);
+  const builtKiB = residentKiB(agent.pid);
+  // By then the probes of the dead server have ended, too.
+  await sleep(releaseAfterMs + 20_000);
+  const before = wakeUps(agent.pid);
+  await sleep(60_000);
+  const count = wakeUps(agent.pid) - before;
+  t.diagnostic(
+    `${builtKiB} kB after the build, ${residentKiB(agent.pid)} kB idle, ${count} wake-ups in a minute`,
+  );
+  assert.ok(residentKiB(agent.pid) <= 80 * 1024);
+  // The server's ping of that minute, and what it does to the threads.
+  assert.ok(count <= 10, `${count} wake-ups`);
+  const job = await workplace.run([homccProgram, "gcc", "-c", "f0.c", "-o", "f0.o"]);
+  assert.equal(job.status, 0, job.stderr);
+});
