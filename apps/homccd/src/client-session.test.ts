@@ -261,9 +261,14 @@ test("more jobs than one client may have; the numbers of the refused one count",
     assert.equal(refused.reason, "limited");
     for (const job of jobs) client.cancel(job);
     await assertIdle(session);
-    const next = client.compile([fileOf(Buffer.from("newer"), "/w/newer.h")]);
-    assert.deepEqual((await next.until("missing")).digests, [digestOf(Buffer.from("newer"))]);
-    client.cancel(next);
+    // A cancelled job counts until a moment after it gave its slot back.
+    for (let isTaken = false; !isTaken;) {
+      const next = client.compile([fileOf(Buffer.from("newer"), "/w/newer.h")]);
+      const missing = await next.until("missing").catch(() => undefined);
+      isTaken = missing !== undefined;
+      if (isTaken) assert.deepEqual(missing?.digests, [digestOf(Buffer.from("newer"))]);
+      client.cancel(next);
+    }
   });
 });
 

@@ -55,8 +55,8 @@ function serverLines(servers: readonly ServerStatus[], nowMs: number): string[] 
 
 function reasonLines({ reason, nextTryAt }: ServerStatus, nowMs: number): string[] {
   if (reason === undefined) return [];
-  const inMs = nextTryAt === undefined ? 0 : Math.max(0, Date.parse(nextTryAt) - nowMs);
-  return [`    ${reason}`, `    next try in ${durationText(inMs)}`];
+  if (nextTryAt === undefined) return [`    ${reason}`];
+  return [`    ${reason}`, `    next try in ${durationText(Math.max(0, Date.parse(nextTryAt) - nowMs))}`];
 }
 
 function jobLines(jobs: readonly SlotHolder[]): string[] {
