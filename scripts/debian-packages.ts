@@ -21,6 +21,7 @@ const packages: readonly DebianPackage[] = [
   { name: "meson", reason: "its configure checks" },
   { name: "ninja-build", reason: "the generator behind CMake and Meson" },
   { name: "debhelper", reason: "dpkg-buildpackage" },
+  { name: "sudo", reason: "builds as root in a user's environment" },
   { name: "make", reason: "the example project, real projects" },
   { name: "python3", reason: "pseudo-terminals, real projects" },
   { name: "locales", reason: "makes the locale of the German messages" },
