@@ -58,6 +58,8 @@ export interface Case extends Step {
 }
 
 export interface SuiteOptions {
+  /** Default true: what cannot be compiled remotely fails with 69 and cannot pass for a success. */
+  readonly forbidLocal?: boolean;
   /** Folder in which the projects lie; the system's folder for temporary files without it. */
   readonly parent?: string;
   readonly server?: ServerOptions;
@@ -79,6 +81,7 @@ export function differentialSuite(cases: readonly Case[], options: SuiteOptions 
     server = await startServer(options.server);
     workplace = await createWorkplace({
       hosts: `${server.address}/4`,
+      forbidLocal: options.forbidLocal ?? true,
       ...(options.parent === undefined ? {} : { parent: options.parent }),
     });
   });

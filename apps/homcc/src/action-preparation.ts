@@ -2,6 +2,7 @@ import type { Action, DeclaredOutput, InputEntry, Step, Terminal } from "@homcc/
 import { errnoOf } from "@homcc/cas/errno";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { replayDriver } from "@homcc/compiler/driver-replay";
+import { replayVeto } from "@homcc/compiler/execution-traits";
 import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
@@ -106,7 +107,7 @@ export async function prepareAction(
       },
       locale: messageLocale(environment),
       label: compilation.source,
-      mappedVeto: compilation.mappedVeto,
+      mappedVeto: compilation.mappedVeto ?? (compiler.wrapper ? replayVeto : undefined),
     },
   };
 }

@@ -15,6 +15,9 @@ export function needsReplay(shape: CommandShape): boolean {
   );
 }
 
+/** An assembler takes no prefix map, and of a driver's expansion nobody but the driver knows which words are paths. */
+export const replayVeto = "the driver's expansion is run, and paths in that cannot be mapped";
+
 /** Why a server that maps paths into a private folder would make another object; `undefined` when it would not. */
 export function mappedVeto(shape: CommandShape, output: string | undefined): string | undefined {
   for (const part of shape.parts) {
@@ -25,5 +28,5 @@ export function mappedVeto(shape: CommandShape, output: string | undefined): str
       (mapped === "local-with-absolute-output" && output !== undefined && isAbsolute(output));
     if (vetoed) return `${textOf(part, shape.argv)}: ${reason}`;
   }
-  return undefined;
+  return needsReplay(shape) ? replayVeto : undefined;
 }

@@ -11,6 +11,7 @@ import { LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } from "./mapped-arguments.ts";
 import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from "./output-collection.ts";
+import { refoldDependencies } from "./refold-dependencies.ts";
 import { removeTree } from "./remove-tree.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
 import { SystemFiles } from "./system-files.ts";
@@ -298,9 +299,11 @@ async function mapOutputsBack(
           hint: "it needs a server with namespaces",
         });
       }
-      const text = mapBack(bytes, root);
-      await writeFile(output.file, text);
-      return { ...output, sizeBytes: text.byteLength };
+      const text = Buffer.from(mapBack(bytes, root)).toString("latin1");
+      const isStackUsage = output.path.endsWith(".su");
+      const mapped = Buffer.from(isStackUsage ? text : refoldDependencies(text), "latin1");
+      await writeFile(output.file, mapped);
+      return { ...output, sizeBytes: mapped.byteLength };
     }),
   );
 }
