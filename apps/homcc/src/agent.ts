@@ -33,9 +33,9 @@ const logger = createLogger(
   (line) => log.write(line),
 );
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
-const memory = new IdleWatch(releaseAfterMs, releaseMemory);
 const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
 const services = await createServices(environment, logger, { idle, logThreshold, statistics });
+const memory = new IdleWatch(releaseAfterMs, () => releaseMemory(services.discovery));
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
 const launchServer = await serveLaunches({
   path: socketPath,

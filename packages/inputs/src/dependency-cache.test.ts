@@ -265,6 +265,21 @@ test("a bound in bytes holds too", async (t) => {
   assert.ok(cache.counters.compilations < 10);
 });
 
+test("an idle agent keeps the latest compilations", async (t) => {
+  const project = new Project(t);
+  const finder = emptyFinder();
+  const cache = new DependencyCache(finder, { ...emptyMemories(), idleMaxBytes: 5000 });
+  const ask = async (index: number): Promise<void> => {
+    await cache.find(project.compilation(`${index}.cpp`), project.context("/bin/true", "gcc"));
+  };
+  for (let index = 0; index < 50; index += 1) await ask(index);
+  assert.equal(cache.counters.compilations, 50);
+  cache.release();
+  assert.ok(cache.counters.compilations > 0 && cache.counters.compilations < 10);
+  await ask(49);
+  assert.equal(finder.asked, 50);
+});
+
 test("arguments, folder, environment and compiler tell compilations apart", async (t) => {
   const project = new Project(t);
   const finder = emptyFinder();

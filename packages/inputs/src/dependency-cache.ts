@@ -41,11 +41,15 @@ export interface DependencyCacheOptions {
   readonly names: NamesByDigest;
   readonly maxCompilations?: number;
   readonly maxBytes?: number;
+  /** What is left after `release`. */
+  readonly idleMaxBytes?: number;
   readonly clock?: Clock;
 }
 
 const defaultMaxCompilations = 10_000;
 const defaultMaxBytes = 256 << 20;
+/** Of an idle agent, which has 20 MB for everything that is not Node: the latest 300 compilations of 70 headers each. */
+const defaultIdleMaxBytes = 6 << 20;
 /** Languages of messages decide which catalogs are inputs. */
 const relevantVariables = [...folderVariables, "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "PWD"];
 
@@ -66,6 +70,7 @@ export class DependencyCache implements IncludeFinder {
   readonly #clock: Clock;
   readonly #maxCompilations: number;
   readonly #maxBytes: number;
+  readonly #idleMaxBytes: number;
   readonly #known = new Map<string, Known>();
   #bytes = 0;
   #hits = 0;
@@ -79,6 +84,7 @@ export class DependencyCache implements IncludeFinder {
     this.#clock = options.clock ?? systemClock;
     this.#maxCompilations = options.maxCompilations ?? defaultMaxCompilations;
     this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
+    this.#idleMaxBytes = options.idleMaxBytes ?? defaultIdleMaxBytes;
   }
 
   get counters(): Readonly<Record<"hits" | "guesses" | "misses" | "compilations", number>> {
@@ -107,6 +113,10 @@ export class DependencyCache implements IncludeFinder {
         this.#misses += 1;
         return await this.#ask(key, compilation, context);
     }
+  }
+
+  release(): void {
+    this.#shrinkTo(Math.min(this.#maxBytes, this.#idleMaxBytes));
   }
 
   async #ask(
@@ -201,8 +211,12 @@ export class DependencyCache implements IncludeFinder {
     const sizeBytes = sizeOf(key, inputs);
     this.#known.set(key, { inputs, compiler, directories, probed, sizeBytes });
     this.#bytes += sizeBytes;
+    this.#shrinkTo(this.#maxBytes);
+  }
+
+  #shrinkTo(maxBytes: number): void {
     for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= this.#maxCompilations && this.#bytes <= this.#maxBytes) return;
+      if (this.#known.size <= this.#maxCompilations && this.#bytes <= maxBytes) return;
       this.#forget(oldest);
     }
   }

@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { compilers, Project, searchPath, type InstalledCompiler } from "./discovery.fixture.ts";
-import { InputDiscovery, type Discovery } from "./discovery.ts";
+import { createFinder, InputDiscovery, type Discovery } from "./discovery.ts";
 import type { DiscoveryContext } from "./include-finder.ts";
 
 type Found = Extract<Discovery, { kind: "found" }>;
@@ -391,3 +391,19 @@ withCompilers("a header that is deleted meanwhile is no crash", async (project, 
   const { kind } = await discovery;
   assert.ok(kind === "found" || kind === "local");
 });
+
+withCompilers(
+  "a released discovery gives the same lists again without a compiler",
+  async (project, compiler) => {
+    project.write("a.h", "");
+    project.write("main.c", '#include "a.h"\n#if __has_include("none.h")\n#endif\n');
+    const finder = createFinder();
+    const discovery = new InputDiscovery(finder);
+    const context = project.context(compiler.path ?? "", compiler.family);
+    const compilation = project.compilation("main.c");
+    const first = await discovery.discover(compilation, context);
+    discovery.release();
+    assert.deepEqual(await discovery.discover(compilation, context), first);
+    assert.equal(finder.counters.misses, 1);
+  },
+);
