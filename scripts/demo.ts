@@ -8,7 +8,7 @@ import { globSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { homccProgram, repository } from "../test/support/repository.ts";
 import { startServer } from "../test/support/server.ts";
 import { createWorkplace, type Workplace } from "../test/support/workplace.ts";

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { runCommand } from "../support/command.ts";
 import { createWorkplace, systemPath } from "../support/workplace.ts";
 import { startAwayServer } from "./away-server.ts";

@@ -1,4 +1,4 @@
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { type OutcomeName, outcomes } from "@homcc/observability/outcomes";
 
 export interface CallCounts {

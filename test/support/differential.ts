@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { mkdir, rm } from "node:fs/promises";
 import { after, before, test, type TestContext } from "node:test";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { type OutcomeName, outcomes } from "@homcc/observability/outcomes";
 import { type CommandResult, runCommand } from "./command.ts";
 import { type Files, projectTimeMs, writeFiles } from "./files.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdir, rm } from "node:fs/promises";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { writeFiles } from "./files.ts";
 import { homccProgram } from "./repository.ts";

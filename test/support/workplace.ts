@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import {
   type CommandOptions,
   type CommandResult,

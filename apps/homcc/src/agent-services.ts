@@ -10,10 +10,10 @@ import { systemClock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import { agentFolder } from "./agent-folder.ts";
-import { Servers } from "./servers.ts";
+import { Servers } from "./remote/servers.ts";
 import type { Services } from "./services.ts";
-import { SlotHolders } from "./slot-holders.ts";
-import { WarningRate } from "./warning-rate.ts";
+import { SlotHolders } from "./records/slot-holders.ts";
+import { WarningRate } from "./words/warning-rate.ts";
 
 /** What calls need, for an agent that serves many or for one call without an agent. */
 export async function createServices(

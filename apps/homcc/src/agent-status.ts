@@ -1,8 +1,8 @@
 import type { QuestionSubject } from "@homcc/launch/question";
 import { version } from "@homcc/config/version";
-import type { ServerStatus } from "./server-status.ts";
+import type { ServerStatus } from "./remote/server-status.ts";
 import type { Services } from "./services.ts";
-import { atHomePlace, type SlotHolder } from "./slot-holders.ts";
+import { atHomePlace, type SlotHolder } from "./records/slot-holders.ts";
 
 /** What a running agent says about itself: the text of an `answer` to `status`. */
 export interface AgentStatus {

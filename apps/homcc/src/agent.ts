@@ -10,8 +10,8 @@ import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { JobStatistics } from "./statistics.ts";
-import { tallyFilePath } from "./tally-file.ts";
+import { JobStatistics } from "./records/statistics.ts";
+import { tallyFilePath } from "./records/tally-file.ts";
 
 const { values } = parseArgs({
   options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },

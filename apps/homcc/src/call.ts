@@ -7,13 +7,13 @@ import { outcomes } from "@homcc/observability/outcomes";
 import { localLimit } from "@homcc/scheduler/local-slots";
 import { decide } from "./compile.ts";
 import { atHome, type Conclusion } from "./conclusion.ts";
-import { DebugFolder } from "./debug-folder.ts";
-import { describeJob, type JobRecord, writeJobRecord } from "./job-log.ts";
-import { JobTrace } from "./job-trace.ts";
-import { jobVoice } from "./job-voice.ts";
-import { report } from "./report.ts";
+import { DebugFolder } from "./records/debug-folder.ts";
+import { describeJob, type JobRecord, writeJobRecord } from "./records/job-log.ts";
+import { JobTrace } from "./records/job-trace.ts";
+import { jobVoice } from "./words/job-voice.ts";
+import { report } from "./words/report.ts";
 import type { Services } from "./services.ts";
-import { atHomePlace } from "./slot-holders.ts";
+import { atHomePlace } from "./records/slot-holders.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
 
 /** One call of the launcher, from its request to its end. Never rejects: a build never breaks because of homcc. */

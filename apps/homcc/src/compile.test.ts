@@ -10,12 +10,16 @@ import { silentLogger } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
 import { decide } from "./compile.ts";
 import type { Conclusion } from "./conclusion.ts";
-import { JobTrace } from "./job-trace.ts";
-import { inputFile, settingsFor } from "./remote-job.fixture.ts";
-import { scratchFolder } from "./scratch-folder.fixture.ts";
-import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
+import { JobTrace } from "./records/job-trace.ts";
+import { inputFile, settingsFor } from "./remote/remote-job.fixture.ts";
+import { scratchFolder } from "./remote/scratch-folder.fixture.ts";
+import {
+  type ScriptedJob,
+  type ScriptedServer,
+  startScriptedServer,
+} from "./remote/scripted-server.fixture.ts";
 import type { Services } from "./services.ts";
-import { JobStatistics } from "./statistics.ts";
+import { JobStatistics } from "./records/statistics.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
 
 /** What a launcher that called gcc in `cwd` is told. */

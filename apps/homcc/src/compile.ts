@@ -7,8 +7,8 @@ import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/ob
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { atHome, type Conclusion } from "./conclusion.ts";
 import { explain } from "./explain.ts";
-import type { JobTrace } from "./job-trace.ts";
-import { compileRemotely, type RemoteCompilation } from "./remote-compilation.ts";
+import type { JobTrace } from "./records/job-trace.ts";
+import { compileRemotely, type RemoteCompilation } from "./remote/remote-compilation.ts";
 import type { Services } from "./services.ts";
 import type { TemporaryObjects } from "./temporary-objects.ts";
 

@@ -9,7 +9,7 @@ import { Examination } from "./doctor/examination.ts";
 import { chooseHosts } from "./doctor/hosts.ts";
 import { examineServer } from "./doctor/server.ts";
 import type { Installation } from "./launcher/installation.ts";
-import { uncounted } from "./uncounted.ts";
+import { uncounted } from "./records/uncounted.ts";
 
 export interface DoctorCall {
   /** As on a line of the hosts file; none: all that are configured. */

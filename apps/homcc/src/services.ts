@@ -6,10 +6,10 @@ import type { Clock } from "@homcc/observability/clock";
 import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { IdleWatch } from "./idle-watch.ts";
-import type { Servers } from "./servers.ts";
-import type { SlotHolders } from "./slot-holders.ts";
-import type { JobStatistics } from "./statistics.ts";
-import type { WarningRate } from "./warning-rate.ts";
+import type { Servers } from "./remote/servers.ts";
+import type { SlotHolders } from "./records/slot-holders.ts";
+import type { JobStatistics } from "./records/statistics.ts";
+import type { WarningRate } from "./words/warning-rate.ts";
 
 /** What the calls of one agent share; built in `agent.ts`, the composition root. */
 export interface Services {

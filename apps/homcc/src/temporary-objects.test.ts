@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import { scratchFolder } from "./scratch-folder.fixture.ts";
+import { scratchFolder } from "./remote/scratch-folder.fixture.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
 
 test("names as the drivers give their temporary objects, all different", () => {

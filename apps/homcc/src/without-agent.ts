@@ -7,7 +7,7 @@ import { handleCall } from "./call.ts";
 import { emit } from "./launcher/emit.ts";
 import { notify } from "./launcher/notices.ts";
 import { type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
-import { uncounted } from "./uncounted.ts";
+import { uncounted } from "./records/uncounted.ts";
 
 /** Serves the call and resolves to how its launcher is to end. */
 export async function callWithoutAgent(request: LaunchRequest): Promise<LaunchEnd> {

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import type { JobRecord } from "@homcc/homcc/job-log";
+import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { createNetwork, type Network } from "../../support/network.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";

@@ -1,7 +1,7 @@
 import { type Outcome, type OutcomeName, outcomes } from "@homcc/observability/outcomes";
 import type { Shown } from "../show.ts";
-import { emptyTally, outcomeNames, sumsOf, type Tally, type TallySums } from "../tally.ts";
-import { readTally, tallyFilePath, writeTally } from "../tally-file.ts";
+import { emptyTally, outcomeNames, sumsOf, type Tally, type TallySums } from "../records/tally.ts";
+import { readTally, tallyFilePath, writeTally } from "../records/tally-file.ts";
 import { absenceText, askOwnAgent } from "./asked-agent.ts";
 import { renderStats } from "./stats-print.ts";
 

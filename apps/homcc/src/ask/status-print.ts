@@ -1,5 +1,5 @@
-import type { ServerStatus } from "../server-status.ts";
-import type { SlotHolder } from "../slot-holders.ts";
+import type { ServerStatus } from "../remote/server-status.ts";
+import type { SlotHolder } from "../records/slot-holders.ts";
 import { columns } from "./columns.ts";
 import { durationText } from "./quantities.ts";
 import type { StatusReport } from "./status.ts";

@@ -1,7 +1,7 @@
 import { loadSettings } from "@homcc/config/load";
 import { hostIdOf } from "@homcc/scheduler/host";
 import type { AgentStatus } from "../agent-status.ts";
-import type { ServerStatus } from "../server-status.ts";
+import type { ServerStatus } from "../remote/server-status.ts";
 import type { Shown } from "../show.ts";
 import { absenceText, askOwnAgent } from "./asked-agent.ts";
 import { renderStatus } from "./status-print.ts";

@@ -10,7 +10,7 @@ import type { LaunchRequest } from "@homcc/launch/messages";
 import { systemClock } from "@homcc/observability/clock";
 import { decide } from "../compile.ts";
 import type { Conclusion } from "../conclusion.ts";
-import { JobTrace } from "../job-trace.ts";
+import { JobTrace } from "../records/job-trace.ts";
 import type { Services } from "../services.ts";
 import { TemporaryObjects } from "../temporary-objects.ts";
 import type { ExaminedCompiler } from "./compilers.ts";

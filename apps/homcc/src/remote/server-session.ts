@@ -7,7 +7,7 @@ import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
-import type { RemoteCost } from "./conclusion.ts";
+import type { RemoteCost } from "../conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import type { ServerDescription } from "./server-status.ts";

@@ -1,4 +1,4 @@
-import type { Services } from "./services.ts";
+import type { Services } from "../services.ts";
 import { emptyTally } from "./tally.ts";
 
 /** Statistics of a process that serves one call: writing them for each call would cost more than they are worth. */

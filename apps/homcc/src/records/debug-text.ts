@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { Action, InputEntry } from "@homcc/cas/action";
 import type { LaunchRequest } from "@homcc/launch/messages";
 import { outcomes } from "@homcc/observability/outcomes";
-import type { Conclusion } from "./conclusion.ts";
+import type { Conclusion } from "../conclusion.ts";
 import type { JobRecord } from "./job-log.ts";
 import type { JobTrace } from "./job-trace.ts";
 

@@ -1,7 +1,7 @@
 import { describeError } from "@homcc/observability/error";
 import type { HostId } from "@homcc/scheduler/host";
 import type { HostState } from "@homcc/scheduler/health";
-import type { SlotHolder } from "./slot-holders.ts";
+import type { SlotHolder } from "../records/slot-holders.ts";
 
 /** One server as `homcc status` shows it. */
 export interface ServerStatus {

@@ -14,10 +14,10 @@ import type { OutcomeName } from "@homcc/observability/outcomes";
 import { accessSync, constants } from "node:fs";
 import { access, lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { KnownCompiler } from "./compile.ts";
-import type { Phases } from "./phases.ts";
+import type { KnownCompiler } from "../compile.ts";
+import type { Phases } from "../records/phases.ts";
 import type { JobDescription } from "./server-session.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "../services.ts";
 
 export type Preparation =
   | {

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeFolders } from "@homcc/launch/make-folders";
-import { agentFolder } from "./agent-folder.ts";
+import { agentFolder } from "../agent-folder.ts";
 import { addTallies, emptyTally, outcomeNames, type OutcomeTally, type Tally } from "./tally.ts";
 
 /** Beside the agent's other files, so that agents with a HOMCC_DIR of their own count apart. */

@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type JobRecord, writeJobRecord } from "./job-log.ts";
-import { scratchFolder } from "./scratch-folder.fixture.ts";
+import { scratchFolder } from "../remote/scratch-folder.fixture.ts";
 
 const record: JobRecord = {
   time: "2026-01-01T00:00:00.000Z",

@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { systemClock } from "@homcc/observability/clock";
 import { createLogger, silentLogger } from "@homcc/observability/log";
 import type { JobRecord } from "./job-log.ts";
-import { scratchFolder } from "./scratch-folder.fixture.ts";
+import { scratchFolder } from "../remote/scratch-folder.fixture.ts";
 import { JobStatistics } from "./statistics.ts";
 import { readTally } from "./tally-file.ts";
 

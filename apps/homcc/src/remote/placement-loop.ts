@@ -4,11 +4,11 @@ import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { HostId } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
-import { Phases } from "./phases.ts";
+import { Phases } from "../records/phases.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { type JobDescription, type RemoteResult, UnheardJob } from "./server-session.ts";
 import type { Servers } from "./servers.ts";
-import type { Services } from "./services.ts";
+import type { Services } from "../services.ts";
 
 /** The job has no result of a server: which outcome that is, and what each server did. */
 export interface FailedRun {

@@ -1,6 +1,6 @@
 import type { LoadedSettings } from "@homcc/config/load";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import type { Conclusion } from "./conclusion.ts";
+import type { Conclusion } from "../conclusion.ts";
 
 /**
  * What else, besides the outcome, makes two fallbacks the same to a user. `server`: its name, which the

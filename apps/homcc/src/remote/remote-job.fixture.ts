@@ -9,7 +9,7 @@ import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
 import type { JobDescription } from "./server-session.ts";
 import type { Servers } from "./servers.ts";
-import { SlotHolders } from "./slot-holders.ts";
+import { SlotHolders } from "../records/slot-holders.ts";
 
 export type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import type { LogLevel } from "@homcc/observability/log";
 import { clientLine, createLogger } from "@homcc/observability/log";
-import { atHome, type Conclusion } from "./conclusion.ts";
+import { atHome, type Conclusion } from "../conclusion.ts";
 import type { JobVoice } from "./job-voice.ts";
 import { report } from "./report.ts";
 import { WarningRate } from "./warning-rate.ts";

@@ -11,7 +11,7 @@ import { SleepWatch } from "@homcc/scheduler/sleep-watch";
 import { connectToServer } from "@homcc/transport/connect";
 import { ServerSession } from "./server-session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
-import type { SlotHolders } from "./slot-holders.ts";
+import type { SlotHolders } from "../records/slot-holders.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
 const maxIdlePools = 16;

@@ -2,7 +2,7 @@ import type { LoadedSettings } from "@homcc/config/load";
 import { describeProblem } from "@homcc/config/problem";
 import { outcomes } from "@homcc/observability/outcomes";
 import { causeOf } from "./cause.ts";
-import type { Conclusion } from "./conclusion.ts";
+import type { Conclusion } from "../conclusion.ts";
 import type { JobVoice } from "./job-voice.ts";
 import type { WarningRate } from "./warning-rate.ts";
 
