@@ -5,6 +5,7 @@ import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { HostId } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "../records/phases.ts";
+import { jobDeadline } from "./job-deadline.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { type JobDescription, type RemoteResult, UnheardJob } from "./server-session.ts";
 import type { Servers } from "./servers.ts";
@@ -46,8 +47,8 @@ export async function runOnServers(
 ): Promise<PlacedRun> {
   const { servers } = services;
   const { compilationRequestTimeoutMs } = loaded.settings;
-  const deadline = AbortSignal.timeout(compilationRequestTimeoutMs);
-  const signal = AbortSignal.any([callSignal, deadline]);
+  using deadline = jobDeadline(compilationRequestTimeoutMs, callSignal);
+  const { signal } = deadline;
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();
   let failure: FailedRun | undefined;
@@ -79,7 +80,7 @@ export async function runOnServers(
       }
     }
   } catch (error) {
-    if (deadline.aborted && !callSignal.aborted) {
+    if (deadline.isOver) {
       return {
         kind: "failed",
         outcome: "timed-out",
