@@ -73,7 +73,8 @@ async function buildAll(
   await rm(workplace.project, { recursive: true, force: true });
   await mkdir(workplace.project);
   await writeFiles(workplace.project, project);
-  const options = { cwd: workplace.project, environment: workplace.environment() };
+  // As long as a test may last: 64 at once keep each other waiting.
+  const options = { cwd: workplace.project, environment: workplace.environment(), timeoutMs: 120_000 };
   const results = await Promise.all(
     Array.from({ length: jobs }, (_, i) =>
       runCommand(
