@@ -535,12 +535,15 @@ static char **agent_environment(void) {
   static const char *const kept[] = {"HOME",           "USER",          "HOMCC_DIR",
                                      "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
                                      "XDG_STATE_HOME"};
-  char **result = checked(calloc(sizeof kept / sizeof *kept + 5, sizeof *result));
+  char **result = checked(calloc(sizeof kept / sizeof *kept + 7, sizeof *result));
   size_t count = 0;
   result[count++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   result[count++] = "LANG=C";
   result[count++] = "UV_THREADPOOL_SIZE=16"; /* half of them may hang in look-ups of names (decision 0023) */
-  result[count++] = "MALLOC_ARENA_MAX=1";     /* an idle agent is small: apps/homcc/src/idle-memory.ts */
+  /* An idle agent is small: apps/homcc/src/idle-memory.ts. */
+  result[count++] = "MALLOC_ARENA_MAX=1";
+  result[count++] = "MALLOC_MMAP_THRESHOLD_=65536";
+  result[count++] = "MALLOC_TRIM_THRESHOLD_=65536";
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
     const char *value = variable(kept[i]);
     if (value == NULL) continue;

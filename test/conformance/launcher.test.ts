@@ -489,6 +489,7 @@ function starting(kind: LauncherKind): void {
     assert.deepEqual([rest.HOME, rest.LANG, rest.XDG_CACHE_HOME], ["/root", "C", "/c"]);
     assert.equal(rest.XDG_STATE_HOME, "/s");
     assert.deepEqual([rest.UV_THREADPOOL_SIZE, rest.MALLOC_ARENA_MAX], ["16", "1"]);
+    assert.deepEqual([rest.MALLOC_MMAP_THRESHOLD_, rest.MALLOC_TRIM_THRESHOLD_], ["65536", "65536"]);
     assert.deepEqual(agent.execArgv, ["--optimize-for-size"]);
     for (const name of ["CPATH", "NODE_OPTIONS", "HOMCC_TEST"]) assert.equal(rest[name], undefined, name);
     assert.match(agent.limits, /Max cpu time +(\S+) +\1/);

@@ -14,7 +14,7 @@ export const releaseAfterMs = 120_000;
  *
  * Resident after 200 C files with 70 headers each (Node 24, x64; 50 MB of it are the program's text, which the system can
  * drop): 106 MB by itself, 88 with the launcher's `--optimize-for-size` and one malloc arena, 80 with this collection,
- * 75 without the lists. After 500 such files 102 MB, with this 80 before old compilations were forgotten, too.
+ * 75 without the lists, 73 with malloc's thresholds at 64 KiB (`test/e2e/faults/idle-agent.slow.test.ts`).
  */
 export function releaseMemory(discovery: Pick<InputDiscovery, "release">): void {
   discovery.release();

@@ -48,8 +48,8 @@ export interface DependencyCacheOptions {
 
 const defaultMaxCompilations = 10_000;
 const defaultMaxBytes = 256 << 20;
-/** Of an idle agent, which has 20 MB for everything that is not Node: the latest 300 compilations of 70 headers each. */
-const defaultIdleMaxBytes = 6 << 20;
+/** Of an idle agent, which has 20 MB for everything that is not Node: the latest 150 compilations of 70 headers each. */
+const defaultIdleMaxBytes = 2 << 20;
 /** Languages of messages decide which catalogs are inputs. */
 const relevantVariables = [...folderVariables, "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "PWD"];
 

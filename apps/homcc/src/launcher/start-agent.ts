@@ -145,6 +145,8 @@ function agentEnvironment(environment: Environment): Record<string, string> {
     UV_THREADPOOL_SIZE: "16",
     // An idle agent is small: idle-memory.ts.
     MALLOC_ARENA_MAX: "1",
+    MALLOC_MMAP_THRESHOLD_: "65536",
+    MALLOC_TRIM_THRESHOLD_: "65536",
   };
   for (const name of agentVariables) {
     const value = environment[name];
