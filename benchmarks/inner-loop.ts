@@ -1,6 +1,7 @@
 /**
- * The inner loop of a developer: one file is edited and compiled again. Client and server are this machine, so that there
- * is no round trip to speak of: what is measured is everything of homcc's around the server's compile.
+ * The inner loop of a developer: one file is edited and compiled again. Client and server are this machine, each with a
+ * processor of its own, so that there is no round trip to speak of: what is measured is everything of homcc's around the
+ * server's compile. The start of an empty Node process is there as the unit in which machines can be compared.
  *
  *     node benchmarks/inner-loop.ts [ROUNDS]
  */
@@ -27,35 +28,48 @@ int count(const std::vector<std::string>& words) {
 }
 `;
 
-await using server = await startServer();
+/** Two machines: what the client does while the server compiles does not slow the server down. */
+const [clientMachine, serverMachine] = [
+  ["taskset", "-c", "0"],
+  ["taskset", "-c", "1"],
+];
+await using server = await startServer({ prefix: serverMachine });
 await using workplace = await createWorkplace({ hosts: `${server.address}/4` });
 const file = join(workplace.project, "a.cpp");
-const compile = ["g++", "-g", "-c", "a.cpp", "-o", "a.o"];
+const compiler = ["g++", "-g", "-c", "a.cpp", "-o", "a.o"];
+const compile = [...clientMachine, homccProgram, ...compiler];
+const empty: number[] = [];
+const emptyNode: number[] = [];
 const plain: number[] = [];
 const remote: number[] = [];
 const around: number[] = [];
 const unchanged: number[] = [];
-await timed(workplace, [homccProgram, ...compile], source);
+await timed(workplace, compile, source);
 for (let round = 0; round < rounds; round += 1) {
   const text = `${source}// ${round}\n`;
-  plain.push(await timed(workplace, compile, text));
+  empty.push(await timed(workplace, [...clientMachine, "true"]));
+  emptyNode.push(await timed(workplace, [...clientMachine, process.execPath, "--eval", ""]));
+  plain.push(await timed(workplace, [...clientMachine, ...compiler], text));
   const expected = await readFile(join(workplace.project, "a.o"));
   const jobs = (await workplace.jobs()).length;
-  const wallMs = await timed(workplace, [homccProgram, ...compile], `${text}//\n`);
+  const wallMs = await timed(workplace, compile, `${text}//\n`);
   const job = (await workplace.jobs(jobs + 1)).at(-1);
   assert.equal(job?.outcome, "compiled-remotely");
   assert.ok(expected.equals(await readFile(join(workplace.project, "a.o"))), "another object");
   remote.push(wallMs);
   around.push(wallMs - job.compileMs);
-  const again = await timed(workplace, [homccProgram, ...compile]);
+  const again = await timed(workplace, compile);
   unchanged.push(again - ((await workplace.jobs(jobs + 2)).at(-1)?.compileMs ?? 0));
 }
+const spawnMs = median(empty);
 const [coldMs, warmMs] = await startOfAgent(workplace);
 report([
+  ["an empty command, which is in all that follows", empty],
+  ["an empty Node process", emptyNode],
   ["plain g++, one edited file", plain],
   ["homcc g++, one edited file", remote],
-  ["  of it not the server's compile", around],
-  ["  the same when nothing changed", unchanged],
+  ["  without the server's compile and an empty command", around.map((ms) => ms - spawnMs)],
+  ["  the same when nothing changed", unchanged.map((ms) => ms - spawnMs)],
   ["a call that stays at home, no agent yet", coldMs],
   ["a call that stays at home, agent there", warmMs],
 ]);
@@ -75,7 +89,7 @@ async function timed(place: Workplace, command: readonly string[], text?: string
 
 /** A call that starts the agent, against one that finds it. */
 async function startOfAgent(place: Workplace): Promise<[number[], number[]]> {
-  const command = [homccProgram, "gcc", "--version"];
+  const command = [...clientMachine, homccProgram, "gcc", "--version"];
   const cold: number[] = [];
   const warm: number[] = [];
   for (let round = 0; round < Math.min(rounds, 10); round += 1) {
@@ -87,10 +101,13 @@ async function startOfAgent(place: Workplace): Promise<[number[], number[]]> {
 }
 
 function report(rows: readonly (readonly [what: string, ms: readonly number[]])[]): void {
-  console.log(`${"".padEnd(42)} ${["median", "min", "max"].map((title) => title.padStart(9)).join("")}`);
+  console.log(`${"".padEnd(52)} ${["median", "min", "max"].map((title) => title.padStart(9)).join("")}`);
   for (const [what, values] of rows) {
-    const sorted = values.toSorted((a, b) => a - b);
-    const shown = [sorted[Math.floor(sorted.length / 2)], sorted[0], sorted.at(-1)];
-    console.log(`${what.padEnd(42)} ${shown.map((ms = NaN) => `${ms.toFixed(1)} ms`.padStart(9)).join("")}`);
+    const shown = [median(values), Math.min(...values), Math.max(...values)];
+    console.log(`${what.padEnd(52)} ${shown.map((ms) => `${ms.toFixed(1)} ms`.padStart(9)).join("")}`);
   }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

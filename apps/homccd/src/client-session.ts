@@ -4,12 +4,13 @@ import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, hasCode } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
-import type { ClientMessage } from "@homcc/protocol/messages";
+import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import type { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
+import { IncomingBlobs } from "./incoming-blobs.ts";
 import { Job } from "./job.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
@@ -44,6 +45,7 @@ export class ClientSession {
   readonly #services: ServerServices;
   readonly #entries: EntryTable;
   readonly #unsent = new UnsentResults(maxUnsentBytes);
+  readonly #incoming = new IncomingBlobs();
   readonly #jobs = new Set<Job>();
   #uploads = 0;
 
@@ -93,6 +95,7 @@ export class ClientSession {
       this.#executorSession,
       this.#services,
       this.#unsent,
+      this.#incoming,
     );
     this.#jobs.add(job);
     void job.run().finally(() => this.#jobs.delete(job));
@@ -111,6 +114,7 @@ export class ClientSession {
       return undefined;
     }
     this.#uploads += 1;
+    this.#incoming.began(digest);
     const upload = new BlobUpload(digest, this.#services.store);
     void this.#finishUpload(stream, upload);
     return {
@@ -122,17 +126,18 @@ export class ClientSession {
   }
 
   async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {
-    try {
-      await upload.stored.finally(() => (this.#uploads -= 1));
-      for (const job of this.#jobs) job.blobArrived(upload.digest);
-      this.#channel.send(stream, { kind: "stored" }, { end: true });
-    } catch (error) {
-      const reason = hasCode(error, "ERR_HOMCC_DIGEST_MISMATCH")
-        ? "digest-mismatch"
-        : hasCode(error, "ERR_HOMCC_STORE_FULL")
-          ? "server-full"
-          : "failed";
-      this.#channel.send(stream, { kind: "rejected", reason, message: describeError(error) }, { end: true });
-    }
+    const answer = await upload.stored.then((): ServerMessage => ({ kind: "stored" }), rejection);
+    this.#uploads -= 1;
+    this.#incoming.ended(upload.digest, answer.kind === "stored");
+    this.#channel.send(stream, answer, { end: true });
   }
+}
+
+function rejection(error: unknown): ServerMessage {
+  const reason = hasCode(error, "ERR_HOMCC_DIGEST_MISMATCH")
+    ? "digest-mismatch"
+    : hasCode(error, "ERR_HOMCC_STORE_FULL")
+      ? "server-full"
+      : "failed";
+  return { kind: "rejected", reason, message: describeError(error) };
 }

@@ -7,9 +7,10 @@ import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, HomccError } from "@homcc/observability/error";
 import type { JobMessage, RefusalReason, RefusedMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
-import type { ServerChannel } from "@homcc/transport/channel";
+import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
 import { serverLimits } from "./command-limits.ts";
+import type { IncomingBlobs } from "./incoming-blobs.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
@@ -36,9 +37,8 @@ export class Job {
   readonly #executorSession: ExecutorSession;
   readonly #services: ServerServices;
   readonly #unsent: UnsentResults;
+  readonly #incoming: IncomingBlobs;
   readonly #abort = new AbortController();
-  #awaited = new Set<Digest>();
-  #allArrived = Promise.withResolvers<void>();
 
   constructor(
     stream: number,
@@ -47,6 +47,7 @@ export class Job {
     executorSession: ExecutorSession,
     services: ServerServices,
     unsent: UnsentResults,
+    incoming: IncomingBlobs,
   ) {
     this.#stream = stream;
     this.#message = message;
@@ -54,19 +55,12 @@ export class Job {
     this.#executorSession = executorSession;
     this.#services = services;
     this.#unsent = unsent;
+    this.#incoming = incoming;
   }
 
   /** Ends the job wherever it is; its processes are killed. */
   cancel(reason: Error): void {
     this.#abort.abort(reason);
-    this.#allArrived.reject(reason);
-    // Nobody may be waiting for blobs at all.
-    this.#allArrived.promise.catch(() => {});
-  }
-
-  /** A blob that some job of this client asked for is in the store. */
-  blobArrived(digest: Digest): void {
-    if (this.#awaited.delete(digest) && this.#awaited.size === 0) this.#allArrived.resolve();
   }
 
   /** Never rejects: every end is a message to the client. */
@@ -124,21 +118,21 @@ export class Job {
     }
   }
 
-  /** Takes from this machine what it has at the same path, and asks the client once for the rest. */
+  /** Takes from this machine what it has at the same path, and asks the client for what is not on its way. */
   async #completeInputs(digests: readonly Digest[]): Promise<void> {
     const { store, adoption } = this.#services;
     let missing = await store.findMissing(digests);
     if (missing.length === 0) return;
-    const wanted = new Set(missing);
+    const wanted = new Set(missing.filter((digest) => !this.#incoming.isUnderWay(digest)));
     const files = this.#message.inputs.flatMap((entry) =>
       entry.kind === "file" && wanted.has(entry.digest) ? [{ path: entry.path, digest: entry.digest }] : [],
     );
     await adoption.adopt(files);
     missing = await store.findMissing(missing);
     if (missing.length === 0) return;
-    this.#awaited = new Set(missing);
-    this.#channel.send(this.#stream, { kind: "missing", digests: missing });
-    await this.#allArrived.promise;
+    const ask = (lacking: readonly Digest[]): void =>
+      this.#channel.send(this.#stream, { kind: "missing", digests: [...lacking] });
+    await this.#incoming.receive(missing, ask, this.#abort.signal);
   }
 
   async #execute(): Promise<ActionResult> {
@@ -181,7 +175,8 @@ async function* resultBytes(result: ActionResult): AsyncGenerator<Uint8Array, vo
   yield result.stdout;
   yield result.stderr;
   for (const output of result.outputs) {
-    if (output.kind === "written" && output.sizeBytes > 0) yield* createReadStream(output.file);
+    if (output.kind === "written" && output.sizeBytes > 0)
+      yield* createReadStream(output.file, { highWaterMark: dataChunkBytes });
   }
 }
 

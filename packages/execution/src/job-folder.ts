@@ -40,9 +40,11 @@ export class JobFolder {
     await requireRoom(join(path, ".."), limits.minFreeBytes);
     try {
       await mkdir(join(path, "upper", "tmp"), { recursive: true });
-      await mkdir(join(path, "work"));
-      await chmod(join(path, "upper"), 0o755); // becomes the mode of the job's `/`
-      await chmod(join(path, "upper", "tmp"), 0o1777);
+      await Promise.all([
+        mkdir(join(path, "work")),
+        chmod(join(path, "upper"), 0o755), // becomes the mode of the job's `/`
+        chmod(join(path, "upper", "tmp"), 0o1777),
+      ]);
     } catch (error) {
       await removeTree(path);
       throw asStoreError(error);

@@ -42,18 +42,13 @@ export class LayerPlan {
 
   /** Writes it below `folder`, which must not exist. Gives what could not be written, with the reason. */
   async write(folder: string, blobs: BlobStore): Promise<Map<LayerEntry, unknown>> {
-    await mkdir(folder, { recursive: true });
-    for (const leaf of this.#leafFolders()) await mkdir(folder + leaf, { recursive: true });
+    await inParallel(this.#leafFolders().values(), async (leaf) => {
+      await mkdir(folder + leaf, { recursive: true });
+    });
     const failed = new Map<LayerEntry, unknown>();
-    const queue = this.#written.values();
-    const work = async () => {
-      for (const entry of queue) {
-        await writeEntry(folder + entry.path, entry, blobs).catch((error: unknown) =>
-          failed.set(entry, error),
-        );
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(parallelWrites, this.#written.size) }, work));
+    await inParallel(this.#written.values(), async (entry) => {
+      await writeEntry(folder + entry.path, entry, blobs).catch((error: unknown) => failed.set(entry, error));
+    });
     return failed;
   }
 
@@ -66,9 +61,21 @@ export class LayerPlan {
 
   #leafFolders(): Set<string> {
     const leaves = new Set(this.#folders);
-    for (const folder of this.#folders) leaves.delete(folderOf(folder));
+    for (const folder of this.#folders) if (folder !== "") leaves.delete(folderOf(folder));
     return leaves;
   }
+}
+
+/** Rejects with the first failure, once nothing is under way any more. */
+async function inParallel<Item>(
+  items: IterableIterator<Item>,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const worker = async (): Promise<void> => {
+    for (const item of items) await work(item);
+  };
+  const ends = await Promise.allSettled(Array.from({ length: parallelWrites }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
 /** True when both would put the same thing at the same path. */

@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, readFile, utimes, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import type { Action, ActionResult, DeclaredOutput, InputEntry, OutputChange } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
+import { deadlineAfter } from "@homcc/observability/deadline";
 import { HomccError } from "@homcc/observability/error";
 import { checkActionPaths, isDevice } from "./action-paths.ts";
 import type { Executor, ExecutorSession } from "./executor.ts";
@@ -13,6 +14,7 @@ import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } fro
 import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from "./output-collection.ts";
 import { refoldDependencies } from "./refold-dependencies.ts";
 import { removeTree } from "./remove-tree.ts";
+import { SessionJobs } from "./session-jobs.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
 import { SystemFiles } from "./system-files.ts";
 
@@ -61,8 +63,7 @@ class MappedSession implements ExecutorSession {
   readonly #folder: string;
   readonly #systemFiles: SystemFiles;
   readonly #runner: JobRunner;
-  readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #jobs = new SessionJobs();
   #nextJob = 1;
 
   constructor(options: MappedExecutorOptions, folder: string, systemFiles: SystemFiles) {
@@ -73,22 +74,12 @@ class MappedSession implements ExecutorSession {
   }
 
   async execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
-    const ended = AbortSignal.any([signal, this.#closing.signal]);
-    ended.throwIfAborted();
     checkActionPaths(action);
-    const running = this.#execute(action, ended);
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+    return await this.#jobs.run((ended) => this.#execute(action, ended), signal);
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new HomccError("ERR_HOMCC_EXECUTOR", "the session was closed"));
-    await this.#runner.close();
-    await Promise.allSettled(this.#running);
+    await this.#jobs.end(() => this.#runner.close());
     await removeTree(this.#folder);
   }
 
@@ -181,7 +172,7 @@ class MappedSession implements ExecutorSession {
     commands: readonly MappedArguments[],
     signal: AbortSignal,
   ): Promise<RunnerResult | undefined> {
-    const timeout = AbortSignal.timeout(Math.min(action.timeoutMs, maxTimeoutMs));
+    using deadline = deadlineAfter(Math.min(action.timeoutMs, maxTimeoutMs), signal);
     try {
       return await this.#runner.run(
         {
@@ -194,10 +185,10 @@ class MappedSession implements ExecutorSession {
           environment: mapEnvironment(action.environment, root, join(job.path, "work")),
           steps: action.steps.map(({ program }, at) => ({ program, argv: commands[at]?.argv ?? [] })),
         },
-        AbortSignal.any([signal, timeout]),
+        deadline.signal,
       );
     } catch (error) {
-      if (timeout.aborted && error === timeout.reason) return undefined;
+      if (deadline.isOver) return undefined;
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Action, ActionResult, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
+import { deadlineAfter } from "@homcc/observability/deadline";
 import { HomccError } from "@homcc/observability/error";
 import { checkActionPaths, deviceFiles, isDevice } from "./action-paths.ts";
 import type { Executor, ExecutorSession } from "./executor.ts";
@@ -13,6 +14,7 @@ import { type LayerEntry, LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { collectOutputs, judgeUpper } from "./output-collection.ts";
 import { removeTree } from "./remove-tree.ts";
+import { SessionJobs } from "./session-jobs.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
 import { guardToolchain } from "./toolchain-guard.ts";
 import type { ToolchainLayers } from "./toolchain-layer.ts";
@@ -82,8 +84,7 @@ class NamespaceSession implements ExecutorSession {
   readonly #listingOf: (layer: string) => Promise<LayerListing>;
   readonly #mirror: InputMirror;
   readonly #runner: JobRunner;
-  readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #jobs = new SessionJobs();
   #nextJob = 1;
 
   constructor(
@@ -100,22 +101,12 @@ class NamespaceSession implements ExecutorSession {
   }
 
   async execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
-    const ended = AbortSignal.any([signal, this.#closing.signal]);
-    ended.throwIfAborted();
     checkActionPaths(action);
-    const running = this.#execute(action, ended);
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+    return await this.#jobs.run((ended) => this.#execute(action, ended), signal);
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new HomccError("ERR_HOMCC_EXECUTOR", "the session was closed"));
-    await this.#runner.close();
-    await Promise.allSettled(this.#running);
+    await this.#jobs.end(() => this.#runner.close());
     await removeTree(this.#folder);
   }
 
@@ -185,7 +176,7 @@ class NamespaceSession implements ExecutorSession {
     layout: JobLayout,
     signal: AbortSignal,
   ): Promise<RunnerResult | undefined> {
-    const timeout = AbortSignal.timeout(Math.min(action.timeoutMs, maxTimeoutMs));
+    using deadline = deadlineAfter(Math.min(action.timeoutMs, maxTimeoutMs), signal);
     try {
       return await this.#runner.run(
         {
@@ -198,10 +189,10 @@ class NamespaceSession implements ExecutorSession {
           environment: action.environment,
           steps: action.steps,
         },
-        AbortSignal.any([signal, timeout]),
+        deadline.signal,
       );
     } catch (error) {
-      if (timeout.aborted && error === timeout.reason) return undefined;
+      if (deadline.isOver) return undefined;
       throw error;
     }
   }

@@ -161,7 +161,7 @@ async function guess(watch: Watched): Promise<Guess> {
   return {
     paths: files.map(({ path }) => path).toSorted(),
     digests: new Map(files.map(({ path, digest }) => [path, digest])),
-    confirmed: await foreseen.confirmed,
+    confirmed: await foreseen.confirm?.(),
   };
 }
 
@@ -215,7 +215,8 @@ test("what was edited again while the compiler was asked has its last content in
   assert.ok(foreseen.kind === "found");
   const files = foreseen.entries.filter(({ path }) => path === watch.project.at("src/y.h"));
   assert.equal(files.length, 1);
-  await foreseen.confirmed;
+  assert.deepEqual(await Promise.all([foreseen.confirm?.(), foreseen.confirm?.()]), [false, false]);
+  assert.equal(watch.cache.counters.misses, 1);
   const last = await guess(watch);
   assert.equal(last.digests.get(watch.project.at("src/y.h")), digestOf(Buffer.from("int edited_again;\n")));
   return undefined;

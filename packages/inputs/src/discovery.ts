@@ -18,8 +18,8 @@ export type Discovery =
       readonly entries: readonly InputEntry[];
       /** Each path once; of a path whose folder is missing, the first missing folder. The same array likewise. */
       readonly absent: readonly string[];
-      /** As of `FoundInputs`: set while the answer is a guess. */
-      readonly confirmed?: Promise<boolean>;
+      /** As of `FoundInputs`: set when the answer is a guess. */
+      readonly confirm?: () => Promise<boolean>;
     }
   | NotFound;
 
@@ -36,13 +36,13 @@ export class InputDiscovery {
   async discover(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
     for (;;) {
       const answer = await this.foresee(compilation, context);
-      if (answer.kind === "local" || answer.confirmed === undefined) return answer;
-      if (await answer.confirmed) return { kind: "found", entries: answer.entries, absent: answer.absent };
+      if (answer.kind === "local" || answer.confirm === undefined) return answer;
+      if (await answer.confirm()) return { kind: "found", entries: answer.entries, absent: answer.absent };
       context.signal.throwIfAborted();
     }
   }
 
-  /** The same, or at once a guess that is `confirmed` later: after an edit that changed no name in the file. */
+  /** The same, or at once a guess that has to `confirm` itself later: after an edit that changed no name in the file. */
   async foresee(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
     const found = await this.#finder.find(compilation, context);
     if (found.kind === "local") return found;
@@ -89,6 +89,6 @@ function discoveryOf(found: FoundInputs): Discovery {
     kind: "found",
     entries: [...files, ...structureEntries(found.links, found.directories)],
     absent,
-    ...(found.confirmed === undefined ? {} : { confirmed: found.confirmed }),
+    ...(found.confirm === undefined ? {} : { confirm: found.confirm }),
   };
 }

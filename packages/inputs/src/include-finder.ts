@@ -27,10 +27,10 @@ export interface FoundInputs {
   /** False when a file changed meanwhile: good for this compilation, not for being asked again. */
   readonly lasting: boolean;
   /**
-   * Set when this is a guess that the compiler is still being asked about: whether it says the same. What a guess led
-   * to counts only once it was confirmed. Never rejects.
+   * Set when this is a guess: asks the compiler, once, whether it says the same. What a guess led to counts only once
+   * it was confirmed. Never rejects.
    */
-  readonly confirmed?: Promise<boolean>;
+  readonly confirm?: () => Promise<boolean>;
 }
 
 /** The job belongs at home, and why. */

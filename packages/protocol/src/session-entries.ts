@@ -1,4 +1,5 @@
 import type { InputEntry } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import { maxDeclaredEntries, maxJobEntries, maxSessionEntries, maxSessionPathCharacters } from "./limits.ts";
 import { EntryBudget } from "./entry-budget.ts";
@@ -13,6 +14,7 @@ export type CodedEntries = Pick<JobMessage, "declareFrom" | "declare" | "inputs"
  */
 export class EntryNumbering {
   readonly #byPath = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
+  readonly #digests = new Set<Digest>();
   #count = 0;
   #pathCharacters = 0;
 
@@ -29,10 +31,16 @@ export class EntryNumbering {
   /**
    * Codes the files of one job and hands them to `send`, which must put the job on the wire before it returns. When it
    * throws, or the session or job is full (ERR_HOMCC_PROTOCOL), the numbers are not taken: the server never saw them.
+   * `edited`: files that this connection knew with other contents, and whose contents are news to it.
    */
-  encode(inputs: Iterable<InputEntry>, absent: Iterable<string>, send: (coded: CodedEntries) => void): void {
+  encode(
+    inputs: Iterable<InputEntry>,
+    absent: Iterable<string>,
+    send: (coded: CodedEntries, edited: readonly FileEntry[]) => void,
+  ): void {
     const added = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
     const declare: SessionEntry[] = [];
+    const edited: FileEntry[] = [];
     const numbers: number[] = [];
     let pathCharacters = this.#pathCharacters;
 
@@ -44,6 +52,8 @@ export class EntryNumbering {
       }
       const next = { entry, number: this.#count + declare.length };
       added.set(entry.path, next);
+      if (known?.entry.kind === "file" && entry.kind === "file" && !this.#digests.has(entry.digest))
+        edited.push(entry);
       declare.push(toSessionEntry(entry));
       numbers.push(next.number);
       pathCharacters += pathCharactersOf(entry);
@@ -55,8 +65,11 @@ export class EntryNumbering {
 
     if (numbers.length > maxJobEntries) throw full(`a job names at most ${maxJobEntries} files`);
     checkSession(this.#count + declare.length, pathCharacters);
-    send({ declareFrom: this.#count, declare, inputs: toDifferences(numbers) });
-    for (const [path, entry] of added) this.#byPath.set(path, entry);
+    send({ declareFrom: this.#count, declare, inputs: toDifferences(numbers) }, edited);
+    for (const [path, numbered] of added) {
+      this.#byPath.set(path, numbered);
+      if (numbered.entry.kind === "file") this.#digests.add(numbered.entry.digest);
+    }
     this.#count += declare.length;
     this.#pathCharacters = pathCharacters;
   }
@@ -138,6 +151,7 @@ export function fromDifferences(differences: readonly number[]): number[] {
   });
 }
 
+type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
 type NumberedEntry = InputEntry | { readonly kind: "absent"; readonly path: string };
 
 function isSame(a: NumberedEntry, b: NumberedEntry): boolean {

@@ -24,8 +24,8 @@ export type Preparation =
       readonly kind: "ready";
       readonly action: Action;
       readonly job: JobDescription;
-      /** Set when the inputs are a guess: a result counts only once it was confirmed. */
-      readonly confirmed?: Promise<boolean>;
+      /** Set when the inputs are a guess: a result counts only once this says so. */
+      readonly confirm?: () => Promise<boolean>;
     }
   | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string };
 
@@ -97,7 +97,7 @@ export async function prepareAction(
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,
     },
-    ...(discovery.confirmed === undefined ? {} : { confirmed: discovery.confirmed }),
+    ...(discovery.confirm === undefined ? {} : { confirm: discovery.confirm }),
     job: {
       toolchain: {
         digest: toolchain.digest,

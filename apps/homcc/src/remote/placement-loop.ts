@@ -5,7 +5,7 @@ import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { HostId } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "../records/phases.ts";
-import { jobDeadline } from "./job-deadline.ts";
+import { deadlineAfter } from "@homcc/observability/deadline";
 import { RefusedByServer } from "./refusal.ts";
 import { type JobDescription, type RemoteResult, UnheardJob } from "./server-session.ts";
 import type { Servers } from "./servers.ts";
@@ -47,7 +47,7 @@ export async function runOnServers(
 ): Promise<PlacedRun> {
   const { servers } = services;
   const { compilationRequestTimeoutMs } = loaded.settings;
-  using deadline = jobDeadline(compilationRequestTimeoutMs, callSignal);
+  using deadline = deadlineAfter(compilationRequestTimeoutMs, callSignal);
   const { signal } = deadline;
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();

@@ -11,7 +11,8 @@ import { jobVoice } from "../words/job-voice.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "../services.ts";
-import { type PendingUpload, UploadProgress } from "./upload-progress.ts";
+import type { JobDescription } from "./server-session.ts";
+import { UploadProgress } from "./upload-progress.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** What one compilation came to. A `final` one has its outputs complete beside their places until `commit`. */
@@ -51,15 +52,19 @@ export async function compileRemotely(
     phases,
   );
   if (prepared.kind === "local") return fallback(prepared);
-  const { action, job, confirmed } = prepared;
+  const { action, job, confirm } = prepared;
   trace.actions.set(compilation.source, action);
   using progress = uploadProgress(call, loaded, services);
-  const watchedJob = { ...job, onUpload: (upload: PendingUpload) => progress.began(upload) };
+  const watchedJob: JobDescription = {
+    ...job,
+    onUpload: (upload) => progress.began(upload),
+    ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
+  };
   const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases);
   if (ran.kind === "failed") return fallback(ran);
   const { result } = ran;
   phases.add("upload (part of run)", result.cost.uploadMs);
-  if (confirmed !== undefined && !(await phases.time("confirm", confirmed))) {
+  if (confirm !== undefined && !(await phases.time("confirm", confirm()))) {
     // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
     await result.discard();
     call.signal.throwIfAborted();

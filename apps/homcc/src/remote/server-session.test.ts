@@ -122,6 +122,49 @@ test("a blob that is asked for again right after it was stored is sent again", a
   assert.equal(server.uploads.length, 2);
 });
 
+test("an edited file goes along with the job, one that is news or was there before does not", async (t) => {
+  await using folder = await scratchFolder();
+  const [source, large] = [join(folder.path, "a.c"), join(folder.path, "large.h")];
+  await using server = await startScriptedServer(async (running) => {
+    // On one connection what was sent with the job has arrived before its answer is looked at.
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  const compile = async (...files: InputEntry[]): Promise<void> => {
+    await session.run(actionOn(folder.path, files), job, never);
+  };
+  const big = randomBytes(100_000);
+  await compile(await inputFile(source, "first"), await inputFile(large, big));
+  await compile(await inputFile(source, "second"));
+  await compile(await inputFile(source, "first"));
+  await compile(await inputFile(source, "second"), await inputFile(large, randomBytes(100_000)));
+  await compile(await inputFile(source, "third"), await inputFile(join(folder.path, "new.h"), "new"));
+  await compile();
+  assert.deepEqual(
+    server.uploads.map(({ bytes }) => bytes.toString()),
+    ["second", "third"],
+  );
+});
+
+test("an edited file that changes once more on its way ends its job", async (t) => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "a.c");
+  await using server = await startScriptedServer(
+    (running) => (running.message.label === "second" ? running.cancelled : running.finish()),
+    {
+      answerUpload: () => ({ kind: "rejected", reason: "digest-mismatch", message: "other bytes" }),
+    },
+  );
+  const session = await sessionTo(t, server);
+  await session.run(actionOn(folder.path, [await inputFile(path, "first")]), job, never);
+  const edited = await inputFile(path, "second");
+  await writeFile(path, "third!");
+  await assert.rejects(
+    session.run(actionOn(folder.path, [edited]), { ...job, label: "second" }, never),
+    (error) => hasCode(error, "ERR_HOMCC_INPUT_CHANGED"),
+  );
+});
+
 test("missing twice on one job", async (t) => {
   await using folder = await scratchFolder();
   const a = await inputFile(join(folder.path, "a.c"), "a");
@@ -161,7 +204,7 @@ test("an upload that fails after its job's result came does not take the result 
   const complete = Promise.withResolvers<void>();
   await using server = await startScriptedServer(
     async (running) => {
-      void running.ask([source.digest]);
+      if (server.jobs.length === 1) void running.ask([source.digest]);
       await uploaded.promise;
       const outputs = [{ kind: "written" as const, path, sizeBytes: 1, mode: 0o644 }];
       await running.finish({ outputs }, [Buffer.from("o")]);

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { Action, InputEntry, Termination } from "@homcc/cas/action";
-import type { Digest } from "@homcc/cas/digest";
+import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
@@ -12,7 +12,7 @@ import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import type { ServerDescription } from "./server-status.ts";
 import type { PendingUpload } from "./upload-progress.ts";
-import { Uploads } from "./uploads.ts";
+import { smallBlobBytes, Uploads } from "./uploads.ts";
 
 /** What a job says about itself besides the action. */
 export interface JobDescription {
@@ -23,6 +23,8 @@ export interface JobDescription {
   readonly label: string;
   /** Why a server that can only map paths must not run it. */
   readonly mappedVeto: string | undefined;
+  /** Called soon after the job was sent, each time it is sent: for what need not hold it up. */
+  readonly onSent?: () => void;
   /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
   readonly onUpload?: (upload: PendingUpload) => Disposable;
 }
@@ -123,7 +125,14 @@ export class ServerSession {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
     const run = new RemoteRun(action, this.#channel, (digest) => this.#upload(digest, action.inputs));
-    this.#numbering.encode(action.inputs, this.#absentHere(action), (coded) => run.start(job, coded));
+    this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
+      const news = edited
+        .map(({ digest }) => digest)
+        .filter((digest) => sizeBytesOf(digest) <= smallBlobBytes);
+      run.start(job, coded, news);
+    });
+    // A turn later, when the bytes are with the kernel.
+    if (job.onSent !== undefined) setImmediate(job.onSent);
     for (const entry of action.inputs) this.#notePresent(entry.path);
     const cancel = (): void => run.cancel(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { closeSync, constants, createReadStream, openSync, readSync } from "node:fs";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import { SlotQueue } from "@homcc/scheduler/slots";
@@ -8,7 +8,7 @@ import type { ClientChannel } from "@homcc/transport/channel";
 const maxUploadsAtOnce = 32;
 
 /** Below this a blob is a header that jobs wait for; it overtakes objects and large sources. */
-const smallBlobBytes = 64 << 10;
+export const smallBlobBytes = 64 << 10;
 
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
@@ -71,8 +71,9 @@ async function sendBlob(
   channel.send(stream, { kind: "blob", digest });
   const sizeBytes = sizeBytesOf(digest);
   // One byte more than it should have: a file that grows is noticed, and not followed to wherever it grows.
-  const content = createReadStream(path, { end: sizeBytes });
-  const priority = sizeBytes <= smallBlobBytes ? "small" : "large";
+  const isSmall = sizeBytes <= smallBlobBytes;
+  const content = isSmall ? smallFile(path, sizeBytes + 1) : createReadStream(path, { end: sizeBytes });
+  const priority = isSmall ? "small" : "large";
   channel.sendData(stream, content, { priority, end: true }).catch((error: unknown) => {
     fail(
       error instanceof HomccError
@@ -81,6 +82,24 @@ async function sendBlob(
     );
   });
   return await answer.promise;
+}
+
+/** At once: 25 µs for 10 kB, where a stream goes to the thread pool and back four times, 0.1 ms each. */
+function* smallFile(path: string, maxBytes: number): Generator<Uint8Array, void, undefined> {
+  // Whatever lies there by now, opening it must not wait: a FIFO would hold the event loop.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const bytes = Buffer.allocUnsafeSlow(maxBytes);
+    let filledBytes = 0;
+    while (filledBytes < maxBytes) {
+      const readBytes = readSync(file, bytes, filledBytes, maxBytes - filledBytes, null);
+      if (readBytes === 0) break;
+      filledBytes += readBytes;
+    }
+    yield bytes.subarray(0, filledBytes);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function rejection(

@@ -1,5 +1,5 @@
 /** The time limit of one job, as a signal that is aborted with the caller's too. */
-export interface JobDeadline extends Disposable {
+export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
   /** The time is over, and the caller had not given up before. */
   readonly isOver: boolean;
@@ -9,7 +9,7 @@ export interface JobDeadline extends Disposable {
  * Disposed with the job. `AbortSignal.timeout` would keep a timer and everything that listens for the rest of the limit: an
  * agent that is idle after a build of 200 files woke up 200 times in the next four minutes.
  */
-export function jobDeadline(timeoutMs: number, outer: AbortSignal): JobDeadline {
+export function deadlineAfter(timeoutMs: number, outer: AbortSignal): Deadline {
   const controller = new AbortController();
   let isOver = false;
   const timer = setTimeout(() => {
