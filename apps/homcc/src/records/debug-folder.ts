@@ -24,7 +24,7 @@ export class DebugFolder {
 
   /** Before the launcher ends, so that a build that has ended has left all of its texts. */
   async writeJob(job: DebuggedJob): Promise<void> {
-    await this.#write("jobs", debugName(job.request), () => renderJob(job));
+    await this.#write("jobs", job.request, () => renderJob(job));
   }
 
   async writePhases(
@@ -32,12 +32,17 @@ export class DebugFolder {
     record: JobRecord,
     trace: JobTrace,
   ): Promise<void> {
-    await this.#write("phases", debugName(request), () => renderPhases(record, trace));
+    await this.#write("phases", request, () => renderPhases(record, trace));
   }
 
   /** By rename: of two jobs with the same command at once one leaves its text whole. */
-  async #write(part: string, name: string, render: () => string): Promise<void> {
+  async #write(
+    part: string,
+    request: Pick<LaunchRequest, "argv" | "cwd">,
+    render: () => string,
+  ): Promise<void> {
     if (this.#folder === undefined) return;
+    const name = debugName(request);
     const folder = join(this.#folder, part);
     const temporaryPath = join(folder, `.${name}.${process.hrtime.bigint()}`);
     try {

@@ -11,8 +11,7 @@ import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import { accessSync, constants } from "node:fs";
-import { access, lstat, realpath } from "node:fs/promises";
+import { accessSync, constants, lstatSync, realpathSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { KnownCompiler } from "../compile.ts";
 import type { Phases } from "../records/phases.ts";
@@ -50,7 +49,7 @@ export async function prepareAction(
     return { kind: "local", outcome: "local-environment", detail: forwarded.variable };
   const environment = withInstalledLocales(forwarded.environment, services.locales);
   // By its real path: `cc`, `c++-12` and a link in somebody's bin folder are one toolchain, on every machine.
-  const inspecting = services.toolchains.inspect(await realpath(compiler.driver), {
+  const inspecting = services.toolchains.inspect(realpathSync.native(compiler.driver), {
     family: compiler.family,
     path: request.environment["PATH"] ?? "",
   });
@@ -75,7 +74,7 @@ export async function prepareAction(
   const discovery = await phases.time("discover and digest", discovering);
   if (discovery.kind === "local") return discovery;
   const walk = new LinkWalk();
-  const outputs = await Promise.all(compilation.outputs.map((output) => declare(output, cwd, walk)));
+  const outputs = compilation.outputs.map((output) => declare(output, cwd, walk));
   const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
   const inputs = uniqueByPath([...places, ...discovery.entries]);
   const machines = [...inputs, ...outputs].find(({ path }) => !isInsideNamespaceRoot(path));
@@ -168,18 +167,32 @@ function placesOf(
 }
 
 /** The analysis made sure that the folder of each output exists. */
-async function declare(output: string, cwd: string, walk: LinkWalk): Promise<DeclaredOutput> {
+function declare(output: string, cwd: string, walk: LinkWalk): DeclaredOutput {
   const folder = walk.resolveIn(cwd, dirname(output));
   const path = join(folder.path, basename(output));
-  const status = await lstat(path).catch(() => undefined);
+  const status = statusOf(path);
   if (status === undefined) return { path, exists: false };
-  const writable = await access(path, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
+  const writable = allows(path, constants.W_OK);
   // The job runs as its file's owner: it may write exactly what the caller may write, who may be root.
   const mode = writable ? (status.mode & 0o777) | 0o200 : status.mode & 0o577;
   return { path, exists: true, mode };
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function allows(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {
