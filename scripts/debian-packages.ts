@@ -23,6 +23,8 @@ const packages: readonly DebianPackage[] = [
   { name: "debhelper", reason: "dpkg-buildpackage" },
   { name: "sudo", reason: "builds as root in a user's environment" },
   { name: "make", reason: "the example project, real projects" },
+  { name: "python3-lzo", reason: "the peer of homcc 1.x, and what our own LZO codec is compared with" },
+  { name: "xz-utils", reason: "lzma compression of homcc 1.x" },
   { name: "python3", reason: "pseudo-terminals, real projects" },
   { name: "locales", reason: "makes the locale of the German messages" },
   { name: "libc-bin", reason: "locale and localedef" },

@@ -1,10 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { TestContext } from "node:test";
 import { systemPath } from "./workplace.ts";
 
-/** What a test may need besides gcc: a program of PATH, root, or a locale. */
-export type Requirement = { readonly program: string } | { readonly locale: string } | "root";
+/** What a test may need besides gcc: a program of PATH, a module of Debian's Python, root, or a locale. */
+export type Requirement =
+  | { readonly program: string }
+  | { readonly pythonModule: string }
+  | { readonly locale: string }
+  | "root";
 
 /**
  * Skips the test when something is missing, with a reason that starts with "needs".
@@ -24,9 +28,17 @@ function missingText(requirement: Requirement): string | undefined {
   if (requirement === "root") return process.getuid?.() === 0 ? undefined : "needs root";
   if ("program" in requirement)
     return hasProgram(requirement.program) ? undefined : `needs ${requirement.program}`;
+  if ("pythonModule" in requirement) {
+    const { pythonModule } = requirement;
+    return hasPythonModule(pythonModule) ? undefined : `needs python3-${pythonModule}`;
+  }
   return localeNames().has(normalise(requirement.locale))
     ? undefined
     : `needs the locale ${requirement.locale}`;
+}
+
+function hasPythonModule(name: string): boolean {
+  return spawnSync("/usr/bin/python3", ["-c", `import ${name}`]).status === 0;
 }
 
 function isExecutable(path: string): boolean {

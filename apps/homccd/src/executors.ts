@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import type { ServerSettings } from "@homcc/config/settings";
@@ -26,6 +27,8 @@ export interface ExecutorOptions {
 
 export interface ChosenExecutor {
   readonly executor: Executor;
+  /** For homcc 1.x clients, who do not send what lies below /usr/include and /usr/lib: jobs read this server's. */
+  readonly v1Executor: Executor;
   /** Those that are better or as good and not used, and why: clients are told. */
   readonly unavailable: readonly { readonly executor: string; readonly reason: string }[];
 }
@@ -49,7 +52,7 @@ export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenEx
       hint: "the lines above say why",
     });
   }
-  const executor = usable.name === "namespace" ? await namespace(options, shares) : await mapped(options);
+  const executors = usable.name === "namespace" ? await namespaces(options, shares) : await mapped(options);
   const unavailable = probes
     .filter((probe) => !probe.works || (choice !== "auto" && probe.name !== choice))
     .map((probe) => ({
@@ -57,26 +60,48 @@ export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenEx
       // The log has all of it; a welcome is one short message.
       reason: probe.works ? `option executor is ${choice}` : probe.reason.slice(0, maxReasonLength),
     }));
-  return { executor, unavailable };
+  return { ...executors, unavailable };
 }
 
 const maxReasonLength = 1000;
 
-async function namespace(options: ExecutorOptions, shares: readonly string[]): Promise<Executor> {
+type Executors = Pick<ChosenExecutor, "executor" | "v1Executor">;
+
+async function namespaces(options: ExecutorOptions, shares: readonly string[]): Promise<Executors> {
   const toolchainsFolder = join(options.folder, "toolchains");
-  return await createNamespaceExecutor({
+  const parts = {
     runnerProgram: options.runner,
-    folder: join(options.folder, "sessions"),
     toolchainsFolder,
     toolchains: new CopiedToolchainLayers(toolchainsFolder, (digest) => options.toolchains.byDigest(digest)),
     blobs: options.store,
-    shares,
     limits: defaultJobLimits,
-  });
+  };
+  return {
+    executor: await createNamespaceExecutor({
+      ...parts,
+      folder: join(options.folder, "sessions"),
+      shares,
+      baseLayer: "base",
+    }),
+    v1Executor: await createNamespaceExecutor({
+      ...parts,
+      folder: join(options.folder, "v1-sessions"),
+      shares: await withSystemFolders(shares),
+      baseLayer: "base-v1",
+    }),
+  };
 }
 
-async function mapped(options: ExecutorOptions): Promise<Executor> {
-  return await createMappedExecutor({
+const systemFolders = ["/usr/include", "/usr/local/include", "/usr/lib"];
+
+async function withSystemFolders(shares: readonly string[]): Promise<string[]> {
+  const present = await Promise.all(systemFolders.map((path) => stat(path).catch(() => undefined)));
+  const folders = systemFolders.filter((_, index) => present[index]?.isDirectory() === true);
+  return [...folders, ...shares.filter((share) => !folders.some((folder) => share.startsWith(`${folder}/`)))];
+}
+
+async function mapped(options: ExecutorOptions): Promise<Executors> {
+  const executor = await createMappedExecutor({
     runnerProgram: options.runner,
     folder: join(options.folder, "mapped"),
     blobs: options.store,
@@ -84,4 +109,5 @@ async function mapped(options: ExecutorOptions): Promise<Executor> {
     systemFolders: defaultSystemFolders,
     limits: defaultJobLimits,
   });
+  return { executor, v1Executor: executor };
 }

@@ -25,6 +25,10 @@ import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { StoreFence } from "./store-fence.ts";
 import { makeStoreFolder, usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
+import { V1Sessions } from "./v1/executor-sessions.ts";
+import { LocalCompilers } from "./v1/local-compiler.ts";
+import { Sha1Index } from "./v1/sha1-index.ts";
+import { serveV1Client, type V1Services } from "./v1/v1-client.ts";
 
 const serverName = `homccd ${version}`;
 const openSockets = new Set<Socket>();
@@ -103,7 +107,18 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     locales: await installedLocales(),
     logger,
   };
-  started.resolve({ services, ...chosen });
+  const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
+  const v1: V1Services = {
+    store,
+    slots: services.slots,
+    compilers: new LocalCompilers(toolchains, path),
+    sessions: new V1Sessions(chosen.v1Executor),
+    sha1: await Sha1Index.open(join(settings.store, "sha1-index"), logger),
+    path,
+    hasClientPaths: executor.name === "namespace",
+    logger,
+  };
+  started.resolve({ services, v1, ...chosen });
   const address = server.address();
   const where =
     typeof address === "object" && address !== null
@@ -119,12 +134,15 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
+  await v1.sessions.close();
+  await v1.sha1.flush();
   await disk[Symbol.asyncDispose]();
   process.exit(0);
 }
 
-interface Serving extends ChosenExecutor {
+interface Serving extends Omit<ChosenExecutor, "v1Executor"> {
   readonly services: ServerServices;
+  readonly v1: V1Services;
 }
 
 async function serveClient(
@@ -134,7 +152,7 @@ async function serveClient(
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
-  const { services, executor, unavailable } = await started;
+  const { services, v1, executor, unavailable } = await started;
   const accepted = await acceptConnection(socket, {
     server: serverName,
     welcome: () => ({
@@ -147,9 +165,14 @@ async function serveClient(
     }),
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
+    serveV1: true,
   });
-  if (accepted.kind !== "v2") {
-    services.logger.info(accepted.kind === "rejected" ? accepted.why : "a homcc 1.x client");
+  if (accepted.kind === "rejected") {
+    services.logger.info(accepted.why);
+    return;
+  }
+  if (accepted.kind === "v1") {
+    await serveV1Client(accepted, v1);
     return;
   }
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { Digest } from "@homcc/cas/digest";
+import type { CompilerFamily } from "@homcc/compiler/compilation";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { describeError } from "@homcc/observability/error";
@@ -19,7 +20,7 @@ export type ToolchainMatch =
  * What a driver may be called on this server. A client names the program that is asked what it is, and only something
  * that is called like a compiler is ever started for that.
  */
-const driverNames = /(?:^|-)(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9.]+)?$/;
+export const driverNames = /(?:^|-)(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9.]+)?$/;
 
 /** Inspecting starts some ten programs, and each PATH that a client thinks of is another question. */
 const inspectionsAtOnce = 4;
@@ -65,6 +66,13 @@ export class ToolchainRegistry {
     }
   }
 
+  /** This server's own toolchain of `driver`, for clients that cannot name one. Rejects with ERR_HOMCC_TOOLCHAIN. */
+  async own(driver: string, family: CompilerFamily, path: string): Promise<Toolchain> {
+    const toolchain = await this.#inspector.inspect(driver, { family, path });
+    this.#known.set(toolchain.digest, toolchain);
+    return toolchain;
+  }
+
   /** Why nothing is started for this question: inspecting runs the driver, and what PATH finds, outside of any sandbox. */
   async #objectionTo(driver: string, path: string): Promise<string | undefined> {
     if (!driverNames.test(basename(driver))) return `${driver} is not called like a compiler`;
@@ -83,7 +91,7 @@ export class ToolchainRegistry {
     return toolchain;
   }
 
-  /** A toolchain that `match` found equal. */
+  /** A toolchain that `match` found equal, or one of this server's `own`. */
   byDigest(digest: Digest): Toolchain | undefined {
     return this.#known.get(digest);
   }

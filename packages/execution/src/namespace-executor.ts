@@ -30,6 +30,8 @@ export interface NamespaceExecutorOptions {
   readonly blobs: BlobStore;
   /** Server folders that jobs see read-only (locales, gconv, zoneinfo); all of them exist. */
   readonly shares: readonly string[];
+  /** Name of the layer with the places of the shares, in `toolchainsFolder`. Executors with other shares need another one. */
+  readonly baseLayer: string;
   readonly limits: JobLimits;
 }
 
@@ -41,7 +43,7 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
   await removeTree(options.folder);
   await mkdir(options.folder, { recursive: true, mode: 0o700 }); // sources are private
   await mkdir(options.toolchainsFolder, { recursive: true });
-  await layOutBase(join(options.toolchainsFolder, baseLayer), options.shares);
+  await layOutBase(join(options.toolchainsFolder, options.baseLayer), options.shares);
   const listings = new Map<string, Promise<LayerListing>>();
   const listingOf = (layer: string) => {
     const known = listings.get(layer) ?? listLayer(layer);
@@ -62,10 +64,7 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
   };
 }
 
-/** The lowest layer of all jobs lies beside the toolchains, whose names are digests. */
-const baseLayer = "base";
-
-/** The places where the runner mounts devices, shares and /proc. */
+/** The lowest layer of all jobs, beside the toolchains, whose names are digests: the places where the runner mounts devices, shares and /proc. */
 async function layOutBase(base: string, shares: readonly string[]): Promise<void> {
   await removeTree(base);
   for (const path of ["/proc", "/dev", "/tmp", ...shares]) await mkdir(base + path, { recursive: true });
@@ -163,7 +162,7 @@ class NamespaceSession implements ExecutorSession {
       `j/${basename(job.path)}/l`,
       ...view.layers,
       `/t/${basename(toolchainLayer)}`,
-      `/t/${baseLayer}`,
+      `/t/${this.#options.baseLayer}`,
     ].join(":");
   }
 

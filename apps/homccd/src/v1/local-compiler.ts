@@ -1,0 +1,89 @@
+import { realpath } from "node:fs/promises";
+import type { InputEntry } from "@homcc/cas/action";
+import type { CompilerFamily } from "@homcc/compiler/compilation";
+import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
+import { LinkWalk } from "@homcc/compiler/link-walk";
+import { findProgram } from "@homcc/compiler/find-program";
+import { runProgram } from "@homcc/compiler/run-program";
+import type { Toolchain } from "@homcc/compiler/toolchain";
+import { HomccError } from "@homcc/observability/error";
+import { driverNames, type ToolchainRegistry } from "../toolchain-registry.ts";
+
+/** A compiler of this server that stands in for a client's, which 1.x names by base name and target alone. */
+export interface LocalCompiler {
+  readonly family: CompilerFamily;
+  readonly toolchain: Toolchain;
+  /** From the name under which it was found to the program: drivers look themselves up in PATH. */
+  readonly links: readonly InputEntry[];
+  /** What the client's command needs besides: `--target=` for a clang whose own target is another one. */
+  readonly addedArguments: readonly string[];
+}
+
+const timeLimitMs = 20_000;
+
+/** Finds compilers by the names that homcc 1.x clients call them. */
+export class LocalCompilers {
+  readonly #toolchains: ToolchainRegistry;
+  readonly #path: string;
+  readonly #identities = new CompilerIdentities();
+  readonly #targets = new Map<string, Promise<string>>();
+
+  /** `path`: PATH of this server. */
+  constructor(toolchains: ToolchainRegistry, path: string) {
+    this.#toolchains = toolchains;
+    this.#path = path;
+  }
+
+  /** Rejects with ERR_HOMCC_TOOLCHAIN, whose message a client shows, when there is none. */
+  async find(name: string, target: string | undefined): Promise<LocalCompiler> {
+    if (!driverNames.test(name) || name.includes("/"))
+      throw new HomccError("ERR_HOMCC_TOOLCHAIN", `'${name}' is not the name of a compiler`);
+    const own = await this.#inspect(name);
+    if (target === undefined || (own !== undefined && (await this.#targetOf(own.toolchain)) === target)) {
+      if (own === undefined) throw missing(name);
+      return { ...own, addedArguments: [] };
+    }
+    // Under the name for that target, as Debian's cross compilers and clang's configuration files have it.
+    const crossName = name.startsWith(`${target}-`) ? name : `${target}-${name}`;
+    const cross = await this.#inspect(crossName);
+    const found = cross ?? (own?.family === "clang" ? own : undefined);
+    if (found === undefined) throw missing(crossName);
+    return { ...found, addedArguments: found.family === "clang" ? [`--target=${target}`] : [] };
+  }
+
+  async #inspect(name: string): Promise<Omit<LocalCompiler, "addedArguments"> | undefined> {
+    const program = findProgram(name, this.#path);
+    if (program === undefined) return undefined;
+    const identity = await this.#identities.identify(program, { PATH: this.#path });
+    if (identity.family === "neither") return undefined;
+    const { family } = identity;
+    const toolchain = await this.#toolchains.own(await realpath(identity.driver), family, this.#path);
+    const walk = new LinkWalk();
+    walk.resolve(program);
+    const links = Array.from(walk.links, ([path, linkTarget]): InputEntry => ({
+      kind: "symlink",
+      path,
+      target: linkTarget,
+    }));
+    return { family, toolchain, links };
+  }
+
+  /** The target it compiles for without being told another one; the same question and answer for gcc and clang. */
+  #targetOf({ driver, digest }: Toolchain): Promise<string> {
+    const key = `${digest} ${driver}`;
+    const known = this.#targets.get(key);
+    if (known !== undefined) return known;
+    const asked = runProgram(driver, {
+      args: ["-dumpmachine"],
+      cwd: "/",
+      environment: { PATH: this.#path, LC_ALL: "C" },
+      timeLimitMs,
+    }).then(({ stdout }) => stdout.toString().trim());
+    this.#targets.set(key, asked);
+    return asked;
+  }
+}
+
+function missing(name: string): HomccError {
+  return new HomccError("ERR_HOMCC_TOOLCHAIN", `the compiler '${name}' is not installed on this server`);
+}

@@ -1,0 +1,246 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { ActionResult, OutputChange } from "@homcc/cas/action";
+import type { BlobStore, Pin } from "@homcc/cas/blob-store";
+import { type Digest, digestOf } from "@homcc/cas/digest";
+import { deadlineAfter } from "@homcc/observability/deadline";
+import { describeError, HomccError } from "@homcc/observability/error";
+import type { Logger } from "@homcc/observability/log";
+import { readV1Message } from "@homcc/protocol/v1/codec";
+import { type V1ArgumentMessage, type V1Compression, v1RetryElsewhere } from "@homcc/protocol/v1/messages";
+import { packV1, unpackV1 } from "@homcc/protocol/v1/payload";
+import { textOfBytes } from "@homcc/protocol/v1/surrogate-escape";
+import type { SlotQueue } from "@homcc/scheduler/slots";
+import { V1Connection } from "@homcc/transport/v1-connection";
+import type { AcceptedConnection } from "@homcc/transport/accept";
+import { absentFor, type CallPlan, inputsOf, planCall } from "./call-plan.ts";
+import type { V1Sessions } from "./executor-sessions.ts";
+import type { LocalCompilers } from "./local-compiler.ts";
+import type { Sha1Index } from "./sha1-index.ts";
+
+/** What all homcc 1.x clients share. */
+export interface V1Services {
+  readonly store: BlobStore;
+  readonly slots: SlotQueue;
+  readonly compilers: LocalCompilers;
+  readonly sessions: V1Sessions;
+  readonly sha1: Sha1Index;
+  /** PATH of jobs. */
+  readonly path: string;
+  /** As of `PlanOptions`. */
+  readonly hasClientPaths: boolean;
+  readonly logger: Logger;
+}
+
+type ReadyPlan = Extract<CallPlan, { kind: "ready" }>;
+
+/** A 1.x client gives up after this, and its slot here is free again. */
+const conversationLimitMs = 240_000;
+/** Of a source file, compressed or not. */
+const maxSourceBytes = 64 << 20;
+const maxReplyJsonBytes = 64 << 10;
+
+/**
+ * Serves one homcc 1.x client: its connection is one job. What it gets is what it got from 1.x without the mistakes:
+ * outputs in any folder and of any name, messages that name files as a local compiler does. Every fault of ours is a
+ * result with `return_code` 75, on which alone a 1.x client compiles locally.
+ */
+export async function serveV1Client(
+  accepted: Extract<AcceptedConnection, { kind: "v1" }>,
+  services: V1Services,
+): Promise<void> {
+  const { socket, rest } = accepted;
+  const address = socket.remoteAddress ?? "";
+  const peer = `${address}:${socket.remotePort}`;
+  const limits = { maxJsonBytes: maxReplyJsonBytes, maxPayloadBytes: maxSourceBytes };
+  using connection = new V1Connection(socket, { peer, initialBytes: rest, ...limits });
+  using deadline = deadlineAfter(conversationLimitMs, connection.signal);
+  try {
+    await new V1Call(connection, address, services, deadline.signal).run(accepted.argumentMessage);
+  } catch (error) {
+    services.logger.info(`${peer}: homcc 1.x: ${describeError(error)}`);
+    if (!(error instanceof HomccError)) {
+      services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+    await connection.send(retryElsewhere(describeError(error))).catch(() => {});
+  }
+  connection.finish();
+  await closed(connection.signal);
+}
+
+/** Why the client should compile elsewhere is only shown at its DEBUG level. */
+function retryElsewhere(why: string): Parameters<V1Connection["send"]>[0] {
+  return {
+    message_type: "CompilationResultMessage",
+    files: [],
+    stdout: "",
+    stderr: why,
+    return_code: v1RetryElsewhere,
+    compression: "no_compression",
+    dwarf_files: [],
+  };
+}
+
+class V1Call {
+  readonly #connection: V1Connection;
+  readonly #address: string;
+  readonly #services: V1Services;
+  readonly #signal: AbortSignal;
+
+  constructor(connection: V1Connection, address: string, services: V1Services, signal: AbortSignal) {
+    this.#connection = connection;
+    this.#address = address;
+    this.#services = services;
+    this.#signal = signal;
+  }
+
+  async run(json: Readonly<Record<string, unknown>>): Promise<void> {
+    const { slots, logger } = this.#services;
+    using slot = slots.tryAcquire();
+    if (slot === undefined) return await this.#refuse(`Limit ${slots.limit} reached`);
+    const message = readV1Message(json);
+    if (message.message_type !== "ArgumentMessage")
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `a conversation that begins with ${message.message_type}`);
+    const sandbox = message.schroot_profile ?? message.docker_container;
+    if (sandbox !== undefined) return await this.#refuse(`'${sandbox}' is not available on this server`);
+    const plan = await this.#plan(message);
+    if (typeof plan === "string") return await this.#refuse(plan);
+    if (plan.kind === "unsuitable") throw new HomccError("ERR_HOMCC_REFUSED", plan.why);
+    const startedMs = performance.now();
+    const status = await this.#compile(plan, message.compression ?? "no_compression");
+    logger.info(
+      `${message.args.join(" ").slice(0, 200)}: homcc 1.x: status ${status} after ${Math.round(performance.now() - startedMs)} ms`,
+    );
+  }
+
+  async #refuse(info: string): Promise<void> {
+    await this.#connection.send({ message_type: "ConnectionRefusedMessage", info });
+  }
+
+  /** A text: why the client should try another server. */
+  async #plan(message: V1ArgumentMessage): Promise<CallPlan | string> {
+    const { compilers, path, hasClientPaths } = this.#services;
+    try {
+      const compiler = await compilers.find(message.args[0] ?? "", message.target);
+      return await planCall(message, compiler, { timeoutMs: conversationLimitMs, path, hasClientPaths });
+    } catch (error) {
+      if (error instanceof HomccError && error.code === "ERR_HOMCC_TOOLCHAIN") return describeError(error);
+      throw error;
+    }
+  }
+
+  async #compile(plan: ReadyPlan, compression: V1Compression): Promise<number> {
+    const pins: Pin[] = [];
+    try {
+      const files = await this.#completeInputs(plan, pins);
+      await using session = await this.#services.sessions.use(this.#address);
+      const absent = absentFor(session.seenPaths, files);
+      for (const path of files.keys()) session.seenPaths.add(path);
+      await using results = new AsyncDisposableStack();
+      const ran: ActionResult[] = [];
+      for (const { action, places } of plan.compilations) {
+        const inputs = inputsOf(files, places);
+        const result = await session.executorSession.execute({ ...action, inputs, absent }, this.#signal);
+        ran.push(results.use(result));
+        if (statusOf(result) !== 0) break;
+      }
+      return await this.#answer(plan, ran, compression);
+    } finally {
+      for (const pin of pins) pin.release();
+    }
+  }
+
+  /** Asks for one file after the other, as 1.x does. What is here stays here until the pins are released. */
+  async #completeInputs(plan: ReadyPlan, pins: Pin[]): Promise<Map<string, Digest>> {
+    const { store, sha1 } = this.#services;
+    const digests = new Map<string, Digest>();
+    for (const wanted of new Set(plan.files.values())) {
+      const known = sha1.get(wanted);
+      if (known !== undefined) {
+        pins.push(store.pin([known]));
+        if ((await store.findMissing([known])).length === 0) {
+          digests.set(wanted, known);
+          continue;
+        }
+      }
+      digests.set(wanted, await this.#fetch(wanted, pins));
+    }
+    const files = new Map<string, Digest>();
+    for (const [path, wanted] of plan.files) {
+      const digest = digests.get(wanted);
+      if (digest !== undefined) files.set(path, digest);
+    }
+    return files;
+  }
+
+  async #fetch(sha1sum: string, pins: Pin[]): Promise<Digest> {
+    const { store, sha1 } = this.#services;
+    await this.#connection.send({ message_type: "DependencyRequestMessage", sha1sum });
+    const { message, payloads } = await this.#connection.receive(this.#signal);
+    if (message.message_type !== "DependencyReplyMessage")
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `${message.message_type} where a file was asked for`);
+    const bytes = await unpackV1(message.compression, payloads[0] ?? new Uint8Array(), maxSourceBytes);
+    const found = createHash("sha1").update(bytes).digest("hex");
+    if (found !== sha1sum) throw new HomccError("ERR_HOMCC_DIGEST_MISMATCH", `${sha1sum} came as ${found}`);
+    const digest = digestOf(bytes);
+    pins.push(store.pin([digest]));
+    await store.put(digest, [bytes]);
+    sha1.add(sha1sum, digest);
+    return digest;
+  }
+
+  async #answer(
+    plan: ReadyPlan,
+    results: readonly ActionResult[],
+    compression: V1Compression,
+  ): Promise<number> {
+    const unfinished = results.find(({ termination }) => termination.kind !== "exited");
+    if (unfinished !== undefined)
+      throw new HomccError(
+        "ERR_HOMCC_EXECUTOR",
+        `the compiler ended by ${JSON.stringify(unfinished.termination)}`,
+      );
+    const status = results.map(statusOf).find((code) => code !== 0) ?? 0;
+    const written = status === 0 ? results.flatMap(({ outputs }) => outputs).filter(isWritten) : [];
+    const dwarf = written.filter(({ path }) => path.endsWith(".dwo"));
+    const main = new Set(plan.compilations.map(({ mainOutput }) => mainOutput));
+    const files = written.filter(({ path }) => !path.endsWith(".dwo") && (!plan.links || main.has(path)));
+    const payloads: Uint8Array[] = [];
+    for (const { file } of [...files, ...dwarf])
+      payloads.push(await packV1(compression, await readFile(file)));
+    const named = ({ path }: WrittenOutput, index: number): { filename: string; size: number } => ({
+      filename: path,
+      size: payloads[index]?.byteLength ?? 0,
+    });
+    await this.#connection.send(
+      {
+        message_type: "CompilationResultMessage",
+        files: files.map(named),
+        stdout: results.map(({ stdout }) => textOfBytes(stdout)).join(""),
+        stderr: results.map(({ stderr }) => textOfBytes(stderr)).join(""),
+        return_code: status,
+        compression,
+        dwarf_files: dwarf.map((output, index) => named(output, files.length + index)),
+      },
+      payloads,
+    );
+    return status;
+  }
+}
+
+type WrittenOutput = Extract<OutputChange, { kind: "written" }>;
+
+function isWritten(output: OutputChange): output is WrittenOutput {
+  return output.kind === "written";
+}
+
+function statusOf({ termination }: ActionResult): number {
+  return termination.kind === "exited" ? termination.status : v1RetryElsewhere;
+}
+
+function closed(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,310 @@
+/** A homcc 1.x client at our server: it gets the objects that a local compile gives. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { runCommand } from "../support/command.ts";
+import { meets } from "../support/requirements.ts";
+import { type Server, type ServerOptions, startServer } from "../support/server.ts";
+import { askAsV1Client, type V1Answer, type V1Request } from "../support/v1-peer.ts";
+import { systemPath } from "../support/workplace.ts";
+
+const environment = { PATH: systemPath, LANG: "C.UTF-8" };
+
+/** A 1.x client's project and a server of ours. */
+class V1Project implements AsyncDisposable {
+  readonly folder: string;
+  readonly server: Server;
+  readonly #files = new Map<string, string>();
+
+  static async open(t: TestContext, options: ServerOptions = {}): Promise<V1Project | undefined> {
+    if (!meets(t, { pythonModule: "lzo" }, { program: "xz" })) return undefined;
+    const folder = await realpath(await mkdtemp(join(tmpdir(), "homcc-v1-")));
+    // A homccd that is started as root serves as another user, who must be able to reach its store.
+    await chmod(folder, 0o755);
+    return new V1Project(folder, await startServer(options));
+  }
+
+  private constructor(folder: string, server: Server) {
+    this.folder = folder;
+    this.server = server;
+  }
+
+  async write(name: string, text: string): Promise<void> {
+    const path = join(this.folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+    this.#files.set(path, path);
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(join(this.folder, name));
+    this.#files.delete(join(this.folder, name));
+  }
+
+  ask(args: readonly string[], more: Partial<V1Request> = {}): Promise<V1Answer> {
+    const files = Object.fromEntries(this.#files);
+    return askAsV1Client(this.server.port, { args, cwd: this.folder, files, ...more });
+  }
+
+  /** The same command on this machine. */
+  async local(args: readonly string[]): Promise<{ status: number | null; stderr: string }> {
+    return await runCommand(args, { cwd: this.folder, environment });
+  }
+
+  async read(name: string): Promise<Buffer> {
+    return await readFile(join(this.folder, name));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.stop();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+async function greeting(t: TestContext, options: ServerOptions = {}): Promise<V1Project | undefined> {
+  const project = await V1Project.open(t, options);
+  await project?.write("include/words.h", 'inline const char *hello() { return "hello"; }\n');
+  await project?.write(
+    "src/greet.cpp",
+    '#include <string>\n#include "words.h"\nstd::string greet() { return hello(); }\n',
+  );
+  await project?.write("src/main.cpp", "int greet_all();\nint main() { return sizeof __FILE__; }\n");
+  await project?.write("src/gr\u00f6\u00dfe.c", "int gr\u00f6\u00dfe(void) { int unused; return 0; }\n");
+  await project?.write("include/empty.h", "");
+  return project;
+}
+
+for (const compression of [undefined, "lzo", "lzma"] as const) {
+  for (const compiler of ["g++", "clang++"]) {
+    test(`${compiler} with ${compression ?? "no compression"}: the local object, and each file once`, async (t) => {
+      if (!meets(t, { program: compiler })) return;
+      await using project = await greeting(t);
+      if (project === undefined) return;
+      const args = [compiler, "-g", "-Iinclude", "-Imissing", "-c", "src/greet.cpp", "-o", "greet.o"];
+      const more = compression === undefined ? {} : { compression };
+      const first = await project.ask(args, more);
+      assert.deepEqual([first.answer.return_code, first.answer.stderr], [0, ""]);
+      assert.equal(first.asked.length, 5);
+      await project.local(args);
+      const object = first.outputs.get(join(project.folder, "greet.o"));
+      assert.ok(object?.equals(await project.read("greet.o")), "another object than the local one");
+      const second = await project.ask(args, more);
+      assert.deepEqual([second.asked.length, second.outputs.size], [0, 1]);
+    });
+  }
+}
+
+test("mapped servers serve 1.x clients too", async (t) => {
+  await using project = await greeting(t, { executor: "mapped" });
+  if (project === undefined) return;
+  const args = ["g++", "-O1", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
+  const { outputs } = await project.ask(args, { compression: "lzo" });
+  await project.local(args);
+  assert.ok(outputs.get(join(project.folder, "greet.o"))?.equals(await project.read("greet.o")));
+});
+
+test("several sources that are linked: their objects, and nothing else", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const { outputs, answer } = await project.ask([
+    "g++",
+    "-Iinclude",
+
+    "src/greet.cpp",
+    "src/main.cpp",
+    "-o",
+    "app",
+  ]);
+  assert.equal(answer.return_code, 0);
+  assert.deepEqual(
+    [...outputs.keys()].toSorted(),
+    ["greet.o", "main.o"].map((name) => join(project.folder, name)),
+  );
+  for (const name of ["greet", "main"]) {
+    await project.local(["g++", "-Iinclude", "-c", `src/${name}.cpp`, "-o", `${name}.o`]);
+    assert.ok(outputs.get(join(project.folder, `${name}.o`))?.equals(await project.read(`${name}.o`)), name);
+  }
+});
+
+test("fission, at any level of -g", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  for (const level of ["-g", "-g3", "-ggdb"]) {
+    const args = ["g++", level, "-gsplit-dwarf", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
+    const { outputs, dwarf } = await project.ask(args, { compression: "lzo" });
+    assert.deepEqual(dwarf, [join(project.folder, "greet.dwo")]);
+    await project.local(args);
+    for (const name of ["greet.o", "greet.dwo"]) {
+      assert.ok(
+        outputs.get(join(project.folder, name))?.equals(await project.read(name)),
+        `${level} ${name}`,
+      );
+    }
+  }
+});
+
+test("names and folders of outputs that 1.x could not do", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  await using elsewhere = await greeting(t);
+  if (elsewhere === undefined) return;
+  for (const output of ["greet.obj", join(elsewhere.folder, "x.o")]) {
+    const { outputs } = await project.ask(["g++", "-Iinclude", "-c", "src/greet.cpp", "-o", output]);
+    const path = join(output.startsWith("/") ? "" : project.folder, output);
+    assert.deepEqual([...outputs.keys()], [path]);
+  }
+});
+
+test("messages: the local ones, for warnings and for errors", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const warned = ["gcc", "-Wall", "-c", "src/gr\u00f6\u00dfe.c", "-o", "g.o"];
+  const warning = await project.ask(warned, { compression: "lzo" });
+  const local = await project.local(warned);
+  assert.equal(warning.answer.return_code, 0);
+  assert.match(warning.answer.stderr ?? "", /unused/);
+  assert.equal(Buffer.from(warning.answer.stderr ?? "").toString("latin1"), local.stderr);
+  assert.ok(warning.outputs.get(join(project.folder, "g.o"))?.equals(await project.read("g.o")));
+  await project.write("src/broken.cpp", "int broken( { return 1; }\n");
+  const args = ["g++", "-c", "src/broken.cpp", "-o", "broken.o"];
+  const error = await project.ask(args);
+  assert.deepEqual([error.answer.return_code, error.outputs.size], [1, 0]);
+  assert.equal(Buffer.from(error.answer.stderr ?? "").toString("latin1"), (await project.local(args)).stderr);
+});
+
+test("headers that change, go and come between jobs", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const args = ["gcc", "-Ifirst", "-Isecond", "-c", "src/a.c", "-o", "a.o"];
+  await project.write("src/a.c", '#include "value.h"\nint value = VALUE;\n');
+  await project.write("second/value.h", "#define VALUE 1\n");
+  const check = async (what: string): Promise<void> => {
+    const { outputs } = await project.ask(args);
+    await project.local(args);
+    assert.ok(outputs.get(join(project.folder, "a.o"))?.equals(await project.read("a.o")), what);
+  };
+  await check("at first");
+  await project.write("second/value.h", "#define VALUE 2\n");
+  await check("changed");
+  await project.write("first/value.h", "#define VALUE 3\n");
+  await check("another one before it");
+  await project.remove("first/value.h");
+  await check("that one gone again");
+});
+
+for (const [what, args] of [
+  ["a plug-in", ["g++", "-fplugin=/tmp/evil.so", "-c", "src/main.cpp"]],
+  ["another program as the compiler", ["g++", "-B/tmp", "-c", "src/main.cpp"]],
+  ["the client's processor", ["g++", "-march=native", "-c", "src/main.cpp"]],
+  ["a source that the client did not name", ["g++", "-c", "/etc/passwd.cpp"]],
+  ["an output among the system's files", ["g++", "-c", "src/main.cpp", "-o", "/proc/self/mem"]],
+] as const) {
+  test(`the client compiles itself: ${what}`, async (t) => {
+    await using project = await greeting(t);
+    if (project === undefined) return;
+    const { answer, outputs } = await project.ask(args);
+    assert.deepEqual(
+      [answer.message_type, answer.return_code, outputs.size],
+      ["CompilationResultMessage", 75, 0],
+    );
+    assert.notEqual(answer.stderr, "");
+  });
+}
+
+for (const [what, request, info] of [
+  ["a compiler that is not there", { args: ["g++-1", "-c", "a.cpp"] }, /'g\+\+-1' is not installed/],
+  ["something else than a compiler", { args: ["sh", "-c", "id"] }, /'sh' is not the name of a compiler/],
+  [
+    "another target",
+    { args: ["g++", "-c", "a.cpp"], target: "m68k-linux-gnu" },
+    /'m68k-linux-gnu-g\+\+' is not installed/,
+  ],
+] as const) {
+  test(`the client tries another server: ${what}`, async (t) => {
+    await using project = await greeting(t);
+    if (project === undefined) return;
+    const { answer } = await project.ask(request.args, request);
+    assert.equal(answer.message_type, "ConnectionRefusedMessage");
+    assert.match(answer.info ?? "", info);
+  });
+}
+
+test("a job over the limit is refused at once, and the next one is not", async (t) => {
+  await using project = await greeting(t, { limit: 1 });
+  if (project === undefined) return;
+  const args = ["g++", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
+  const holder = await startConversation(project, args);
+  const { answer } = await project.ask(args);
+  assert.deepEqual(answer, { message_type: "ConnectionRefusedMessage", info: "Limit 1 reached" });
+  holder.destroy();
+  for (;;) {
+    const again = await project.ask(args);
+    if (again.answer.return_code === 0) break;
+    assert.equal(again.answer.info, "Limit 1 reached");
+  }
+});
+
+/** A client that has been asked for its first file and holds its slot. */
+async function startConversation(project: V1Project, args: readonly string[]) {
+  const socket = connect(project.server.port, "127.0.0.1");
+  const source = join(project.folder, "src/greet.cpp");
+  const sha1 = createHash("sha1")
+    .update(await readFile(source))
+    .digest("hex");
+  const message = {
+    message_type: "ArgumentMessage",
+    args,
+    cwd: project.folder,
+    dependencies: { [source]: sha1 },
+  };
+  const json = Buffer.from(JSON.stringify(message).replace('"message_type":', '"message_type": '));
+  const prefix = Buffer.alloc(8);
+  prefix.writeUInt32LE(json.length);
+  socket.write(Buffer.concat([prefix, json]));
+  await new Promise((resolve) => socket.once("data", resolve));
+  return socket;
+}
+
+test("a reply with other bytes than were asked for costs that job and nothing else", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const args = ["g++", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
+  const socket = await startConversation(project, args);
+  const reply = Buffer.from(
+    '{"message_type": "DependencyReplyMessage", "size": 4, "compression": "no_compression"}evil',
+  );
+  const prefix = Buffer.alloc(8);
+  prefix.writeUInt32LE(reply.length - 4);
+  socket.write(Buffer.concat([prefix, reply]));
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(socket, "close");
+  assert.match(Buffer.concat(chunks).toString(), /"return_code": 75/);
+  assert.equal((await project.ask(args)).answer.return_code, 0);
+});
+
+test("what a server knows of 1.x files it knows after a restart", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const storeFolder = join(project.folder, "store");
+  const args = ["g++", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
+  const asked: number[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    await using server = await startServer({ storeFolder });
+    const files = Object.fromEntries(
+      ["src/greet.cpp", "include/words.h"].map((name) => [
+        join(project.folder, name),
+        join(project.folder, name),
+      ]),
+    );
+    const answer = await askAsV1Client(server.port, { args, cwd: project.folder, files });
+    assert.equal(answer.answer.return_code, 0);
+    asked.push(answer.asked.length);
+  }
+  assert.deepEqual(asked, [2, 0]);
+});
