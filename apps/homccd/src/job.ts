@@ -82,7 +82,10 @@ export class Job {
   }
 
   async #attempt(): Promise<void> {
-    const { toolchain, environment, steps, label, inputs, outputs, cwd } = this.#message;
+    const { toolchain, environment, steps, label, inputs, outputs, cwd, sandbox } = this.#message;
+    if (sandbox !== undefined) {
+      throw new Refusal({ reason: "sandbox-unavailable", message: "this server has no sandboxes" });
+    }
     const match = await this.#services.toolchains.match(toolchain, environment["PATH"] ?? "");
     if (match.kind === "differs") {
       throw new Refusal({

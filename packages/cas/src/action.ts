@@ -46,6 +46,11 @@ export interface Terminal {
   readonly stderr?: TerminalSize;
 }
 
+/** An environment of the server that the user named: its own compiler and its own system headers are the truth. */
+export type Sandbox =
+  | { readonly kind: "schroot"; readonly profile: string }
+  | { readonly kind: "docker"; readonly container: string };
+
 /** Everything a result depends on: command, working folder, environment, inputs, toolchain. */
 export interface Action {
   /** Digest of the toolchain manifest (`@homcc/compiler/toolchain`). */
@@ -62,6 +67,11 @@ export interface Action {
   readonly absent: readonly string[];
   readonly outputs: readonly DeclaredOutput[];
   readonly timeoutMs: number;
+  /**
+   * Where to run it; without one in the server's own way. The programs of `steps` are then paths inside it, inputs below
+   * /usr/include and /usr/lib are its own, and `toolchain` is the client's, for comparison only.
+   */
+  readonly sandbox?: Sandbox | undefined;
 }
 
 export type Termination =

@@ -55,6 +55,7 @@ test("the example files of homcc 1.x", async () => {
     assert.deepEqual(client.settings, {
       compression: "lzo",
       sandbox: { kind: "none" },
+      strictSandbox: false,
       compilationRequestTimeoutMs: 120_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,

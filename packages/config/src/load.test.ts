@@ -59,6 +59,7 @@ test("defaults", async () => {
     assert.deepEqual(loaded.settings, {
       compression: undefined,
       sandbox: { kind: "none" },
+      strictSandbox: false,
       compilationRequestTimeoutMs: 240_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,
@@ -143,7 +144,7 @@ test("a bad value names its source and what is allowed, and the next source coun
       [
         "FILE:3: log_level: 'LOUD' is not allowed (allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL)",
         "FILE:4: compression: a '%' that is not followed by '%' or '(NAME)s' ('%%' stands for a percent sign)",
-        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, agent_idle_time, agent_log_level)",
+        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, agent_idle_time, agent_log_level)",
         "FILE:7: agent_idle_time: 'z' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_ESTABLISH_CONNECTION_TIMEOUT: '-1' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_REMOTE_COMPILATION_TRIES: '0x3' is not allowed (allowed: a whole number from 1 to 1000)",
@@ -228,16 +229,15 @@ test("a host's compression beats the default", async () => {
   );
 });
 
-test("a sandbox keeps jobs at home and says so; two at once end the job; --no-sandbox ignores both", async () => {
+test("a sandbox is the job's; two at once end the job; --no-sandbox ignores both", async () => {
   await inFolders(async (folders) => {
-    const one = await folders.load({ HOMCC_HOSTS: "a/4 localhost/3", HOMCC_SCHROOT_PROFILE: "jammy" });
+    const one = await folders.load({ HOMCC_HOSTS: "a/4", HOMCC_SCHROOT_PROFILE: "jammy" });
     assert.deepEqual(one.settings.sandbox, { kind: "schroot", profile: "jammy" });
-    assert.deepEqual([one.hosts, one.hostLines, one.fatal], [[], ["a/4", "localhost/3"], undefined]);
-    assert.match(
-      descriptions(one)[0] ?? "",
-      /^HOMCC_SCHROOT_PROFILE: not available yet in this version: .*'jammy'/,
-    );
-    assert.match(one.noHosts?.message ?? "", /not available yet/);
+    assert.deepEqual([one.hosts.length, one.problems, one.fatal], [1, [], undefined]);
+    assert.equal(one.settings.strictSandbox, false);
+    const strict = await folders.load({ HOMCC_DOCKER_CONTAINER: "box", HOMCC_STRICT_SANDBOX: "1" });
+    assert.deepEqual(strict.settings.sandbox, { kind: "docker", container: "box" });
+    assert.equal(strict.settings.strictSandbox, true);
     const environment = { HOMCC_HOSTS: "a", HOMCC_SCHROOT_PROFILE: "jammy", HOMCC_DOCKER_CONTAINER: "box" };
     const both = await folders.load(environment);
     assert.deepEqual(
@@ -274,7 +274,7 @@ test("the server's settings", async () => {
         systemFolder,
       });
     const { settings, problems } = await load({});
-    const { allow, ...plain } = settings;
+    const { allow, allowedProfiles, allowedContainers, ...plain } = settings;
     assert.deepEqual(plain, {
       limit: availableParallelism() + 2,
       port: 3126,
@@ -284,9 +284,25 @@ test("the server's settings", async () => {
       maxDependencyCacheBytes: 10 * 2 ** 30,
       store: join(HOME, ".cache/homcc/server"),
       executor: "auto",
+      sandboxFolder: "/tmp",
       user: undefined,
     });
     assert.deepEqual([allow.text, problems], ["private", []]);
+    assert.deepEqual([allowedProfiles.text, allowedContainers.text], ["any", "any"]);
+    const restricted = await load({
+      HOMCCD_ALLOWED_PROFILES: "jammy, noble",
+      HOMCCD_ALLOWED_CONTAINERS: "none",
+    });
+    const names = ["jammy", "noble", "bookworm"];
+    assert.deepEqual(
+      names.map((name) => restricted.settings.allowedProfiles.includes(name)),
+      [true, true, false],
+    );
+    assert.deepEqual(
+      names.map((name) => restricted.settings.allowedContainers.includes(name)),
+      [false, false, false],
+    );
+    assert.equal((await load({ HOMCCD_ALLOWED_PROFILES: "a/b" })).problems.length, 1);
     const size = async (environment: Readonly<Record<string, string>>): Promise<number> =>
       (await load(environment)).settings.maxDependencyCacheBytes;
     assert.equal(await size({ HOMCC_MAX_DEPENDENCY_CACHE_SIZE: "7M" }), 7 * 2 ** 20);

@@ -61,11 +61,11 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
   const configuration = await readConfiguration("homcc", folders, files, commandLine);
   const sources = { program: "homcc", commandLine, environment, ini: configuration.ini } as const;
   const options = createOptionReader(clientOptions, sources);
-  const { sandbox, conflict, problem } = chooseSandbox(options);
+  const { sandbox, conflict } = chooseSandbox(options);
   const settings = clientSettings(options, sandbox, cwd);
   const variable = environment["HOMCC_HOSTS"] ?? "";
   const parsed = await readHosts({ host: options.get("host"), variable, folders, files });
-  const hosts = problem === undefined ? parsed.hosts : [];
+  const { hosts } = parsed;
   return {
     settings,
     hosts: hosts.map((host) => ({ ...host, compression: host.compression ?? settings.compression })),
@@ -74,13 +74,8 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
       configured: parsed.localhostLimit !== undefined,
     },
     hostLines: parsed.hostLines,
-    problems: [
-      ...configuration.problems,
-      ...options.problems,
-      ...(problem === undefined ? [] : [problem]),
-      ...parsed.problems,
-    ],
-    noHosts: hosts.some(({ limit }) => limit > 0) ? undefined : noHostsError(parsed, problem),
+    problems: [...configuration.problems, ...options.problems, ...parsed.problems],
+    noHosts: hosts.some(({ limit }) => limit > 0) ? undefined : noHostsError(parsed),
     fatal: conflict,
   };
 }
@@ -95,6 +90,7 @@ function clientSettings(
   return {
     compression: options.get("compression"),
     sandbox,
+    strictSandbox: options.get("strict_sandbox"),
     compilationRequestTimeoutMs: options.get("compilation_request_timeout"),
     establishConnectionTimeoutMs: options.get("establish_connection_timeout"),
     remoteCompilationTries: options.get("remote_compilation_tries"),
@@ -107,10 +103,7 @@ function clientSettings(
   };
 }
 
-function noHostsError(parsed: ParsedHosts, sandboxProblem: Problem | undefined): HomccError {
-  if (sandboxProblem !== undefined) {
-    return new HomccError("ERR_HOMCC_NO_HOSTS", sandboxProblem.message, { hint: sandboxProblem.hint });
-  }
+function noHostsError(parsed: ParsedHosts): HomccError {
   const someGiven =
     parsed.hostLines.length > 0 || parsed.problems.some(({ severity }) => severity === "error");
   const message = someGiven ? "None of the configured hosts can be used" : "No hosts are configured";
@@ -134,6 +127,9 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     maxDependencyCacheBytes: options.get("max_dependency_cache_size"),
     store: storeFolder(options.get("store"), environment, cwd),
     executor: options.get("executor"),
+    allowedProfiles: options.get("allowed_profiles"),
+    allowedContainers: options.get("allowed_containers"),
+    sandboxFolder: resolve(cwd, options.get("sandbox_dir")),
     user: options.get("user"),
     allow: options.get("allow"),
   };

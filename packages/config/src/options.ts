@@ -150,7 +150,7 @@ export const clientOptions = {
     setBy: "user",
     group: "sandbox",
     paragraph:
-      "Compile in this schroot environment of the server. Not available yet in this version: with it, jobs run locally.",
+      "Compile in this schroot environment of the server, with its compiler and its system headers: see docs/sandboxes.md.",
   },
   docker_container: {
     type: values.name("CONTAINER", "the name of a docker container"),
@@ -160,7 +160,7 @@ export const clientOptions = {
     setBy: "user",
     group: "sandbox",
     paragraph:
-      "Compile in this docker container of the server. Not available yet in this version: with it, jobs run locally.",
+      "Compile in this docker container of the server, with its compiler and its system headers: see docs/sandboxes.md.",
   },
   no_sandbox: {
     type: values.boolean,
@@ -169,6 +169,16 @@ export const clientOptions = {
     setBy: "user",
     group: "sandbox",
     paragraph: "Ignore a configured schroot profile or docker container.",
+  },
+  strict_sandbox: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--strict-sandbox"],
+    variables: ["HOMCC_STRICT_SANDBOX"],
+    key: "strict_sandbox",
+    setBy: "user",
+    paragraph:
+      "With a schroot profile or docker container: when the remote compilation cannot be had, end with exit status 69. The local compiler may be another one than the sandbox's, and objects of both may not fit together.",
   },
   compression: {
     type: values.compression,
@@ -329,6 +339,35 @@ export const serverOptions = {
     setBy: "administrator",
     paragraph:
       "How jobs run. `namespace`: in namespaces of their own, in which the client's paths exist. `mapped`: in a private folder with mapped paths, for machines that allow no namespaces. `auto`: the first of them that works here.",
+  },
+  allowed_profiles: {
+    type: values.nameList,
+    default: "any",
+    flags: ["--allowed-profiles"],
+    variables: ["HOMCCD_ALLOWED_PROFILES"],
+    key: "allowed_profiles",
+    setBy: "administrator",
+    paragraph:
+      "Schroot profiles that clients may name: names between blanks or commas, `any` or `none`. What schroot itself forbids homccd's account stays forbidden.",
+  },
+  allowed_containers: {
+    type: values.nameList,
+    default: "any",
+    flags: ["--allowed-containers"],
+    variables: ["HOMCCD_ALLOWED_CONTAINERS"],
+    key: "allowed_containers",
+    setBy: "administrator",
+    paragraph: "Docker containers that clients may name: names between blanks or commas, `any` or `none`.",
+  },
+  sandbox_dir: {
+    type: values.path,
+    default: "/tmp",
+    flags: ["--sandbox-dir"],
+    variables: ["HOMCCD_SANDBOX_DIR"],
+    key: "sandbox_dir",
+    setBy: "administrator",
+    paragraph:
+      "Folder that schroot profiles and docker containers share with this machine at the same path; homccd makes a folder of its own in it.",
   },
   max_dependency_cache_size: {
     type: values.size,

@@ -1,7 +1,6 @@
 import { HomccError } from "@homcc/observability/error";
 import type { OptionReader } from "./option-reader.ts";
 import type { clientOptions } from "./options.ts";
-import type { Problem } from "./problem.ts";
 import type { Sandbox } from "./settings.ts";
 
 /** homcc 1.x's own words, which scripts look for. */
@@ -12,8 +11,6 @@ export interface ChosenSandbox {
   readonly sandbox: Sandbox;
   /** Both at once: as in homcc 1.x no job runs. */
   readonly conflict: HomccError | undefined;
-  /** This version compiles in neither; compiling outside of it could give another result, so jobs stay at home. */
-  readonly problem: Problem | undefined;
 }
 
 /** Decides where the remote compiler is meant to run; `--no-sandbox` beats whatever else is set. */
@@ -21,20 +18,12 @@ export function chooseSandbox(options: OptionReader<typeof clientOptions>): Chos
   const profile = options.get("schroot_profile");
   const container = options.get("docker_container");
   if (options.get("no_sandbox") === true || (profile === undefined && container === undefined)) {
-    return { sandbox: { kind: "none" }, conflict: undefined, problem: undefined };
+    return { sandbox: { kind: "none" }, conflict: undefined };
   }
   const conflict = profile !== undefined && container !== undefined;
-  const option = profile === undefined ? "docker_container" : "schroot_profile";
-  const what = profile === undefined ? `docker container '${container}'` : `schroot profile '${profile}'`;
   return {
     sandbox:
       profile === undefined ? { kind: "docker", container: container ?? "" } : { kind: "schroot", profile },
     conflict: conflict ? new HomccError("ERR_HOMCC_USAGE", twoSandboxesText) : undefined,
-    problem: {
-      severity: "error",
-      source: options.sourceOf(option),
-      message: `not available yet in this version: ${what}; jobs run locally`,
-      hint: "--no-sandbox compiles on the servers without it",
-    },
   };
 }

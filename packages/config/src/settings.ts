@@ -1,6 +1,6 @@
 import type { LogLevel } from "@homcc/observability/log";
 import type { AddressRanges } from "./address-ranges.ts";
-import type { Compression, ExecutorChoice } from "./values.ts";
+import type { Compression, ExecutorChoice, NameList } from "./values.ts";
 
 /** Where the remote compiler is meant to run inside the server. */
 export type Sandbox =
@@ -13,6 +13,8 @@ export interface ClientSettings {
   /** For peers that speak the format of homcc 1.x; each `Host` already has its own or this one. */
   readonly compression: Compression | undefined;
   readonly sandbox: Sandbox;
+  /** A fallback of a job with a sandbox ends with exit status 69. */
+  readonly strictSandbox: boolean;
   readonly compilationRequestTimeoutMs: number;
   readonly establishConnectionTimeoutMs: number;
   /** Hosts tried for one job, busy ones included; at least 1. */
@@ -44,6 +46,11 @@ export interface ServerSettings {
   /** Absolute folder of the blob store. */
   readonly store: string;
   readonly executor: ExecutorChoice;
+  /** Sandboxes that clients may name. */
+  readonly allowedProfiles: NameList;
+  readonly allowedContainers: NameList;
+  /** Absolute folder that they share with this machine. */
+  readonly sandboxFolder: string;
   /** Account that a homccd started as root drops to; `undefined` leaves the choice to homccd. */
   readonly user: string | undefined;
   /** Clients from other addresses are refused. */

@@ -39,6 +39,27 @@ export function name(metavar: string, allowed: string): ValueType<string> {
   return { metavar, allowed, parse: (given) => (/^[\w.][\w.:-]*$/.test(given) ? given : undefined) };
 }
 
+/** Names that may be used: `any`, or exactly those listed. */
+export interface NameList {
+  /** As configured. */
+  readonly text: string;
+  includes(name: string): boolean;
+}
+
+/** As the names above, of sandboxes. */
+export const nameList: ValueType<NameList> = {
+  metavar: "NAMES",
+  allowed: 'names between blanks or commas, "any" or "none"',
+  parse: (given) => {
+    const names = given.split(/[\s,]+/).filter((word) => word !== "");
+    if (names.length === 0 || names.some((word) => !/^[\w.][\w.:-]*$/.test(word))) return undefined;
+    const [only] = names;
+    if (names.length === 1 && only === "any") return { text: "any", includes: () => true };
+    if (names.length === 1 && only === "none") return { text: "none", includes: () => false };
+    return { text: names.join(" "), includes: (name) => names.includes(name) };
+  },
+};
+
 export function integer(min: number, max: number): ValueType<number> {
   return {
     metavar: "N",

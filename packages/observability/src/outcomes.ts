@@ -281,6 +281,14 @@ export const outcomes = {
       "The remote compile failed and the local one succeeded, or the other way round: please report it.",
     cure: "Please report it with the texts that `HOMCC_DEBUG_DIR` leaves. `no_local_compilation` must not hide it.",
   },
+  "sandbox-unavailable": {
+    number: 56,
+    kind: "fallback",
+    label: "the sandbox cannot be used",
+    paragraph:
+      "The schroot profile or docker container does not exist on the server, may not be used, or cannot compile this. `strict_sandbox` ends such jobs with 69.",
+    cure: "The message names what exists on the server and the line to change there: docs/sandboxes.md has the set-up of both kinds. `homccd --profiles` shows an administrator what clients may name.",
+  },
   "internal-error": {
     number: 55,
     kind: "fallback",

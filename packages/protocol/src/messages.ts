@@ -87,6 +87,20 @@ const toolchain = record({
 
 const step = record({ program: absolutePath, argv: array(argument, maxArguments) });
 
+const sandboxName = string({
+  maxLength: maxNameLength,
+  where: {
+    description: "a name of letters, digits and '_.:-' that begins with none of ':-'",
+    test: (text) => /^[\w.][\w.:-]*$/.test(text),
+  },
+});
+
+/** An environment of the server that the user named; its own compiler and system headers are meant. */
+const sandbox = union("kind", {
+  schroot: record({ profile: sandboxName }),
+  docker: record({ container: sandboxName }),
+});
+
 const job = record({
   toolchain,
   /** Run in order, the first failure ends the job. */
@@ -109,6 +123,10 @@ const job = record({
   timeoutMs: int(1, maxTimeoutMs),
   /** The client's LC_MESSAGES locale, when it is not C: the server says whether it has it. */
   locale: optional(name),
+  /** Run it there. Inputs below /usr/include and /usr/lib are then not declared, and the driver is found by its name. */
+  sandbox: optional(sandbox),
+  /** With a sandbox: why it must not run where paths can only be mapped. */
+  mappedVeto: optional(text),
   /** Name of the source, for logs and monitors. */
   label: text,
 });
@@ -151,6 +169,8 @@ export const refusalReasons = [
   "server-full",
   /** The server can only map paths, and the result would show it. */
   "mapped-unsupported",
+  /** The sandbox does not exist, may not be used, or cannot compile; `hint` says what to change. */
+  "sandbox-unavailable",
   /** More jobs of this client than the server queues. */
   "limited",
   /** The message contradicts itself: an error of ours. */
@@ -190,6 +210,8 @@ export const serverMessages = union("kind", {
     executor: name,
     /** False when the job's `locale` is not installed on the server: its messages are in another language. */
     localeKnown: bool,
+    /** The compiler of the job's sandbox, where it is another than the client's. */
+    sandboxToolchain: optional(identity),
   }),
   /** There will be no result; closes the stream. */
   refused: record({

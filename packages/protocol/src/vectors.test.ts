@@ -62,6 +62,8 @@ const clientExamples: { readonly [K in ClientMessage["kind"]]: Extract<ClientMes
     outputs: [{ path: "/w/a.o", exists: false }],
     timeoutMs: 120_000,
     locale: "de_DE.UTF-8",
+    sandbox: { kind: "schroot", profile: "jammy" },
+    mappedVeto: "--coverage",
     label: "a.cpp",
   },
   blob: { kind: "blob", digest: header },
@@ -85,6 +87,7 @@ const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMes
     usage: { wallMs: 812, cpuMs: 790, maxRssKiB: 65_536 },
     executor: "namespace",
     localeKnown: true,
+    sandboxToolchain: { digest: serverToolchain, version: "g++ (Ubuntu 11.4.0-1ubuntu1~22.04) 11.4.0" },
   },
   refused: {
     kind: "refused",

@@ -95,6 +95,7 @@ export async function prepareAction(
       absent: discovery.absent,
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,
+      ...(settings.sandbox.kind === "none" ? {} : { sandbox: settings.sandbox }),
     },
     ...(discovery.confirm === undefined ? {} : { confirm: discovery.confirm }),
     job: {

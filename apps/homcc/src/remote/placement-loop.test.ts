@@ -56,6 +56,7 @@ const refusals: readonly [RefusalReason, string][] = [
   ["refused", "refused"],
   ["server-full", "server-full"],
   ["mapped-unsupported", "mapped-unsupported"],
+  ["sandbox-unavailable", "sandbox-unavailable"],
   ["limited", "remote-limit"],
   ["bad-job", "refused"],
   ["executor-failed", "refused"],

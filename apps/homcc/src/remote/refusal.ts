@@ -8,6 +8,7 @@ const outcomeOf: Readonly<Record<RefusalReason, OutcomeName>> = {
   refused: "refused",
   "server-full": "server-full",
   "mapped-unsupported": "mapped-unsupported",
+  "sandbox-unavailable": "sandbox-unavailable",
   limited: "remote-limit",
   "bad-job": "refused",
   "input-changed": "input-changed",

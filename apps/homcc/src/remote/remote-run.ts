@@ -61,7 +61,7 @@ export class RemoteRun {
    * the server is believed to lack: they follow at once, which saves the round trip of being asked for them.
    */
   start(job: JobDescription, coded: CodedEntries, news: readonly Digest[]): void {
-    const { steps, cwd, environment, umask, terminal, outputs, timeoutMs } = this.#action;
+    const { steps, cwd, environment, umask, terminal, outputs, timeoutMs, sandbox } = this.#action;
     this.#onUpload = job.onUpload;
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
@@ -78,6 +78,8 @@ export class RemoteRun {
         outputs: [...outputs],
         timeoutMs,
         ...(job.locale === undefined ? {} : { locale: job.locale }),
+        ...(sandbox === undefined ? {} : { sandbox }),
+        ...(sandbox === undefined || job.mappedVeto === undefined ? {} : { mappedVeto: job.mappedVeto }),
         label: job.label,
       });
     } catch (error) {

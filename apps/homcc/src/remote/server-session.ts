@@ -121,7 +121,8 @@ export class ServerSession {
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
   async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
     signal.throwIfAborted();
-    if (job.mappedVeto !== undefined && !this.#welcome.executors.includes("namespace")) {
+    const isMapped = action.sandbox === undefined && !this.#welcome.executors.includes("namespace");
+    if (job.mappedVeto !== undefined && isMapped) {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
     const run = new RemoteRun(action, this.#channel, (digest) => this.#upload(digest, action.inputs));

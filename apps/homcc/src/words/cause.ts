@@ -17,6 +17,7 @@ const distinctions: Readonly<Partial<Record<OutcomeName, "server" | "hosts" | "d
   "mapped-failure": "nothing",
   "mapped-unsupported": "server",
   "server-full": "server",
+  "sandbox-unavailable": "detail",
   "locale-missing": "detail",
 };
 
