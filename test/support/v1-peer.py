@@ -179,12 +179,14 @@ class Server:
         files, stdout, stderr, status = [], "", "", 0
         for source in sources:
             stem = os.path.splitext(os.path.basename(source))[0]
-            target = os.path.join(cwd, output if output and len(sources) == 1 else f"{stem}.o")
-            target = target if target.startswith(root) else root + target
+            named = output if output and len(sources) == 1 else None
+            named = root + named if named and named.startswith("/") else named
+            target = os.path.join(cwd, named or f"{stem}.o")
             assert target.startswith(cwd), f"1.x hangs on an output outside of the working folder: {target}"
             os.makedirs(os.path.dirname(target), exist_ok=True)
             path = root + os.path.join(message["cwd"], source)
-            command = [name, *kept, f"-ffile-prefix-map={root}=", "-c", path, "-o", target]
+            command = [name, *kept, f"-ffile-prefix-map={root}=", "-c", path]
+            command += ["-o", named] if named else []
             run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="surrogateescape")
             stdout += run.stdout.replace(root, "")
             stderr += run.stderr.replace(root, "")

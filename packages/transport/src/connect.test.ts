@@ -84,13 +84,13 @@ test("a homcc 1.x server closes on our hello, or refuses before it", async () =>
   });
   await assertFailure(
     connect(closing.port),
-    "not-v2",
+    "v1",
     /is no homcc 2 server: it closed the connection on our hello/,
   );
   await using full = await startServer((socket) => {
     socket.end(v1Frame({ message_type: "ConnectionRefusedMessage", info: "Limit 4 reached" }));
   });
-  await assertFailure(connect(full.port), "not-v2", /a homcc 1\.x server refuses: Limit 4 reached/);
+  await assertFailure(connect(full.port), "v1", /a homcc 1\.x server refuses: Limit 4 reached/);
 });
 
 test("other programs", async () => {

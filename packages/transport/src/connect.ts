@@ -17,6 +17,7 @@ import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
 import { lookUpName } from "./name-lookup.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
+import { V1Connection } from "./v1-connection.ts";
 
 export interface ConnectOptions {
   readonly host: string;
@@ -38,7 +39,9 @@ export type ConnectFailure =
   /** Nobody listens, no route, no such name. */
   | "unreachable"
   | "timed-out"
-  /** Something listens that is not a homccd 2; `homcc 1.x` is what it may be. */
+  /** It does what a server of homcc 1.x does on our hello: it closes at once, or refuses in the words of 1.x. */
+  | "v1"
+  /** Something listens that is neither. */
   | "not-v2"
   /** A homccd that speaks none of our versions; the message names both. */
   | "version-mismatch"
@@ -48,6 +51,7 @@ export type ConnectFailure =
 const codeOf: Readonly<Record<ConnectFailure, ErrorCode>> = {
   unreachable: "ERR_HOMCC_UNAVAILABLE",
   "timed-out": "ERR_HOMCC_CONNECT_TIMEOUT",
+  v1: "ERR_HOMCC_PROTOCOL",
   "not-v2": "ERR_HOMCC_PROTOCOL",
   "version-mismatch": "ERR_HOMCC_PROTOCOL",
   refused: "ERR_HOMCC_REFUSED",
@@ -73,6 +77,26 @@ export interface ServerConnection {
 
 /** Connects and greets. Rejects with a `ConnectError`, or with the signal's reason when it is aborted. */
 export async function connectToServer(options: ConnectOptions): Promise<ServerConnection> {
+  return await withSocket(options, async (socket, peer, deadline) => {
+    options.onProgress?.();
+    return await greetServer(socket, { ...options, peer, deadline });
+  });
+}
+
+/** Connects to a server that is known to speak the format of homcc 1.x: nobody greets there. */
+export async function connectToV1Server(
+  options: Pick<ConnectOptions, "host" | "port" | "connectTimeoutMs" | "signal">,
+): Promise<V1Connection> {
+  return await withSocket(options, (socket, peer) => Promise.resolve(new V1Connection(socket, { peer })));
+}
+
+type SocketUse<Result> = (socket: Socket, peer: string, deadline: AbortSignal) => Promise<Result>;
+
+/** A socket that is destroyed unless `use` succeeds in time. */
+async function withSocket<Result>(
+  options: Pick<ConnectOptions, "host" | "port" | "connectTimeoutMs" | "signal" | "onProgress">,
+  use: SocketUse<Result>,
+): Promise<Result> {
   const peer = options.host.includes(":")
     ? `[${options.host}]:${options.port}`
     : `${options.host}:${options.port}`;
@@ -93,8 +117,7 @@ export async function connectToServer(options: ConnectOptions): Promise<ServerCo
   socket.on("error", () => {});
   try {
     await connected(socket, peer, deadline.signal);
-    options.onProgress?.();
-    return await greetServer(socket, { ...options, peer, deadline: deadline.signal });
+    return await use(socket, peer, deadline.signal);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -115,11 +138,8 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
   const first = await readFirstMessage(socket, { maxJsonBytes: maxHelloBytes, signal: options.deadline });
   switch (first.kind) {
     case "closed":
-      throw notV2(
-        peer,
-        first.receivedBytes === 0 ? "it closed the connection on our hello" : "its answer broke off",
-        first.cause,
-      );
+      if (first.receivedBytes === 0) throw v1(peer, "it closed the connection on our hello", first.cause);
+      throw notV2(peer, "its answer broke off", first.cause);
     case "tls":
       throw notV2(peer, "it speaks TLS");
     case "unknown":
@@ -158,7 +178,7 @@ function readWelcome(peer: string, json: Uint8Array): Welcome {
 }
 
 function refused(peer: string, refusal: ConnectionRefusal): ConnectError {
-  if (refusal.server === undefined) return notV2(peer, `a homcc 1.x server refuses: ${refusal.info}`);
+  if (refusal.server === undefined) return v1(peer, `a homcc 1.x server refuses: ${refusal.info}`);
   const { versions } = refusal;
   if (versions !== undefined && !versions.some((version) => protocolVersions.includes(version))) {
     return versionMismatch(peer, refusal.server, versions);
@@ -174,9 +194,16 @@ function versionMismatch(peer: string, server: string, versions: readonly number
   );
 }
 
+function v1(peer: string, what: string, cause?: unknown): ConnectError {
+  return new ConnectError("v1", `${peer} is no homcc 2 server: ${what}`, {
+    hint: "is homccd running behind that port?",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 function notV2(peer: string, what: string, cause?: unknown): ConnectError {
   return new ConnectError("not-v2", `${peer} is no homcc 2 server: ${what}`, {
-    hint: "homcc 1.x servers and other programs cannot be used",
+    hint: "the port belongs to another program",
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -125,6 +125,7 @@ function ungreeted(host: Host, timeoutMs: number, error: unknown): [string, stri
     ];
   }
   switch (error.failure) {
+    case "v1":
     case "not-v2":
       return notHomccd(host, error);
     case "version-mismatch":

@@ -7,6 +7,7 @@ import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
 import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
+import { v1Command } from "@homcc/compiler/v1-command";
 import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
 import type { ClientSettings } from "@homcc/config/settings";
 import type { LaunchCall } from "@homcc/launch/call";
@@ -15,7 +16,7 @@ import { accessSync, constants, lstatSync, realpathSync, type Stats } from "node
 import { basename, dirname, join, resolve } from "node:path";
 import type { KnownCompiler } from "../compile.ts";
 import type { Phases } from "../records/phases.ts";
-import type { JobDescription } from "./server-session.ts";
+import type { JobDescription } from "./session.ts";
 import type { Services } from "../services.ts";
 
 export type Preparation =
@@ -107,6 +108,7 @@ export async function prepareAction(
       },
       locale: messageLocale(environment),
       label: compilation.source,
+      forV1: () => v1Command(compilation, { cwd, family: compiler.family }),
       mappedVeto: compilation.mappedVeto ?? (compiler.wrapper ? replayVeto : undefined),
     },
   };

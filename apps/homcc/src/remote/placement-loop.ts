@@ -1,13 +1,14 @@
 import type { Action } from "@homcc/cas/action";
 import type { LoadedSettings } from "@homcc/config/load";
+import type { Compression } from "@homcc/config/values";
 import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import type { HostId } from "@homcc/scheduler/host";
+import { type HostId, hostIdOf } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "../records/phases.ts";
 import { deadlineAfter } from "@homcc/observability/deadline";
 import { RefusedByServer } from "./refusal.ts";
-import { type JobDescription, type RemoteResult, UnheardJob } from "./server-session.ts";
+import { type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
 import type { Servers } from "./servers.ts";
 import type { Services } from "../services.ts";
 
@@ -68,9 +69,10 @@ export async function runOnServers(
         continue;
       }
       tried.add(hostId);
+      const placed = { ...job, compression: compressionFor(hostId, loaded) };
       using _holding = services.holders.hold(hostId, job.label);
       try {
-        return { kind: "ran", result: await phases.time("run", session.run(action, job, signal)) };
+        return { kind: "ran", result: await phases.time("run", session.run(action, placed, signal)) };
       } catch (error) {
         if (signal.aborted) throw error;
         failure = describeFailure(error, hostId);
@@ -89,6 +91,11 @@ export async function runOnServers(
     }
     throw error;
   }
+}
+
+/** For a server of homcc 1.x: what its line says, else what the configuration does. */
+function compressionFor(hostId: HostId, { hosts }: LoadedSettings): Compression {
+  return hosts.find((host) => hostIdOf(host) === hostId)?.compression ?? "no_compression";
 }
 
 function placementRequest(

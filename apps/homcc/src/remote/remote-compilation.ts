@@ -11,7 +11,7 @@ import { jobVoice } from "../words/job-voice.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "../services.ts";
-import type { JobDescription } from "./server-session.ts";
+import type { JobDescription } from "./session.ts";
 import { UploadProgress } from "./upload-progress.ts";
 import { judge, type Verdict } from "./verdict.ts";
 

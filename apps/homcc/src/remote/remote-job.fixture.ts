@@ -7,7 +7,7 @@ import { systemClock } from "@homcc/observability/clock";
 import { outcomes } from "@homcc/observability/outcomes";
 import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
-import type { JobDescription } from "./server-session.ts";
+import type { JobDescription } from "./session.ts";
 import type { Servers } from "./servers.ts";
 import { SlotHolders } from "../records/slot-holders.ts";
 
@@ -23,6 +23,7 @@ export const job: JobDescription = {
   locale: undefined,
   label: "a.c",
   mappedVeto: undefined,
+  forV1: () => ({ kind: "unsuitable", why: "no test of this kind" }),
 };
 
 /** Writes `text` and gives the file as an input of an action. */

@@ -9,7 +9,7 @@ import type { StreamBytes } from "@homcc/transport/inbound-stream";
 import type { RemoteCost } from "../conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
-import type { JobDescription } from "./server-session.ts";
+import type { JobDescription } from "./session.ts";
 import type { PendingUpload } from "./upload-progress.ts";
 
 /** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */

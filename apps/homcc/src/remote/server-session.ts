@@ -1,53 +1,16 @@
 import { dirname } from "node:path";
-import type { Action, InputEntry, Termination } from "@homcc/cas/action";
+import type { Action, InputEntry } from "@homcc/cas/action";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
-import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
-import type { RemoteCost } from "../conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import type { ServerDescription } from "./server-status.ts";
-import type { PendingUpload } from "./upload-progress.ts";
+import { type JobDescription, type RemoteResult, type Session, UnheardJob } from "./session.ts";
 import { smallBlobBytes, Uploads } from "./uploads.ts";
-
-/** What a job says about itself besides the action. */
-export interface JobDescription {
-  readonly toolchain: Pick<Toolchain, "digest" | "driver" | "family" | "version">;
-  /** The locale of the compiler's messages, when it is not C. */
-  readonly locale: string | undefined;
-  /** Name of the source, for logs and monitors. */
-  readonly label: string;
-  /** Why a server that can only map paths must not run it. */
-  readonly mappedVeto: string | undefined;
-  /** Called soon after the job was sent, each time it is sent: for what need not hold it up. */
-  readonly onSent?: () => void;
-  /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
-  readonly onUpload?: (upload: PendingUpload) => Disposable;
-}
-
-/** A server's result, its outputs complete under temporary names. */
-export interface RemoteResult {
-  readonly termination: Termination;
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
-  readonly undeclared: readonly string[];
-  readonly executor: string;
-  readonly localeKnown: boolean;
-  readonly cost: RemoteCost;
-  commit(): Promise<void>;
-  discard(): Promise<void>;
-}
-
-/** The job was sent on a connection that has said nothing since: nobody can have begun it, and it may go anywhere else. */
-export class UnheardJob extends HomccError {
-  constructor(hostId: HostId) {
-    super("ERR_HOMCC_CONNECTION_LOST", `the connection to ${hostId} leads nowhere any more`);
-  }
-}
 
 interface RunningJob {
   readonly run: RemoteRun;
@@ -59,7 +22,7 @@ interface RunningJob {
 const fullAtShare = 0.75;
 
 /** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
-export class ServerSession {
+export class ServerSession implements Session {
   readonly hostId: HostId;
   readonly #channel: ClientChannel;
   readonly #welcome: Welcome;

@@ -29,7 +29,8 @@ export interface ServerStatus {
 export interface ServerDescription {
   readonly version: string;
   readonly executors: readonly string[];
-  readonly serverSlots: number;
+  /** Unknown of a homcc 1.x server. */
+  readonly serverSlots: number | undefined;
   readonly roundTripMs: number | undefined;
 }
 
@@ -60,7 +61,8 @@ export function connectionStatus(
     case "healthy": {
       const { version, executors, serverSlots, roundTripMs } = state.connection.description;
       const rounded = roundTripMs === undefined ? {} : { roundTripMs: Math.round(roundTripMs * 10) / 10 };
-      return { state: "connected", version, executors, serverSlots, ...rounded };
+      const slots = serverSlots === undefined ? {} : { serverSlots };
+      return { state: "connected", version, executors, ...slots, ...rounded };
     }
   }
 }

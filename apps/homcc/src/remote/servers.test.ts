@@ -9,7 +9,7 @@ import { startPath } from "@homcc/transport/fixtures/path";
 import { actionOn, fillingAction, job, place, settingsFor } from "./remote-job.fixture.ts";
 import { startServer } from "@homcc/transport/fixtures/loopback-server";
 import { type ScriptedJob, startScriptedServer } from "./scripted-server.fixture.ts";
-import type { ServerSession } from "./server-session.ts";
+import type { Session } from "./session.ts";
 import { type HostWish, Servers } from "./servers.ts";
 
 function agentServers(t: TestContext, clock?: Clock): { readonly servers: Servers; readonly log: string[] } {
@@ -35,7 +35,7 @@ function wishFor(hosts: readonly Host[], establishConnectionTimeoutMs = 5000): H
 }
 
 /** The connection that a job gets which has no other place; `undefined` when there is none in the end. */
-async function connect(servers: Servers, host: Host, timeoutMs = 5000): Promise<ServerSession | undefined> {
+async function connect(servers: Servers, host: Host, timeoutMs = 5000): Promise<Session | undefined> {
   const pool = servers.poolFor(wishFor([host], timeoutMs));
   const placement = await pool.place({ tried: new Set(), maxTries: 1, patient: true });
   if (placement === undefined) return undefined;
@@ -43,7 +43,7 @@ async function connect(servers: Servers, host: Host, timeoutMs = 5000): Promise<
   return servers.sessionOn(placement.hostId);
 }
 
-async function connected(servers: Servers, host: Host): Promise<ServerSession> {
+async function connected(servers: Servers, host: Host): Promise<Session> {
   const session = await connect(servers, host);
   assert.ok(session);
   return session;

@@ -8,13 +8,21 @@ import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
-import { connectToServer } from "@homcc/transport/connect";
+import type { ClientChannel } from "@homcc/transport/channel";
+import { ConnectError, connectToServer, connectToV1Server } from "@homcc/transport/connect";
 import { ServerSession } from "./server-session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
 import type { SlotHolders } from "../records/slot-holders.ts";
+import type { Session } from "./session.ts";
+import { FileSums } from "./v1/file-sums.ts";
+import { TargetTriples } from "./v1/target-triples.ts";
+import { V1Session } from "./v1/v1-session.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
 const maxIdlePools = 16;
+
+/** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
+const silentPortMs = 30_000;
 
 interface KnownPool {
   readonly pool: HostPool;
@@ -32,8 +40,11 @@ export class Servers {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #sleep: SleepWatch;
-  readonly #health = new Map<HostId, HostHealth<ServerSession>>();
+  readonly #health = new Map<HostId, HostHealth<Session>>();
   readonly #pools = new Map<string, KnownPool>();
+  readonly #silentPorts = new Map<HostId, number>();
+  readonly #sums = new FileSums();
+  readonly #targets = new TargetTriples();
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
@@ -59,7 +70,7 @@ export class Servers {
    * The connection to a server that `poolFor` named. `undefined` when it has just been lost, or its numbers are used up
    * and another one is being dialled: the job asks its pool again.
    */
-  sessionOn(hostId: HostId): ServerSession | undefined {
+  sessionOn(hostId: HostId): Session | undefined {
     const health = this.#health.get(hostId);
     const session = health?.connection;
     if (health === undefined || session === undefined || session.takesJobs) return session;
@@ -147,11 +158,11 @@ export class Servers {
     }
   }
 
-  #healthOf(host: HostAddress): HostHealth<ServerSession> {
+  #healthOf(host: HostAddress): HostHealth<Session> {
     const hostId = hostIdOf(host);
     const known = this.#health.get(hostId);
     if (known !== undefined) return known;
-    const health: HostHealth<ServerSession> = new HostHealth({
+    const health: HostHealth<Session> = new HostHealth({
       host,
       dial: (signal, alive) => this.#dial(host, signal, alive, health),
       discard: (session) => session.close("not needed any more"),
@@ -165,7 +176,7 @@ export class Servers {
     return health;
   }
 
-  #changed(hostId: HostId, health: HostHealth<ServerSession>, { kind }: HostState<ServerSession>): void {
+  #changed(hostId: HostId, health: HostHealth<Session>, { kind }: HostState<Session>): void {
     this.#logger.debug(`${hostId}: ${kind}`);
     const pools = [...this.#pools.values()].filter(({ hostIds }) => hostIds.includes(hostId));
     // Jobs that wait for one of its slots have asked already.
@@ -177,18 +188,29 @@ export class Servers {
     host: HostAddress,
     signal: AbortSignal,
     alive: () => void,
-    health: HostHealth<ServerSession>,
-  ): Promise<ServerSession> {
-    const { channel, welcome } = await connectToServer({
-      host: host.name,
-      port: host.port,
-      agent: `homcc ${version}`,
-      connectTimeoutMs: this.#connectTimeoutMs,
-      onProgress: alive,
-      signal,
-      clock: this.#clock,
-    });
-    const session = new ServerSession(hostIdOf(host), channel, welcome);
+    health: HostHealth<Session>,
+  ): Promise<Session> {
+    const connectTimeoutMs = this.#connectTimeoutMs;
+    try {
+      const { channel, welcome } = await connectToServer({
+        host: host.name,
+        port: host.port,
+        agent: `homcc ${version}`,
+        connectTimeoutMs,
+        onProgress: alive,
+        signal,
+        clock: this.#clock,
+      });
+      this.#silentPorts.delete(hostIdOf(host));
+      return this.#watched(new ServerSession(hostIdOf(host), channel, welcome), channel, health);
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.failure !== "v1") throw error;
+      if (this.#isSilentPort(hostIdOf(host))) throw error;
+      return this.#v1Session(host, connectTimeoutMs, health);
+    }
+  }
+
+  #watched(session: ServerSession, channel: ClientChannel, health: HostHealth<Session>): ServerSession {
     channel.watchSilence({
       doubted: () => {
         this.#logger.info(`${session.hostId} is silent: another connection is tried`);
@@ -204,6 +226,30 @@ export class Servers {
       health.lost(session);
     });
     return session;
+  }
+
+  /** A server that does on our hello what one of homcc 1.x does: each job talks to it in that format from now on. */
+  #v1Session(host: HostAddress, connectTimeoutMs: number, health: HostHealth<Session>): V1Session {
+    const hostId = hostIdOf(host);
+    this.#logger.info(`${hostId} is a server of homcc 1.x`);
+    return new V1Session({
+      hostId,
+      connect: (signal) => connectToV1Server({ host: host.name, port: host.port, connectTimeoutMs, signal }),
+      onLost: (session, reason, wasV1) => {
+        this.#logger.info(`${hostId}: ${describeError(reason)}`);
+        if (!wasV1) this.#silentPorts.set(hostId, this.#clock.monotonicMs());
+        health.lost(session);
+      },
+      clock: this.#clock,
+      sums: this.#sums,
+      targets: this.#targets,
+    });
+  }
+
+  /** It closes connections without a word whatever it is told, like a forwarded port with nobody behind it. */
+  #isSilentPort(hostId: HostId): boolean {
+    const sinceMs = this.#silentPorts.get(hostId);
+    return sinceMs !== undefined && this.#clock.monotonicMs() - sinceMs < silentPortMs;
   }
 }
 

@@ -1,0 +1,67 @@
+import type { Action, Termination } from "@homcc/cas/action";
+import type { V1Command } from "@homcc/compiler/v1-command";
+import type { Toolchain } from "@homcc/compiler/toolchain";
+import type { Compression } from "@homcc/config/values";
+import { HomccError } from "@homcc/observability/error";
+import type { HostId } from "@homcc/scheduler/host";
+import type { RemoteCost } from "../conclusion.ts";
+import type { ServerDescription } from "./server-status.ts";
+import type { PendingUpload } from "./upload-progress.ts";
+
+/** What a job says about itself besides the action. */
+export interface JobDescription {
+  readonly toolchain: Pick<Toolchain, "digest" | "driver" | "family" | "version">;
+  /** The locale of the compiler's messages, when it is not C. */
+  readonly locale: string | undefined;
+  /** Name of the source, for logs and monitors. */
+  readonly label: string;
+  /** Why a server that can only map paths must not run it. */
+  readonly mappedVeto: string | undefined;
+  /** The same compilation for a server of homcc 1.x. */
+  readonly forV1: () => V1Command;
+  /** For a server of homcc 1.x, as the hosts file or the configuration has it. */
+  readonly compression?: Compression;
+  /** Called soon after the job was sent, each time it is sent: for what need not hold it up. */
+  readonly onSent?: () => void;
+  /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
+  readonly onUpload?: (upload: PendingUpload) => Disposable;
+}
+
+/** A server's result, its outputs complete under temporary names. */
+export interface RemoteResult {
+  readonly termination: Termination;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly undeclared: readonly string[];
+  readonly executor: string;
+  readonly localeKnown: boolean;
+  readonly cost: RemoteCost;
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** The job was sent on a connection that has said nothing since: nobody can have begun it, and it may go anywhere else. */
+export class UnheardJob extends HomccError {
+  constructor(hostId: HostId) {
+    super("ERR_HOMCC_CONNECTION_LOST", `the connection to ${hostId} leads nowhere any more`);
+  }
+}
+
+/** The agent's end of its dealings with one server: over one connection, or over one per job as with homcc 1.x. */
+export interface Session {
+  readonly hostId: HostId;
+  readonly description: ServerDescription;
+  /** False once it is of no use for further jobs. */
+  readonly takesJobs: boolean;
+  /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
+  run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult>;
+  /** Ends as soon as its last job has ended. */
+  retire(): void;
+  /** The machine slept: the server is not believed to be there until it says something. */
+  doubtAfterSleep(): void;
+  /** The server has spoken. */
+  believe(): void;
+  /** Silent where an answer is due, and its successor is up or does not come up. */
+  giveUp(): void;
+  close(reason: string): void;
+}

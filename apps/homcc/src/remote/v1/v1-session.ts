@@ -1,0 +1,194 @@
+import type { Action, InputEntry } from "@homcc/cas/action";
+import { runProgram } from "@homcc/compiler/run-program";
+import type { V1Command } from "@homcc/compiler/v1-command";
+import type { Clock } from "@homcc/observability/clock";
+import { HomccError } from "@homcc/observability/error";
+import { bytesOfText } from "@homcc/protocol/v1/surrogate-escape";
+import type { HostId } from "@homcc/scheduler/host";
+import type { V1Connection } from "@homcc/transport/v1-connection";
+import { RefusedByServer } from "../refusal.ts";
+import type { ServerDescription } from "../server-status.ts";
+import type { JobDescription, RemoteResult, Session } from "../session.ts";
+import type { FileSums } from "./file-sums.ts";
+import type { TargetTriples } from "./target-triples.ts";
+import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
+
+export interface V1SessionOptions {
+  readonly hostId: HostId;
+  readonly connect: (signal: AbortSignal) => Promise<V1Connection>;
+  /** Called when the server is gone, or (`wasV1` false) has never said a word of 1.x. */
+  readonly onLost: (session: V1Session, reason: unknown, wasV1: boolean) => void;
+  readonly clock: Clock;
+  readonly sums: FileSums;
+  readonly targets: TargetTriples;
+}
+
+type SuitableCommand = Extract<V1Command, { kind: "suitable" }>;
+
+/** Then the server is greeted anew: one of ours that took its place speaks 1.x too, and would never be noticed. */
+export const lifetimeMs = 300_000;
+
+const dependencyRunLimitMs = 300_000;
+
+/**
+ * A server of homcc 1.x: a connection for each job, and none in between, since it would count against the server's
+ * limit. Its compiler is known by name and target alone, so that what fails there is compiled again at home.
+ */
+export class V1Session implements Session {
+  readonly hostId: HostId;
+  readonly #options: V1SessionOptions;
+  readonly #closing = new AbortController();
+  readonly #startedMs: number;
+  #isRetired = false;
+  #wasHeard = false;
+
+  constructor(options: V1SessionOptions) {
+    this.hostId = options.hostId;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#options = options;
+  }
+
+  get description(): ServerDescription {
+    return { version: "homcc 1.x", executors: ["mapped"], serverSlots: undefined, roundTripMs: undefined };
+  }
+
+  get takesJobs(): boolean {
+    const ageMs = this.#options.clock.monotonicMs() - this.#startedMs;
+    return !this.#isRetired && !this.#closing.signal.aborted && ageMs < lifetimeMs;
+  }
+
+  retire(): void {
+    this.#isRetired = true;
+  }
+
+  doubtAfterSleep(): void {
+    // The next job connects anew.
+  }
+
+  believe(): void {
+    // Nothing was doubted.
+  }
+
+  giveUp(): void {
+    // No connection outlives its job.
+  }
+
+  close(reason: string): void {
+    this.#closing.abort(new HomccError("ERR_HOMCC_CONNECTION_LOST", reason));
+  }
+
+  async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
+    const command = job.forV1();
+    if (command.kind === "unsuitable") throw unsuitable(command.why);
+    const why = whyNotFor1x(action);
+    if (why !== undefined) throw unsuitable(why);
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const startedMs = performance.now();
+    const dependencies = this.#writeDependencies(command, action, ended);
+    const result = await unlessFailed(this.#converse(command, action, job, ended), dependencies);
+    return this.#remoteResult(result, job, performance.now() - startedMs);
+  }
+
+  async #converse(
+    command: SuitableCommand,
+    action: Action,
+    job: JobDescription,
+    signal: AbortSignal,
+  ): Promise<V1Result> {
+    let run: V1Run | undefined;
+    try {
+      const target = await this.#options.targets.of(job.toolchain);
+      using connection = await this.#options.connect(signal);
+      run = new V1Run(connection, action, command, job.compression ?? "no_compression", this.#options.sums);
+      if (job.onSent !== undefined) setImmediate(job.onSent);
+      const result = await run.run(target, signal);
+      this.#wasHeard = true;
+      return result;
+    } catch (error) {
+      this.#wasHeard ||= run?.heard === true;
+      const isLost = !signal.aborted && error instanceof HomccError && lostCodes.has(error.code);
+      if (isLost) this.#options.onLost(this, error, this.#wasHeard);
+      throw error;
+    }
+  }
+
+  /** While the server compiles: it gives no dependency files. */
+  async #writeDependencies(command: SuitableCommand, action: Action, signal: AbortSignal): Promise<void> {
+    if (command.dependencyRun === undefined) return;
+    const [step] = action.steps;
+    const { status } = await runProgram(step?.program ?? "", {
+      args: command.dependencyRun,
+      ...(step?.argv[0] === undefined ? {} : { argv0: step.argv[0] }),
+      cwd: action.cwd,
+      environment: action.environment,
+      timeLimitMs: dependencyRunLimitMs,
+      signal,
+    });
+    if (status !== 0) throw unsuitable("the dependency file cannot be made at home");
+  }
+
+  #remoteResult(
+    { message, writers, sentBytes, receivedBytes }: V1Result,
+    job: JobDescription,
+    compileMs: number,
+  ): RemoteResult {
+    return {
+      termination: { kind: "exited", status: message.return_code & 0xff },
+      stdout: bytesOfText(message.stdout),
+      stderr: bytesOfText(message.stderr),
+      undeclared: [],
+      executor: "mapped",
+      localeKnown: areOurMessages(message.stderr, job.locale),
+      cost: { host: this.hostId, executor: "homcc 1.x", compileMs, sentBytes, receivedBytes, uploadMs: 0 },
+      commit: async () => {
+        for (const writer of writers) await writer.commit();
+      },
+      discard: async () => {
+        await Promise.all(writers.map((writer) => writer.discard()));
+      },
+    };
+  }
+}
+
+const lostCodes: ReadonlySet<string> = new Set([
+  "ERR_HOMCC_UNAVAILABLE",
+  "ERR_HOMCC_CONNECT_TIMEOUT",
+  "ERR_HOMCC_CONNECTION_LOST",
+  "ERR_HOMCC_PROTOCOL",
+]);
+
+function unsuitable(why: string): RefusedByServer {
+  return new RefusedByServer({ reason: "mapped-unsupported", message: why });
+}
+
+/** Variables that change what is compiled; 1.x sends none. */
+const decisiveVariables =
+  /^(CPATH|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|OBJC(PLUS)?_INCLUDE_PATH|SOURCE_DATE_EPOCH)$/;
+
+function whyNotFor1x({ inputs, environment }: Action): string | undefined {
+  const variable = Object.keys(environment).find((name) => decisiveVariables.test(name));
+  if (variable !== undefined) return `homcc 1.x does not send the variable ${variable}`;
+  const blank = inputs.find(({ kind, path }) => kind === "file" && /\s/.test(path));
+  if (blank !== undefined) return `names with blanks break in homcc 1.x: ${blank.path}`;
+  const link = inputs.find((entry) => entry.kind === "symlink" && !isSystemLink(entry));
+  return link === undefined ? undefined : `homcc 1.x knows no links: ${link.path}`;
+}
+
+/** 1.x sends no locale along: its servers answer in their own one, which is English nearly everywhere, in UTF-8 or ASCII. */
+function areOurMessages(stderr: string, locale: string | undefined): boolean {
+  return locale === undefined ? !/[^\n -~\t\r]/.test(stderr) : /^(?:en_|en\b|C\.)/.test(locale);
+}
+
+/** On the way to the compiler, or among the system's files. */
+function isSystemLink({ path }: InputEntry): boolean {
+  return isSystemFile(path) || /^\/(bin|lib\w*|usr\/bin|usr\/lib\w*|usr\/local\/bin)(\/|$)/.test(path);
+}
+
+/** When the second one fails, the first one's outputs are not left behind. */
+async function unlessFailed(result: Promise<V1Result>, other: Promise<void>): Promise<V1Result> {
+  const [ran, also] = await Promise.allSettled([result, other]);
+  if (ran.status === "rejected") throw ran.reason;
+  if (also.status === "fulfilled") return ran.value;
+  await Promise.all(ran.value.writers.map((writer) => writer.discard()));
+  throw also.reason;
+}
