@@ -60,6 +60,7 @@ function obstacle(parts: readonly CommandPart[], argv: readonly string[]): strin
     if (part.kind === "unknown" || part.kind === "incomplete") return part.text;
     if (part.kind !== "option") continue;
     if (part.reader !== "driver" && isDependencyOption(part)) return textOf(part, argv);
+    if (isDropped(part)) continue;
     const { operand, name } = part.row;
     const namesPath = operand === "file" || operand === "folder";
     if (namesPath && part.operand?.startsWith("/") === true && !mappedFolders.has(name))

@@ -126,6 +126,10 @@ function ungreeted(host: Host, timeoutMs: number, error: unknown): [string, stri
   }
   switch (error.failure) {
     case "v1":
+      return [
+        `${error.message}: if it is homcc 1.x, it is used in its own format, which is slower and cannot do everything`,
+        `install homccd 2 on that machine; any other program: correct the port at ${host.source}`,
+      ];
     case "not-v2":
       return notHomccd(host, error);
     case "version-mismatch":
@@ -155,6 +159,6 @@ function notHomccd(host: Host, error: ConnectError): [string, string] {
   }
   return [
     `what listens at ${host.name} port ${host.port} is no homccd 2: ${message}`,
-    `homccd 1.x answers like this: install homcc 2 on that machine. Any other program: correct the port at ${host.source}`,
+    `another program listens there: correct the port at ${host.source}`,
   ];
 }

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HomccError } from "@homcc/observability/error";
+import { hostIdOf } from "@homcc/scheduler/host";
+import { actionOn, job } from "../remote-job.fixture.ts";
+import { RefusedByServer } from "../refusal.ts";
+import { FileSums } from "./file-sums.ts";
+import { TargetTriples } from "./target-triples.ts";
+import { lifetimeMs, V1Session, type V1SessionOptions } from "./v1-session.ts";
+
+interface Watched {
+  readonly session: V1Session;
+  readonly lost: boolean[];
+  nowMs: number;
+}
+
+function watched(connect: V1SessionOptions["connect"]): Watched {
+  const lost: boolean[] = [];
+  const watch = { lost, nowMs: 0 };
+  const session = new V1Session({
+    hostId: hostIdOf({ name: "old", port: 3126, limit: 1 }),
+    connect,
+    onLost: (_session, _reason, wasV1) => lost.push(wasV1),
+    clock: { monotonicMs: () => watch.nowMs, wallMs: () => watch.nowMs },
+    sums: new FileSums(),
+    targets: new TargetTriples(),
+  });
+  return Object.assign(watch, { session });
+}
+
+const command = {
+  kind: "suitable",
+  args: ["gcc", "-c", "a.c"],
+  object: "/w/a.o",
+  dependencyRun: undefined,
+} as const;
+const v1Job = { ...job, forV1: () => command };
+const refusing = (): Promise<never> =>
+  Promise.reject(new HomccError("ERR_HOMCC_UNAVAILABLE", "old port 3126 cannot be reached"));
+const never = new AbortController().signal;
+
+test("after its time a server is greeted anew", () => {
+  const watch = watched(refusing);
+  watch.nowMs = lifetimeMs - 1;
+  assert.equal(watch.session.takesJobs, true);
+  watch.nowMs = lifetimeMs;
+  assert.equal(watch.session.takesJobs, false);
+});
+
+test("a server that cannot be reached is lost, and was none of 1.x for all we know", async () => {
+  const { session, lost } = watched(refusing);
+  await assert.rejects(session.run(actionOn("/w", []), v1Job, never), /cannot be reached/);
+  assert.deepEqual(lost, [false]);
+});
+
+test("what 1.x cannot do is refused before anything is sent", async () => {
+  const { session, lost } = watched(() => assert.fail("connected"));
+  const cases = [
+    [
+      actionOn("/w", []),
+      { ...job, forV1: () => ({ kind: "unsuitable", why: "too new" }) as const },
+      /too new/,
+    ],
+    [actionOn("/w", [{ kind: "symlink", path: "/w/x", target: "y" }]), v1Job, /knows no links: \/w\/x/],
+    [actionOn("/w", [], { environment: { CPATH: "/x" } }), v1Job, /the variable CPATH/],
+  ] as const;
+  for (const [action, description, why] of cases) {
+    await assert.rejects(session.run(action, description, never), (error) => {
+      assert.ok(error instanceof RefusedByServer);
+      assert.equal(error.outcome, "mapped-unsupported");
+      assert.match(error.message, why);
+      return true;
+    });
+  }
+  assert.deepEqual(lost, []);
+});
