@@ -22,6 +22,8 @@ const packages: readonly DebianPackage[] = [
   { name: "ninja-build", reason: "the generator behind CMake and Meson" },
   { name: "debhelper", reason: "dpkg-buildpackage" },
   { name: "sudo", reason: "builds as root in a user's environment" },
+  { name: "openssh-client", reason: "hosts behind SSH" },
+  { name: "openssh-server", reason: "hosts behind SSH: an sshd of the tests' own" },
   { name: "make", reason: "the example project, real projects" },
   { name: "python3-lzo", reason: "the peer of homcc 1.x, and what our own LZO codec is compared with" },
   { name: "xz-utils", reason: "lzma compression of homcc 1.x" },

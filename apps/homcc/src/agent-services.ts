@@ -6,11 +6,14 @@ import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { createFinder, InputDiscovery } from "@homcc/inputs/discovery";
 import { Gate } from "@homcc/inputs/gate";
 import { ownRootIdentity } from "@homcc/launch/agent-identity";
+import { launchPaths, preparePrivateFolder } from "@homcc/launch/paths";
 import { systemClock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
+import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
 import { Servers } from "./remote/servers.ts";
+import { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { Services } from "./services.ts";
 import { SlotHolders } from "./records/slot-holders.ts";
 import { WarningRate } from "./words/warning-rate.ts";
@@ -22,6 +25,7 @@ export async function createServices(
   own: Pick<Services, "idle" | "logThreshold" | "statistics">,
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
+  const tunnels = new SshTunnels(sshFolder(environment));
   return {
     clock: systemClock,
     logger,
@@ -29,7 +33,8 @@ export async function createServices(
     toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
     discovery: new InputDiscovery(createFinder({ gate: discoveryGate })),
     discoveryGate,
-    servers: new Servers(logger),
+    tunnels,
+    servers: new Servers(logger, tunnels),
     localSlots: createLocalSlots(undefined),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
@@ -37,4 +42,11 @@ export async function createServices(
     ...own,
     rootIdentity: ownRootIdentity(),
   };
+}
+
+/** Beside the agent's own socket, where nobody else can connect. */
+function sshFolder(environment: Readonly<Record<string, string>>): SshFolder {
+  const uid = process.getuid?.() ?? 0;
+  const { socketFolder } = launchPaths(environment, uid, process.cwd());
+  return { path: socketFolder, prepare: () => preparePrivateFolder(socketFolder, uid) };
 }

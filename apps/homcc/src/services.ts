@@ -7,6 +7,7 @@ import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { IdleWatch } from "./idle-watch.ts";
 import type { Servers } from "./remote/servers.ts";
+import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
 import type { JobStatistics } from "./records/statistics.ts";
 import type { WarningRate } from "./words/warning-rate.ts";
@@ -22,6 +23,8 @@ export interface Services {
   /** Passed by compilations whose compiler is asked what it includes. */
   readonly discoveryGate: Pick<Gate, "waiting">;
   readonly servers: Servers;
+  /** Ended with `servers`. */
+  readonly tunnels: Pick<SshTunnels, "to">;
   /** Held by whatever compiles or links at home. */
   readonly localSlots: SlotQueue;
   /** What users have been told about. */

@@ -34,12 +34,32 @@ localhost/4                # local jobs at once; without a limit 2, without such
 buildserver/12             # name, 12 jobs at once; without a limit 2
 192.168.0.1:3126/21        # with a port; without one 3126
 [FC00::1]:3126/42,lzo      # IPv6; lzo or lzma compression for a server of homcc 1.x
+@buildserver/24            # through SSH; the port, here 3126, is homccd's and not sshd's
+me@buildserver:3127/24     # through SSH as that user
 \`\`\`
 
 Names consist of letters, digits, \`-\`, \`_\` and \`.\`. An IPv6 address without a port needs no brackets. Blanks separate
 hosts; next to \`/\`, \`,\`, \`:\` and \`#\` they mean nothing. \`#\` starts a comment. \`HOST/0\` is never chosen. \`localhost\` is
-this machine and is never contacted; of several such lines the last counts. \`USER@HOST\` (through SSH) is not available
-yet in this version: such a line is named and skipped.
+this machine and is never contacted; of several such lines the last counts. A host with an \`@\` is always contacted, also
+\`@localhost\`.
+
+## Servers behind SSH
+
+\`USER@HOST[:PORT]\` and \`@HOST[:PORT]\` reach a homccd through OpenSSH: it needs to listen on the server's loopback interface
+only (\`homccd --listen 127.0.0.1\`), and nothing on the way can read or change what is sent. HOST is what \`ssh HOST\` understands,
+names of your \`~/.ssh/config\` included. PORT is homccd's. sshd's port, keys and the like stand in \`~/.ssh/config\` or in
+\`HOMCC_SSH_OPTIONS\`; options are part of the server's name in \`homcc status\`, because they may lead to another machine.
+
+- **The login must ask nothing.** Keys without a passphrase, ssh-agent and Kerberos work; a password or an unknown host key does
+  not, since nobody is there to answer. \`ssh HOST\` once by hand accepts the key, and \`homcc doctor\` says at which step it ends.
+- **One ssh process a server**, started by the first job, in that job's environment (\`SSH_AUTH_SOCK\`, \`PATH\`), and shared by all
+  jobs of the agent. It is replaced when the connection is lost, and ends after \`HOMCC_SSH_CONTROL_PERSIST\` seconds without a
+  job and with the agent. The first job waits for the login, about ten round trips.
+- **A server that turns the login away** (permission denied, host key) is asked again after a minute, then two, up to 15: more
+  would get your address banned on many servers. Another \`SSH_AUTH_SOCK\` or \`HOMCC_SSH_OPTIONS\` is tried at once.
+- Forwards, multiplexing and local commands of \`~/.ssh/config\` do not concern this process, and your own sessions are not used
+  by it. \`AllowTcpForwarding\` of sshd must allow it; a key can be limited to it with
+  \`restrict,port-forwarding,permitopen="localhost:3126"\` in \`authorized_keys\`.
 
 ## homcc.conf
 

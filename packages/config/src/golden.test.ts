@@ -56,6 +56,7 @@ test("the example files of homcc 1.x", async () => {
       compression: "lzo",
       sandbox: { kind: "none" },
       strictSandbox: false,
+      ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment: call.environment },
       compilationRequestTimeoutMs: 120_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,

@@ -11,23 +11,25 @@ const maxLimit = 100_000;
 
 export type ParsedHost =
   | {
-      readonly kind: "tcp";
+      readonly kind: "server";
       readonly host: {
         readonly name: string;
         readonly port: number;
         readonly limit: number;
         readonly compression: Compression | undefined;
       };
+      /** What stands before the `@`; `undefined` without one. */
+      readonly sshUser: string | undefined;
     }
   | { readonly kind: "localhost"; readonly limit: number; readonly hasPort: boolean }
-  | { readonly kind: "ssh" }
   | {
       readonly kind: "malformed";
       readonly column: number;
       readonly error: { readonly message: string; readonly hint: string };
     };
 
-const forms = "HOST, HOST:PORT, [IPV6]:PORT, each with /LIMIT and then ,COMPRESSION";
+const forms =
+  "HOST, HOST:PORT, [IPV6]:PORT, each with USER@ or @ before it, and with /LIMIT and then ,COMPRESSION";
 
 /** Parses one host as the grammar in `hosts.ts` describes it. */
 export function parseHost(hostText: HostText): ParsedHost {
@@ -48,13 +50,17 @@ function parse(text: string): ParsedHost {
   const { limit, compression } = parseSuffixes(text, addressEnd);
   const at = text.lastIndexOf("@", addressEnd - 1);
   const { name, port } = parseAddress(text.slice(0, addressEnd), at + 1);
-  if (at >= 0) {
-    if (!/^[\w.-]*$/.test(text.slice(0, at)))
-      throw new HostSyntaxError(0, "bad user name", "USER@HOST or @HOST");
-    return { kind: "ssh" };
-  }
-  if (name.toLowerCase() === "localhost") return { kind: "localhost", limit, hasPort: port !== undefined };
-  return { kind: "tcp", host: { name, port: port ?? defaultPort, limit, compression } };
+  const sshUser = at < 0 ? undefined : parseUser(text.slice(0, at));
+  if (sshUser === undefined && name.toLowerCase() === "localhost")
+    return { kind: "localhost", limit, hasPort: port !== undefined };
+  return { kind: "server", host: { name, port: port ?? defaultPort, limit, compression }, sshUser };
+}
+
+/** Never an option for ssh. */
+function parseUser(user: string): string {
+  if (user === "" || /^[\w.][\w.-]*$/.test(user)) return user;
+  const allowed = "USER@HOST or @HOST, with letters, digits, '-', '_' and '.' in USER";
+  throw new HostSyntaxError(0, `'${user}' is no user name`, allowed);
 }
 
 function parseSuffixes(text: string, start: number): { limit: number; compression: Compression | undefined } {

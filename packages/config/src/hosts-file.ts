@@ -3,6 +3,7 @@ import type { ConfigurationFiles } from "./files.ts";
 import { unreadable } from "./homcc-conf.ts";
 import { type ParsedHosts, parseHosts } from "./hosts.ts";
 import type { Problem } from "./problem.ts";
+import type { SshSettings } from "./ssh-access.ts";
 
 export interface HostsCall {
   /** Value of `--host`. */
@@ -11,12 +12,14 @@ export interface HostsCall {
   readonly variable: string;
   readonly folders: readonly string[];
   readonly files: ConfigurationFiles;
+  /** For hosts with an `@`. */
+  readonly ssh: SshSettings;
 }
 
 /** `--host` alone, else `HOMCC_HOSTS`, else the first file `hosts` that is not empty. */
 export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
-  if (call.host !== undefined) return parseHosts(call.host, "--host");
-  if (call.variable.trim() !== "") return parseHosts(call.variable, "HOMCC_HOSTS");
+  if (call.host !== undefined) return parseHosts(call.host, "--host", call.ssh);
+  if (call.variable.trim() !== "") return parseHosts(call.variable, "HOMCC_HOSTS", call.ssh);
   const problems: Problem[] = [];
   for (const folder of call.folders) {
     const path = join(folder, "hosts");
@@ -31,7 +34,7 @@ export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
         hint: "it is skipped",
       });
     } else if (reading.kind === "text") {
-      const parsed = parseHosts(reading.text, path);
+      const parsed = parseHosts(reading.text, path, call.ssh);
       return { ...parsed, problems: [...problems, ...parsed.problems] };
     }
   }

@@ -109,13 +109,43 @@ test("localhost is no server: its limit counts, and of several lines the last", 
   assert.deepEqual(hostLines, ["localhost/7", "a", "localhost:99/5"]);
 });
 
-test("a host that needs SSH is well-formed but cannot be used in this version", () => {
-  for (const text of ["user@remote", "@remote:33/4,lzo", "first.last@[::1]:4"]) {
-    const { hosts, problems, hostLines } = parseHosts(text, "hosts");
-    assert.deepEqual([hosts, hostLines], [[], [text]]);
-    assert.match(problems[0]?.message ?? "", /^not available yet in this version: .*SSH/);
+test("a host with @ is reached through SSH, also when it is this machine; its port is homccd's", () => {
+  const forms: readonly (readonly [string, string, string, number, number, string | undefined])[] = [
+    ["user@remote", "user", "remote", 3126, 2, undefined],
+    ["@remote:33/4,lzo", "", "remote", 33, 4, "lzo"],
+    ["first.last-2@[::1]:4", "first.last-2", "::1", 4, 2, undefined],
+    ["@fe80::1%eth0/0", "", "fe80::1%eth0", 3126, 0, undefined],
+    ["@localhost/3", "", "localhost", 3126, 3, undefined],
+    ["me@LocalHost", "me", "LocalHost", 3126, 2, undefined],
+  ];
+  const ssh = { executable: "/opt/ssh", options: ["-4"], controlPersistMs: 5, environment: { A: "b" } };
+  for (const [text, user, name, port, limit, compression] of forms) {
+    const parsed = parseHosts(text, "hosts", ssh);
+    assert.deepEqual([parsed.problems, parsed.hostLines, parsed.localhostLimit], [[], [text], undefined]);
+    const expected = { name, port, limit, compression, ssh: { ...ssh, user }, text, source: "hosts:1:1" };
+    assert.deepEqual(parsed.hosts, [expected]);
+  }
+  for (const text of ["user@", "-oProxyCommand@remote", "a@b@remote", "a b@remote", "a:b@remote"]) {
+    const { hosts, problems } = parseHosts(text, "hosts");
+    assert.ok(
+      hosts.every((host) => host.ssh === undefined || host.text === "b@remote"),
+      text,
+    );
+    assert.equal(problems.length, text === "a b@remote" ? 0 : 1, text);
   }
   assert.match(parseHosts("user@", "hosts").problems[0]?.message ?? "", /the host is missing/);
+});
+
+test("one machine through SSH and directly, or as two users, are two servers", () => {
+  const { hosts, problems } = parseHosts("a @a me@a you@A @a:1 me@A", "hosts");
+  assert.deepEqual(
+    hosts.map(({ text }) => text),
+    ["a", "@a", "me@a", "you@A", "@a:1"],
+  );
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ["'me@A' is listed twice and counts once"],
+  );
 });
 
 test("a server that is listed twice counts once", () => {

@@ -7,11 +7,12 @@
  *     address := name [":" port] | "[" ipv6 "]" [":" port] | ipv6 | [user] "@" address
  *
  * Blanks around `/`, `,`, `:` and `#` mean nothing. `localhost` is this machine: its limit counts local jobs, and it
- * is never contacted. An address with `@` is reached through SSH.
+ * is never contacted. An address with `@` is reached through SSH, also `@localhost`; its port is homccd's, not sshd's.
  */
-import { cutHosts, type HostText } from "./host-text.ts";
+import { cutHosts } from "./host-text.ts";
 import { type ParsedHost, parseHost } from "./host.ts";
 import type { Problem } from "./problem.ts";
+import { defaultSshSettings, type SshAccess, type SshSettings } from "./ssh-access.ts";
 import type { Compression } from "./values.ts";
 
 /** A server that can be contacted. */
@@ -23,6 +24,8 @@ export interface Host {
   readonly limit: number;
   /** For a peer that speaks the format of homcc 1.x; `undefined` and `no_compression` both mean none. */
   readonly compression: Compression | undefined;
+  /** Set when the server is reached through SSH: `port` is then one of its loopback interface. */
+  readonly ssh?: SshAccess;
   /** As configured, without blanks. */
   readonly text: string;
   /** `FILE:LINE:COLUMN`. */
@@ -45,8 +48,11 @@ export interface ParsedHosts {
   readonly problems: readonly Problem[];
 }
 
-/** Reads every host of `text`; what is wrong becomes a problem and the others count. `source` names the file. */
-export function parseHosts(text: string, source: string): ParsedHosts {
+/**
+ * Reads every host of `text`; what is wrong becomes a problem and the others count. `source` names the file, and `ssh`
+ * says how hosts with an `@` are reached.
+ */
+export function parseHosts(text: string, source: string, ssh: SshSettings = defaultSshSettings): ParsedHosts {
   const hosts = new Map<string, Host>();
   const hostLines: string[] = [];
   const problems: Problem[] = [];
@@ -66,10 +72,10 @@ export function parseHosts(text: string, source: string): ParsedHosts {
     if (parsed.kind === "localhost") {
       problems.push(...localhostWarnings(parsed, localhostLimit, place));
       localhostLimit = parsed.limit;
-    } else if (parsed.kind === "ssh") {
-      problems.push(sshProblem(hostText, place));
     } else {
-      addHost(hosts, { ...parsed.host, text: hostText.text, source: place }, problems);
+      const { host, sshUser } = parsed;
+      const access = sshUser === undefined ? {} : { ssh: { ...ssh, user: sshUser } };
+      addHost(hosts, { ...host, ...access, text: hostText.text, source: place }, problems);
     }
   }
   return { hosts: [...hosts.values()], localhostLimit, hostLines, problems };
@@ -77,7 +83,8 @@ export function parseHosts(text: string, source: string): ParsedHosts {
 
 /** The first line of an address counts: two entries for one server would let a job try the same server twice. */
 function addHost(hosts: Map<string, Host>, host: Host, problems: Problem[]): void {
-  const address = `${host.name.toLowerCase()} ${host.port}`;
+  const login = host.ssh === undefined ? "" : `${host.ssh.user}@`;
+  const address = `${login}${host.name.toLowerCase()} ${host.port}`;
   const first = hosts.get(address);
   if (first === undefined) {
     hosts.set(address, host);
@@ -111,13 +118,4 @@ function localhostWarnings(
     });
   }
   return warnings;
-}
-
-function sshProblem(hostText: HostText, source: string): Problem {
-  return {
-    severity: "error",
-    source,
-    message: `not available yet in this version: '${hostText.text}' needs SSH, so it is not used`,
-    hint: "HOST:PORT connects directly",
-  };
 }

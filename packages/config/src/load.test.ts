@@ -56,10 +56,13 @@ function descriptions({ problems }: Pick<LoadedSettings, "problems">): string[] 
 test("defaults", async () => {
   await inFolders(async (folders) => {
     const loaded = await folders.load();
+    const { environment } = loaded.settings.ssh;
+    assert.deepEqual(Object.keys(environment), ["HOME"]);
     assert.deepEqual(loaded.settings, {
       compression: undefined,
       sandbox: { kind: "none" },
       strictSandbox: false,
+      ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment },
       compilationRequestTimeoutMs: 240_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,
@@ -144,7 +147,7 @@ test("a bad value names its source and what is allowed, and the next source coun
       [
         "FILE:3: log_level: 'LOUD' is not allowed (allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL)",
         "FILE:4: compression: a '%' that is not followed by '%' or '(NAME)s' ('%%' stands for a percent sign)",
-        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, agent_idle_time, agent_log_level)",
+        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level)",
         "FILE:7: agent_idle_time: 'z' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_ESTABLISH_CONNECTION_TIMEOUT: '-1' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_REMOTE_COMPILATION_TRIES: '0x3' is not allowed (allowed: a whole number from 1 to 1000)",
@@ -227,6 +230,39 @@ test("a host's compression beats the default", async () => {
     hosts.map(({ compression }) => compression),
     ["lzo", "lzma", "no_compression"],
   );
+});
+
+test("hosts with @ have the settings of ssh, from variables, files and defaults", async () => {
+  await inFolders(async (folders) => {
+    const hosts = "plain me@a @b:4/5";
+    const byDefault = await folders.load({ HOMCC_HOSTS: hosts });
+    const environment = { ...byDefault.settings.ssh.environment };
+    assert.equal(environment["HOMCC_HOSTS"], hosts);
+    const defaults = { executable: "ssh", options: [], controlPersistMs: 600_000, environment };
+    assert.deepEqual(
+      byDefault.hosts.map(({ ssh }) => ssh),
+      [undefined, { ...defaults, user: "me" }, { ...defaults, user: "" }],
+    );
+    await folders.write(
+      "home/.homcc/homcc.conf",
+      "[homcc]\nssh_executable=/opt/ssh\nssh_control_persist=60\nssh_options=-o 'User=%%u x' -p 2222\n",
+    );
+    const variables = { HOMCC_HOSTS: "@a", HOMCC_SSH_CONTROL_PERSIST: "0", SSH_AUTH_SOCK: "/run/keys" };
+    const [host] = (await folders.load(variables)).hosts;
+    assert.deepEqual(
+      [host?.ssh?.executable, host?.ssh?.controlPersistMs, host?.ssh?.options],
+      ["/opt/ssh", 0, ["-o", "User=%u x", "-p", "2222"]],
+    );
+    assert.equal(host?.ssh?.environment["SSH_AUTH_SOCK"], "/run/keys");
+    for (const options of ["-i 'key", "-f", "-4Cf", "-v -fN"]) {
+      const loaded = await folders.load({ HOMCC_HOSTS: "@a", HOMCC_SSH_OPTIONS: options });
+      assert.match(descriptions(loaded)[0] ?? "", /^HOMCC_SSH_OPTIONS: .*quoted as in a shell; not -f/);
+    }
+    for (const options of ["-lfrank", "-F file", "-p2222 -i/home/f"]) {
+      const loaded = await folders.load({ HOMCC_HOSTS: "@a", HOMCC_SSH_OPTIONS: options });
+      assert.deepEqual(descriptions(loaded), [], options);
+    }
+  });
 });
 
 test("a sandbox is the job's; two at once end the job; --no-sandbox ignores both", async () => {

@@ -62,9 +62,9 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
   const sources = { program: "homcc", commandLine, environment, ini: configuration.ini } as const;
   const options = createOptionReader(clientOptions, sources);
   const { sandbox, conflict } = chooseSandbox(options);
-  const settings = clientSettings(options, sandbox, cwd);
+  const settings = clientSettings(options, sandbox, { environment, cwd });
   const variable = environment["HOMCC_HOSTS"] ?? "";
-  const parsed = await readHosts({ host: options.get("host"), variable, folders, files });
+  const parsed = await readHosts({ host: options.get("host"), variable, folders, files, ssh: settings.ssh });
   const { hosts } = parsed;
   return {
     settings,
@@ -83,7 +83,7 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
 function clientSettings(
   options: OptionReader<typeof clientOptions>,
   sandbox: Sandbox,
-  cwd: string,
+  { environment, cwd }: Required<Pick<SettingsCall, "environment" | "cwd">>,
 ): ClientSettings {
   const verbose = options.get("verbose");
   const debugFolder = options.get("debug_directory");
@@ -91,6 +91,12 @@ function clientSettings(
     compression: options.get("compression"),
     sandbox,
     strictSandbox: options.get("strict_sandbox"),
+    ssh: {
+      executable: options.get("ssh_executable"),
+      options: options.get("ssh_options") ?? [],
+      controlPersistMs: options.get("ssh_control_persist") * 1000,
+      environment,
+    },
     compilationRequestTimeoutMs: options.get("compilation_request_timeout"),
     establishConnectionTimeoutMs: options.get("establish_connection_timeout"),
     remoteCompilationTries: options.get("remote_compilation_tries"),

@@ -3,6 +3,7 @@
  * settings, `--help`, `--show-variables` and docs/configuration.md are made from it.
  */
 import { hostOnly } from "./host-option.ts";
+import { sshOptions } from "./ssh-access.ts";
 import * as values from "./values.ts";
 
 export interface Option {
@@ -215,6 +216,35 @@ export const clientOptions = {
     key: "remote_compilation_tries",
     setBy: "user",
     paragraph: "Servers that are asked for one job, busy ones included, before it is compiled locally.",
+  },
+  ssh_executable: {
+    type: values.path,
+    default: "ssh",
+    flags: [],
+    variables: ["HOMCC_SSH_EXECUTABLE"],
+    key: "ssh_executable",
+    setBy: "user",
+    paragraph:
+      "Program that connects to `USER@HOST` and `@HOST`, for servers that are reached through SSH. It has to understand the options of OpenSSH's ssh.",
+  },
+  ssh_control_persist: {
+    type: values.integer(0, 2_000_000),
+    default: "600",
+    flags: [],
+    variables: ["HOMCC_SSH_CONTROL_PERSIST"],
+    key: "ssh_control_persist",
+    setBy: "user",
+    paragraph:
+      "Seconds without a job after which the SSH connection to a server ends. 0 keeps it as long as the agent lives. Of several builds the latest job's wish counts.",
+  },
+  ssh_options: {
+    type: sshOptions,
+    flags: [],
+    variables: ["HOMCC_SSH_OPTIONS"],
+    key: "ssh_options",
+    setBy: "user",
+    paragraph:
+      "More options for ssh, as on its command line: `-p 2222 -i ~/.ssh/build`. Quotes mean what they mean in a shell. What homcc itself sets (no questions, multiplexing, keep-alive) cannot be changed.",
   },
   no_agent: {
     type: values.text,

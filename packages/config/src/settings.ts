@@ -1,5 +1,6 @@
 import type { LogLevel } from "@homcc/observability/log";
 import type { AddressRanges } from "./address-ranges.ts";
+import type { SshSettings } from "./ssh-access.ts";
 import type { Compression, ExecutorChoice, NameList } from "./values.ts";
 
 /** Where the remote compiler is meant to run inside the server. */
@@ -15,6 +16,8 @@ export interface ClientSettings {
   readonly sandbox: Sandbox;
   /** A fallback of a job with a sandbox ends with exit status 69. */
   readonly strictSandbox: boolean;
+  /** Each `Host` with an `@` already has them. */
+  readonly ssh: SshSettings;
   readonly compilationRequestTimeoutMs: number;
   readonly establishConnectionTimeoutMs: number;
   /** Hosts tried for one job, busy ones included; at least 1. */

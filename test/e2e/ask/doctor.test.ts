@@ -95,7 +95,7 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
   },
   "a server of homcc 1.x": {
     cause: /is no homcc 2 server: a homcc 1\.x server refuses: no profiles/,
-    cure: /homccd 1\.x answers like this: install homcc 2 on that machine/,
+    cure: /install homccd 2 on that machine/,
     stops: atConnection,
     prepare: async (_, stack) => ({ hosts: await refusing({ info: "no profiles" }, stack) }),
   },

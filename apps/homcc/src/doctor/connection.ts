@@ -114,7 +114,7 @@ function familyCure(isV6: boolean): string {
 }
 
 /** Cause and cure of a connection that came about, to something that did not welcome us. */
-function ungreeted(host: Host, timeoutMs: number, error: unknown): [string, string] {
+export function ungreeted(host: Host, timeoutMs: number, error: unknown): [string, string] {
   const place = `${host.name} port ${host.port}`;
   if (!(error instanceof ConnectError)) {
     return [

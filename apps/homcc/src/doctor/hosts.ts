@@ -6,7 +6,7 @@ import type { Examination } from "./examination.ts";
 /** The servers to look at: the named ones, configured or not, or else all that are configured. */
 export function chooseHosts(
   named: readonly string[],
-  { hosts, fatal }: Pick<LoadedSettings, "hosts" | "fatal">,
+  { hosts, fatal, settings }: Pick<LoadedSettings, "hosts" | "fatal" | "settings">,
   examination: Examination,
 ): readonly Host[] {
   if (named.length === 0) {
@@ -22,7 +22,7 @@ export function chooseHosts(
       (host) => host.text === text || host.name === text || hostIdOf(host) === text.toLowerCase(),
     );
     if (known.length > 0) return known;
-    const parsed = parseHosts(text, "the command line");
+    const parsed = parseHosts(text, "the command line", settings.ssh);
     for (const { source, message, hint } of parsed.problems)
       examination.problem(`${source}: ${message}`, hint);
     return parsed.hosts;

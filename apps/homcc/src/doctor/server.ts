@@ -2,9 +2,10 @@ import type { Host } from "@homcc/config/hosts";
 import { outcomes } from "@homcc/observability/outcomes";
 import { hostIdOf } from "@homcc/scheduler/host";
 import type { ExaminedCompiler } from "./compilers.ts";
-import { examineConnection } from "./connection.ts";
+import { examineConnection, type Greeted } from "./connection.ts";
 import type { Examination } from "./examination.ts";
 import { examineName } from "./resolution.ts";
+import { examineSsh } from "./ssh.ts";
 import { compileOn, type TestCompile, type TestCompileCall } from "./test-compile.ts";
 import { examineWelcome } from "./welcome.ts";
 
@@ -17,23 +18,33 @@ const afterConnection = "version, executor, slots, clock, disk, toolchains, test
 /** Goes from the name of a server to an object that it made. */
 export async function examineServer(host: Host, call: ServerCall, examination: Examination): Promise<void> {
   examination.section(`Server ${hostIdOf(host)} (${host.source})`);
-  const addresses = await examineName(host, examination);
-  if (addresses.length === 0) {
-    examination.stop("the name", `connection, ${afterConnection}`);
-    return;
-  }
-  const timeoutMs = call.loaded.settings.establishConnectionTimeoutMs;
-  const greeted = await examineConnection(host, addresses, timeoutMs, examination);
-  if (greeted === undefined) {
-    examination.stop("the connection", afterConnection);
-    return;
-  }
+  const greeted = await examineWay(host, call, examination);
+  if (greeted === undefined) return;
   examineWelcome(host, greeted, examination);
   const compiles: { readonly word: string; readonly compile: TestCompile }[] = [];
   for (const compiler of call.compilers)
     compiles.push({ word: compiler.word, compile: await compileOn(host, compiler, call) });
   const someWork = compiles.some(({ compile }) => compile.isSame === true);
   for (const { word, compile } of compiles) tellCompile(word, compile, someWork, examination);
+}
+
+async function examineWay(
+  host: Host,
+  { loaded, services }: ServerCall,
+  examination: Examination,
+): Promise<Greeted | undefined> {
+  const timeoutMs = loaded.settings.establishConnectionTimeoutMs;
+  const tunnel = services.tunnels.to(host);
+  if (tunnel !== undefined)
+    return await examineSsh(host, tunnel, { timeoutMs, afterConnection }, examination);
+  const addresses = await examineName(host, examination);
+  if (addresses.length === 0) {
+    examination.stop("the name", `connection, ${afterConnection}`);
+    return undefined;
+  }
+  const greeted = await examineConnection(host, addresses, timeoutMs, examination);
+  if (greeted === undefined) examination.stop("the connection", afterConnection);
+  return greeted;
 }
 
 function tellCompile(

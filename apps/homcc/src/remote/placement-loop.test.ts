@@ -8,13 +8,13 @@ import { digestOf, type Digest } from "@homcc/cas/digest";
 import { silentLogger } from "@homcc/observability/log";
 import type { RefusalReason } from "@homcc/protocol/messages";
 import type { PlacedRun } from "./placement-loop.ts";
-import { actionOn, inputFile, place, settingsFor } from "./remote-job.fixture.ts";
+import { actionOn, inputFile, noTunnels, place, settingsFor } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 import { emptyResult, type ScriptedJob, startScriptedServer } from "./scripted-server.fixture.ts";
 import { Servers } from "./servers.ts";
 
 function agentServers(t: TestContext): Servers {
-  const servers = new Servers(silentLogger);
+  const servers = new Servers(silentLogger, noTunnels);
   t.after(() => servers.close());
   return servers;
 }

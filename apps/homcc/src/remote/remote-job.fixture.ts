@@ -9,7 +9,11 @@ import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
 import type { JobDescription } from "./session.ts";
 import type { Servers } from "./servers.ts";
+import { SshTunnels } from "./ssh-tunnels.ts";
 import { SlotHolders } from "../records/slot-holders.ts";
+
+/** For agents none of whose hosts is reached through SSH. */
+export const noTunnels = new SshTunnels({ path: "/nonexistent", prepare: () => false });
 
 export type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
 

@@ -9,7 +9,13 @@ import type { ClientChannel } from "@homcc/transport/channel";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import type { ServerDescription } from "./server-status.ts";
-import { type JobDescription, type RemoteResult, type Session, UnheardJob } from "./session.ts";
+import {
+  type JobDescription,
+  type RemoteResult,
+  type ServerWay,
+  type Session,
+  UnheardJob,
+} from "./session.ts";
 import { smallBlobBytes, Uploads } from "./uploads.ts";
 
 interface RunningJob {
@@ -31,14 +37,17 @@ export class ServerSession implements Session {
   readonly #present = new Set<string>();
   readonly #uploads: Uploads;
   readonly #running = new Set<RunningJob>();
+  readonly #way: ServerWay | undefined;
   #isRetired = false;
   #isDoubtedAfterSleep = false;
 
-  constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome) {
+  /** `way`: what has to stay up while a job runs. */
+  constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome, way?: ServerWay) {
     this.hostId = hostId;
     this.#channel = channel;
     this.#welcome = welcome;
     this.#uploads = new Uploads(channel);
+    this.#way = way;
   }
 
   /** What the server says about itself, and how far away it is. */
@@ -84,6 +93,7 @@ export class ServerSession implements Session {
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
   async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
     signal.throwIfAborted();
+    using _use = this.#way?.use();
     const isMapped = action.sandbox === undefined && !this.#welcome.executors.includes("namespace");
     if (job.mappedVeto !== undefined && isMapped) {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });

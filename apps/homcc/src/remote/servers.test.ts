@@ -6,7 +6,7 @@ import type { Host } from "@homcc/config/hosts";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { createLogger } from "@homcc/observability/log";
 import { startPath } from "@homcc/transport/fixtures/path";
-import { actionOn, fillingAction, job, place, settingsFor } from "./remote-job.fixture.ts";
+import { actionOn, fillingAction, job, noTunnels, place, settingsFor } from "./remote-job.fixture.ts";
 import { startServer } from "@homcc/transport/fixtures/loopback-server";
 import { type ScriptedJob, startScriptedServer } from "./scripted-server.fixture.ts";
 import type { Session } from "./session.ts";
@@ -20,6 +20,7 @@ function agentServers(t: TestContext, clock?: Clock): { readonly servers: Server
       (_, text) => text,
       (line) => log.push(line.trim()),
     ),
+    noTunnels,
     clock,
   );
   t.after(() => servers.close());
@@ -162,6 +163,7 @@ test("close ends the connections and the dials", async () => {
       (_, text) => text,
       () => {},
     ),
+    noTunnels,
   );
   await connected(servers, server.host);
   const dialling = connect(servers, hostAt(mute.port), 60_000);

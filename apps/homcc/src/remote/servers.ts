@@ -1,6 +1,5 @@
 import type { Host } from "@homcc/config/hosts";
 import type { LoadedSettings } from "@homcc/config/load";
-import { version } from "@homcc/config/version";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
@@ -8,21 +7,14 @@ import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
-import type { ClientChannel } from "@homcc/transport/channel";
-import { ConnectError, connectToServer, connectToV1Server } from "@homcc/transport/connect";
-import { ServerSession } from "./server-session.ts";
-import { connectionStatus, type ServerStatus } from "./server-status.ts";
-import type { SlotHolders } from "../records/slot-holders.ts";
+import { ServerDialler } from "./server-dialler.ts";
 import type { Session } from "./session.ts";
-import { FileSums } from "./v1/file-sums.ts";
-import { TargetTriples } from "./v1/target-triples.ts";
-import { V1Session } from "./v1/v1-session.ts";
+import { connectionStatus, type ServerStatus } from "./server-status.ts";
+import type { SshTunnels } from "./ssh-tunnels.ts";
+import type { SlotHolders } from "../records/slot-holders.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
 const maxIdlePools = 16;
-
-/** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
-const silentPortMs = 30_000;
 
 interface KnownPool {
   readonly pool: HostPool;
@@ -38,18 +30,19 @@ export type HostWish = Pick<LoadedSettings, "hosts"> & {
 /** The servers this agent knows: one connection each, whatever hosts file named them. */
 export class Servers {
   readonly #logger: Logger;
+  readonly #tunnels: SshTunnels;
+  readonly #dialler: ServerDialler;
   readonly #clock: Clock;
   readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<Session>>();
   readonly #pools = new Map<string, KnownPool>();
-  readonly #silentPorts = new Map<HostId, number>();
-  readonly #sums = new FileSums();
-  readonly #targets = new TargetTriples();
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
-  constructor(logger: Logger, clock: Clock = systemClock) {
+  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock = systemClock) {
     this.#logger = logger;
+    this.#tunnels = tunnels;
+    this.#dialler = new ServerDialler(logger, tunnels, clock);
     this.#clock = clock;
     this.#sleep = new SleepWatch(clock);
   }
@@ -62,7 +55,11 @@ export class Servers {
     this.#connectTimeoutMs = settings.establishConnectionTimeoutMs;
     const { pool } = this.#knownPool(hosts);
     if (this.#sleep.slept()) this.#doubtEverything();
-    for (const host of hosts) if (host.limit > 0) this.#healthOf(addressOf(host)).want();
+    for (const host of hosts) {
+      if (host.limit === 0) continue;
+      this.#tunnels.to(host);
+      this.#healthOf(addressOf(host)).want();
+    }
     return pool;
   }
 
@@ -112,10 +109,11 @@ export class Servers {
       health.close();
       connection?.close("the agent ends");
     }
+    this.#tunnels.close();
   }
 
   #knownPool(hosts: readonly Host[]): KnownPool {
-    const key = JSON.stringify(hosts.map(({ name, port, limit }) => [name, port, limit]));
+    const key = JSON.stringify(hosts.map((host) => [hostIdOf(host), host.limit]));
     const known = this.#pools.get(key);
     if (known !== undefined) {
       // Last in line for being forgotten.
@@ -141,6 +139,7 @@ export class Servers {
       health.forgive();
       health.connection?.doubtAfterSleep();
     }
+    this.#tunnels.doubt();
   }
 
   /** Servers that no remembered list names are not probed any more, and their connections end with their last job. */
@@ -155,6 +154,7 @@ export class Servers {
       const { connection } = health;
       health.close();
       connection?.retire();
+      this.#tunnels.forget(hostId);
     }
   }
 
@@ -164,7 +164,8 @@ export class Servers {
     if (known !== undefined) return known;
     const health: HostHealth<Session> = new HostHealth({
       host,
-      dial: (signal, alive) => this.#dial(host, signal, alive, health),
+      dial: (signal, alive) =>
+        this.#dialler.dial(host, health, { connectTimeoutMs: this.#connectTimeoutMs, signal, alive }),
       discard: (session) => session.close("not needed any more"),
       onGivenUp: (session, successor) => {
         session.giveUp();
@@ -182,74 +183,6 @@ export class Servers {
     // Jobs that wait for one of its slots have asked already.
     if (kind === "untried" && pools.some(({ pool }) => pool.waiting > 0)) health.want();
     for (const { pool } of pools) pool.healthChanged();
-  }
-
-  async #dial(
-    host: HostAddress,
-    signal: AbortSignal,
-    alive: () => void,
-    health: HostHealth<Session>,
-  ): Promise<Session> {
-    const connectTimeoutMs = this.#connectTimeoutMs;
-    try {
-      const { channel, welcome } = await connectToServer({
-        host: host.name,
-        port: host.port,
-        agent: `homcc ${version}`,
-        connectTimeoutMs,
-        onProgress: alive,
-        signal,
-        clock: this.#clock,
-      });
-      this.#silentPorts.delete(hostIdOf(host));
-      return this.#watched(new ServerSession(hostIdOf(host), channel, welcome), channel, health);
-    } catch (error) {
-      if (!(error instanceof ConnectError) || error.failure !== "v1") throw error;
-      if (this.#isSilentPort(hostIdOf(host))) throw error;
-      return this.#v1Session(host, connectTimeoutMs, health);
-    }
-  }
-
-  #watched(session: ServerSession, channel: ClientChannel, health: HostHealth<Session>): ServerSession {
-    channel.watchSilence({
-      doubted: () => {
-        this.#logger.info(`${session.hostId} is silent: another connection is tried`);
-        health.doubt(session);
-      },
-      trusted: () => {
-        session.believe();
-        health.trust(session);
-      },
-    });
-    void channel.closed.then((reason) => {
-      this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
-      health.lost(session);
-    });
-    return session;
-  }
-
-  /** A server that does on our hello what one of homcc 1.x does: each job talks to it in that format from now on. */
-  #v1Session(host: HostAddress, connectTimeoutMs: number, health: HostHealth<Session>): V1Session {
-    const hostId = hostIdOf(host);
-    this.#logger.info(`${hostId} is a server of homcc 1.x`);
-    return new V1Session({
-      hostId,
-      connect: (signal) => connectToV1Server({ host: host.name, port: host.port, connectTimeoutMs, signal }),
-      onLost: (session, reason, wasV1) => {
-        this.#logger.info(`${hostId}: ${describeError(reason)}`);
-        if (!wasV1) this.#silentPorts.set(hostId, this.#clock.monotonicMs());
-        health.lost(session);
-      },
-      clock: this.#clock,
-      sums: this.#sums,
-      targets: this.#targets,
-    });
-  }
-
-  /** It closes connections without a word whatever it is told, like a forwarded port with nobody behind it. */
-  #isSilentPort(hostId: HostId): boolean {
-    const sinceMs = this.#silentPorts.get(hostId);
-    return sinceMs !== undefined && this.#clock.monotonicMs() - sinceMs < silentPortMs;
   }
 }
 
@@ -271,6 +204,6 @@ function isIdle(pool: HostPool, hostIds: readonly HostId[]): boolean {
   return pool.waiting === 0 && hostIds.every((hostId) => pool.heldOn(hostId) === 0);
 }
 
-function addressOf({ name, port, limit }: Host): HostAddress {
-  return { name, port, limit };
+function addressOf({ name, port, limit, ssh }: Host): HostAddress {
+  return ssh === undefined ? { name, port, limit } : { name, port, limit, ssh };
 }

@@ -47,6 +47,11 @@ export class UnheardJob extends HomccError {
   }
 }
 
+/** What carries connections, and ends when nobody uses it for a while. */
+export interface ServerWay {
+  use(): Disposable;
+}
+
 /** The agent's end of its dealings with one server: over one connection, or over one per job as with homcc 1.x. */
 export interface Session {
   readonly hostId: HostId;

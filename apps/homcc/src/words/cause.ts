@@ -1,5 +1,6 @@
 import type { LoadedSettings } from "@homcc/config/load";
 import type { OutcomeName } from "@homcc/observability/outcomes";
+import { hostIdOf } from "@homcc/scheduler/host";
 import type { Conclusion } from "../conclusion.ts";
 
 /**
@@ -27,7 +28,7 @@ export function causeOf({ outcome, detail }: Conclusion, { hosts }: Pick<LoadedS
     case "server":
       return `${outcome} ${detail.split(": ", 1)[0] ?? ""}`;
     case "hosts":
-      return `${outcome} ${hosts.map(({ name, port }) => `${name} ${port}`).join(" ")}`;
+      return `${outcome} ${hosts.map(hostIdOf).join(" ")}`;
     case "detail":
       return `${outcome} ${detail}`;
     case "nothing":

@@ -8,7 +8,7 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { V1Connection } from "@homcc/transport/v1-connection";
 import { RefusedByServer } from "../refusal.ts";
 import type { ServerDescription } from "../server-status.ts";
-import type { JobDescription, RemoteResult, Session } from "../session.ts";
+import type { JobDescription, RemoteResult, ServerWay, Session } from "../session.ts";
 import type { FileSums } from "./file-sums.ts";
 import type { TargetTriples } from "./target-triples.ts";
 import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
@@ -18,6 +18,8 @@ export interface V1SessionOptions {
   readonly connect: (signal: AbortSignal) => Promise<V1Connection>;
   /** Called when the server is gone, or (`wasV1` false) has never said a word of 1.x. */
   readonly onLost: (session: V1Session, reason: unknown, wasV1: boolean) => void;
+  /** Held while a job runs. */
+  readonly way?: ServerWay;
   readonly clock: Clock;
   readonly sums: FileSums;
   readonly targets: TargetTriples;
@@ -83,6 +85,7 @@ export class V1Session implements Session {
     const why = whyNotFor1x(action);
     if (why !== undefined) throw unsuitable(why);
     const ended = AbortSignal.any([signal, this.#closing.signal]);
+    using _way = this.#options.way?.use();
     const startedMs = performance.now();
     const dependencies = this.#writeDependencies(command, action, ended);
     const result = await unlessFailed(this.#converse(command, action, job, ended), dependencies);

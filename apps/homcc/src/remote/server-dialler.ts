@@ -1,0 +1,140 @@
+import { version } from "@homcc/config/version";
+import type { Clock } from "@homcc/observability/clock";
+import { describeError } from "@homcc/observability/error";
+import type { Logger } from "@homcc/observability/log";
+import type { HostHealth } from "@homcc/scheduler/health";
+import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
+import {
+  ConnectError,
+  type ConnectOptions,
+  connectToServer,
+  connectToV1Server,
+  type ServerConnection,
+} from "@homcc/transport/connect";
+import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
+import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
+import { V1Connection } from "@homcc/transport/v1-connection";
+import { ServerSession } from "./server-session.ts";
+import type { Session } from "./session.ts";
+import type { SshTunnels } from "./ssh-tunnels.ts";
+import { FileSums } from "./v1/file-sums.ts";
+import { TargetTriples } from "./v1/target-triples.ts";
+import { V1Session } from "./v1/v1-session.ts";
+
+/** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
+const silentPortMs = 30_000;
+
+export interface DialAttempt {
+  readonly connectTimeoutMs: number;
+  readonly signal: AbortSignal;
+  /** As of `HostHealthOptions.dial`. */
+  readonly alive: () => void;
+}
+
+/** Makes sessions with servers: directly or through ssh, in our format or in that of homcc 1.x. */
+export class ServerDialler {
+  readonly #logger: Logger;
+  readonly #tunnels: SshTunnels;
+  readonly #clock: Clock;
+  readonly #silentPorts = new Map<HostId, number>();
+  readonly #sums = new FileSums();
+  readonly #targets = new TargetTriples();
+
+  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock) {
+    this.#logger = logger;
+    this.#tunnels = tunnels;
+    this.#clock = clock;
+  }
+
+  /** `health` hears what becomes of the session. */
+  async dial(host: HostAddress, health: HostHealth<Session>, attempt: DialAttempt): Promise<Session> {
+    const hostId = hostIdOf(host);
+    const tunnel = this.#tunnels.known(hostId);
+    try {
+      const connection = await this.#connect(host, tunnel, attempt);
+      this.#silentPorts.delete(hostId);
+      const session = new ServerSession(hostId, connection.channel, connection.welcome, tunnel);
+      this.#watch(session, connection, health);
+      return session;
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.failure !== "v1") throw error;
+      if (this.#isSilentPort(hostId)) throw error;
+      return this.#v1Session(host, tunnel, health, attempt.connectTimeoutMs);
+    }
+  }
+
+  #connect(
+    host: HostAddress,
+    tunnel: SshTunnel | undefined,
+    { connectTimeoutMs, signal, alive }: DialAttempt,
+  ): Promise<ServerConnection & Partial<TunnelledConnection>> {
+    const options: Omit<ConnectOptions, "host" | "port"> = {
+      agent: `homcc ${version}`,
+      connectTimeoutMs,
+      onProgress: alive,
+      signal,
+      clock: this.#clock,
+    };
+    return tunnel === undefined
+      ? connectToServer({ ...options, host: host.name, port: host.port })
+      : connectThroughSsh({ ...options, tunnel, peer: hostIdOf(host) });
+  }
+
+  #watch(
+    session: ServerSession,
+    { channel, doubtTunnel, trustTunnel }: ServerConnection & Partial<TunnelledConnection>,
+    health: HostHealth<Session>,
+  ): void {
+    channel.watchSilence({
+      doubted: () => {
+        this.#logger.info(`${session.hostId} is silent: another connection is tried`);
+        doubtTunnel?.();
+        health.doubt(session);
+      },
+      trusted: () => {
+        session.believe();
+        trustTunnel?.();
+        health.trust(session);
+      },
+    });
+    void channel.closed.then((reason) => {
+      this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
+      health.lost(session);
+    });
+  }
+
+  /** A server that does on our hello what one of homcc 1.x does: each job talks to it in that format from now on. */
+  #v1Session(
+    host: HostAddress,
+    tunnel: SshTunnel | undefined,
+    health: HostHealth<Session>,
+    connectTimeoutMs: number,
+  ): V1Session {
+    const hostId = hostIdOf(host);
+    this.#logger.info(`${hostId} is a server of homcc 1.x`);
+    return new V1Session({
+      hostId,
+      connect: async (signal) => {
+        if (tunnel === undefined)
+          return await connectToV1Server({ host: host.name, port: host.port, connectTimeoutMs, signal });
+        const { socket } = await tunnel.open(signal, () => {});
+        return new V1Connection(socket, { peer: hostId });
+      },
+      ...(tunnel === undefined ? {} : { way: tunnel }),
+      onLost: (session, reason, wasV1) => {
+        this.#logger.info(`${hostId}: ${describeError(reason)}`);
+        if (!wasV1) this.#silentPorts.set(hostId, this.#clock.monotonicMs());
+        health.lost(session);
+      },
+      clock: this.#clock,
+      sums: this.#sums,
+      targets: this.#targets,
+    });
+  }
+
+  /** It closes connections without a word whatever it is told, like a forwarded port with nobody behind it. */
+  #isSilentPort(hostId: HostId): boolean {
+    const sinceMs = this.#silentPorts.get(hostId);
+    return sinceMs !== undefined && this.#clock.monotonicMs() - sinceMs < silentPortMs;
+  }
+}
