@@ -32,6 +32,12 @@ const packages: readonly DebianPackage[] = [
   { name: "libc-bin", reason: "locale and localedef" },
   { name: "tzdata", reason: "time zones" },
   { name: "iproute2", reason: "network namespaces of the real projects" },
+  { name: "debootstrap", reason: "a fresh Debian for the packages" },
+  { name: "systemd-container", reason: "the service of the packages, started by systemd" },
+  { name: "lintian", reason: "what Debian says against the packages" },
+  { name: "mandoc", reason: "the manual pages" },
+  { name: "zsh", reason: "its completions" },
+  { name: "fish", reason: "its completions" },
   { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },
 ];
 

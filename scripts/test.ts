@@ -21,7 +21,12 @@ const slowTestTimeoutMs = 3_600_000;
 const stallTimeoutMs = 180_000;
 
 const root = join(import.meta.dirname, "..");
-const unitTests = ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "scripts/**/*.test.ts"];
+const unitTests = [
+  "packages/*/src/**/*.test.ts",
+  "apps/*/src/**/*.test.ts",
+  "scripts/**/*.test.ts",
+  "packaging/**/*.test.ts",
+];
 const systemTests = ["test/conformance/**/*.test.ts", "test/e2e/**/*.test.ts"];
 const slowTests = ["test/**/*.slow.test.ts"];
 

@@ -3,7 +3,8 @@ import { optionsOf, type Option, type Program } from "./options.ts";
 const width = 100;
 const indent = "      ";
 
-const openings: Readonly<Record<Program, string>> = {
+/** Usage, and below an empty line what the program does. */
+export const openings: Readonly<Record<Program, string>> = {
   homcc: `Usage: homcc [OPTION]... COMPILER [ARGUMENT]...
        homcc status [--json]              what the agent and the servers do now
        homcc stats [--json] [--zero]      what became of the jobs so far, and why
@@ -17,7 +18,8 @@ through a link with a compiler's name, homcc acts for that compiler.`,
 Serves homcc clients: receives sources and headers, runs the compiler, sends the outputs back.`,
 };
 
-const closings: Readonly<Record<Program, string>> = {
+/** Paragraphs about files, order of sources, and exit status. */
+export const closings: Readonly<Record<Program, string>> = {
   homcc: `Files, the first folder first: $HOMCC_DIR, ~/.homcc, ~/.config/homcc, /etc/homcc
 ${indent}hosts        the servers, one a line: HOST, HOST:PORT, [IPV6]:PORT, each with /LIMIT
 ${indent}             and then ,COMPRESSION

@@ -11,6 +11,8 @@ export interface ValueType<T> {
   readonly metavar: string;
   /** Completes "allowed: …". */
   readonly allowed: string;
+  /** All texts that are allowed, where they can be listed; shells complete them. */
+  readonly choices?: readonly string[];
   /** `undefined` for a text that is not allowed. */
   readonly parse: (text: string, origin: Origin) => T | undefined;
 }
@@ -122,6 +124,7 @@ export function choice<const T extends string>(metavar: string, choices: readonl
   return {
     metavar,
     allowed: choices.join(", "),
+    choices,
     parse: (given) => choices.find((one) => one.toLowerCase() === given.trim().toLowerCase()),
   };
 }

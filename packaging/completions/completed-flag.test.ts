@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ownWordOf } from "@homcc/homcc/ask/own-words";
+import { optionsOf } from "@homcc/config/options";
+import { completedFlags, ownWords } from "./completed-flag.ts";
+
+test("every flag of the table is completed, with a summary of one line and what its value may be", () => {
+  for (const program of ["homcc", "homccd"] as const) {
+    const flags = completedFlags(program);
+    const expected = optionsOf(program).flatMap(([, option]) => option.flags);
+    assert.deepEqual(
+      flags.map(({ flag }) => flag),
+      expected,
+    );
+    for (const { flag, summary } of flags) assert.match(summary, /^[^\n'"`[\]$\\]{5,200}$/, flag);
+  }
+  const level = completedFlags("homccd").find(({ flag }) => flag === "--log-level");
+  assert.deepEqual(level?.value, {
+    kind: "choice",
+    name: "LEVEL",
+    choices: ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+  });
+  assert.equal(completedFlags("homccd").find(({ flag }) => flag === "--store")?.value.kind, "path");
+});
+
+test("the words of homcc's own are those that homcc knows", () => {
+  for (const { word } of ownWords) assert.equal(ownWordOf(word), word);
+});

@@ -1,0 +1,39 @@
+import { optionsOf, type Option, type Program } from "@homcc/config/options";
+import { path } from "@homcc/config/values";
+
+/** A flag as shells complete it. */
+export interface CompletedFlag {
+  readonly flag: string;
+  /** One line. */
+  readonly summary: string;
+  readonly value:
+    | { readonly kind: "none" | "path" }
+    | { readonly kind: "word"; readonly name: string }
+    | { readonly kind: "choice"; readonly name: string; readonly choices: readonly string[] };
+}
+
+/** Words of homcc that are no compilers, with the flags of their own. */
+export const ownWords: readonly { readonly word: string; readonly summary: string }[] = [
+  { word: "status", summary: "what the agent and the servers do now" },
+  { word: "stats", summary: "what became of the jobs so far, and why" },
+  { word: "doctor", summary: "what is wrong, and what to do" },
+];
+
+export function completedFlags(program: Program): readonly CompletedFlag[] {
+  return optionsOf(program).flatMap(([, option]) =>
+    option.flags.map((flag) => ({ flag, summary: summaryOf(option), value: valueOf(option) })),
+  );
+}
+
+/** The first sentence, without what a shell or its completion takes for something else. */
+function summaryOf({ paragraph }: Option): string {
+  const [sentence = ""] = paragraph.split(/(?<=[^.])\.(?: |$)|: /);
+  return sentence.replaceAll(/[`'"[\]\\$]/g, "");
+}
+
+function valueOf({ type }: Option): CompletedFlag["value"] {
+  if (type.metavar === "") return { kind: "none" };
+  if (type === path) return { kind: "path" };
+  if (type.choices !== undefined) return { kind: "choice", name: type.metavar, choices: type.choices };
+  return { kind: "word", name: type.metavar };
+}
