@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the two C programs: native/launcher.c -> bin/homcc, native/runner.c -> dist/runner.
+# Builds the two C programs: native/launcher.c -> bin/homcc, native/runner.c and door.c -> dist/runner.
 #
 # Only what is older than its source is built, and it takes its place by a rename: builds that run meanwhile keep the
 # old program. Without a C compiler bin/homcc becomes a script that starts the launcher's TypeScript twin; homccd then
@@ -37,14 +37,14 @@ compile() {
 
 compile_runner() {
   # Static, so that it runs in a root that has no C library of its own.
-  if compile "$root/native/runner.c" "$root/dist/runner" -static >"$root/dist/runner.log" 2>&1; then
+  if compile "$root/native/runner.c" "$root/dist/runner" -static "$root/native/door.c" >"$root/dist/runner.log" 2>&1; then
     rm -f "$root/dist/runner.log"
     return
   fi
   cat "$root/dist/runner.log" >&2
   rm -f "$root/dist/runner.log"
   echo "native/build.sh: no static C library, dist/runner is linked dynamically" >&2
-  compile "$root/native/runner.c" "$root/dist/runner"
+  compile "$root/native/runner.c" "$root/dist/runner" "$root/native/door.c"
 }
 
 write_script() {
@@ -96,5 +96,6 @@ if ! is_current "$root/bin/homcc" "$root/native/launcher.c" && ! compile "$root/
   write_script
 fi
 if [ -f "$root/native/runner.c" ]; then
-  is_current "$root/dist/runner" "$root/native/runner.c" || compile_runner
+  { is_current "$root/dist/runner" "$root/native/runner.c" && is_current "$root/dist/runner" "$root/native/door.c"; } ||
+    compile_runner
 fi

@@ -3,6 +3,9 @@
  *
  *     runner namespace SESSION TOOLCHAINS [SHARE...]     jobs see a root made of layers, and nothing else
  *     runner plain                                       jobs see the server's own root (fork, exec and limits only)
+ *     runner inside                                      the same, started through schroot or docker: what starts it there is
+ *                                                        not homccd and may end before it, so that only the end of stdin counts
+ *     runner door …, runner through …                    see door.c
  *     runner --version
  *
  * One per client session, started by homccd as an ordinary user (root works too). SESSION is the folder that holds the
@@ -59,6 +62,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "door.h"
+
 enum { MAX_FRAME_BYTES = 16 << 20, MAX_STEPS = 64, MAX_SHARES = 16, RESERVED_TEXT_BYTES = 16384 };
 enum outcome { ENDED, FAILED, KILLED };
 
@@ -88,7 +93,7 @@ struct job {
   int pidfd, report;
 };
 
-static int plain;
+static int plain, inside;
 static char **shares;
 static int share_count;
 static struct job *jobs;
@@ -198,10 +203,14 @@ static void make_runner_root(const char *session, const char *toolchains) {
 
 int main(int argc, char **argv) {
   struct rlimit files;
+  fcntl(3, F_SETFD, FD_CLOEXEC); /* of the door: no job's business */
+  if (argc == 5 && !strcmp(argv[1], "door")) return door(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), argv[4]);
+  if (argc == 5 && !strcmp(argv[1], "through")) return through(argv[2], argv[3], argv[4]);
   if (argc == 2 && !strcmp(argv[1], "--version")) return puts("homcc runner 2.0.0") < 0;
-  plain = argc == 2 && !strcmp(argv[1], "plain");
+  inside = argc == 2 && !strcmp(argv[1], "inside");
+  plain = inside || (argc == 2 && !strcmp(argv[1], "plain"));
   if (!plain && (argc < 4 || argc > 4 + MAX_SHARES || strcmp(argv[1], "namespace"))) {
-    fputs("usage: runner namespace SESSION TOOLCHAINS [SHARE...] | plain | --version\n", stderr);
+    fputs("usage: runner namespace SESSION TOOLCHAINS [SHARE...] | plain | inside | door … | through … | --version\n", stderr);
     return 64;
   }
   setsid(); /* signals from homccd's terminal are homccd's */
@@ -211,7 +220,7 @@ int main(int argc, char **argv) {
     enter_namespaces();
     become_pid_1();
     make_runner_root(argv[2], argv[3]);
-  } else
+  } else if (!inside)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* two descriptors a job */
     files.rlim_cur = files.rlim_max;

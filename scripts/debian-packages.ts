@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { promisify } from "node:util";
+import { hasSandboxTree, makeSandboxTree } from "../test/support/sandbox-tree.ts";
 import { underContinuousIntegration } from "./continuous-integration.ts";
 
 const run = promisify(execFile);
@@ -38,6 +39,8 @@ const packages: readonly DebianPackage[] = [
   { name: "mandoc", reason: "the manual pages" },
   { name: "zsh", reason: "its completions" },
   { name: "fish", reason: "its completions" },
+  { name: "schroot", reason: "sandboxes" },
+  { name: "docker.io", reason: "sandboxes" },
   { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },
 ];
 
@@ -48,8 +51,7 @@ const germanLocale = "de_DE.UTF-8";
  * What cannot be installed is told, and its tests are skipped.
  */
 export async function installDebianPackages(environment: NodeJS.ProcessEnv): Promise<void> {
-  const wanted = underContinuousIntegration(environment) || environment["HOMCC_TEST_INSTALL"] === "1";
-  if (!wanted || process.getuid?.() !== 0 || !(await exists("/etc/debian_version"))) return;
+  if (!(await mayInstall(environment))) return;
   const names = [...packages.map(({ name }) => name), await messageCatalogue()];
   const missing = await missingPackages(names);
   try {
@@ -60,6 +62,20 @@ export async function installDebianPackages(environment: NodeJS.ProcessEnv): Pro
       `test: some packages could not be installed: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
+}
+
+/** Makes the small Debian of the sandbox tests under the same conditions; without it they are skipped. */
+export async function prepareSandboxTree(environment: NodeJS.ProcessEnv): Promise<void> {
+  if (hasSandboxTree() || !(await mayInstall(environment))) return;
+  console.log("test: making a small Debian for the sandboxes, which takes some minutes");
+  await makeSandboxTree().catch((error: unknown) => {
+    console.error(`test: it could not be made: ${error instanceof Error ? error.message : String(error)}`);
+  });
+}
+
+async function mayInstall(environment: NodeJS.ProcessEnv): Promise<boolean> {
+  const wanted = underContinuousIntegration(environment) || environment["HOMCC_TEST_INSTALL"] === "1";
+  return wanted && process.getuid?.() === 0 && (await exists("/etc/debian_version"));
 }
 
 /** The translations of the default gcc: `gcc-12-locales` for gcc 12. */

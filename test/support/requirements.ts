@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { TestContext } from "node:test";
+import { hasSandboxTree } from "./sandbox-tree.ts";
 import { systemPath } from "./workplace.ts";
 
 /** What a test may need besides gcc: a program of PATH, a module of Debian's Python, root, or a locale. */
@@ -8,7 +9,9 @@ export type Requirement =
   | { readonly program: string }
   | { readonly pythonModule: string }
   | { readonly locale: string }
-  | "root";
+  | "root"
+  /** The Debian for sandboxes, which the test command makes. */
+  | "sandbox tree";
 
 /**
  * Skips the test when something is missing, with a reason that starts with "needs".
@@ -25,6 +28,7 @@ export function hasProgram(name: string): boolean {
 }
 
 function missingText(requirement: Requirement): string | undefined {
+  if (requirement === "sandbox tree") return hasSandboxTree() ? undefined : "needs the tree for sandboxes";
   if (requirement === "root") return process.getuid?.() === 0 ? undefined : "needs root";
   if ("program" in requirement)
     return hasProgram(requirement.program) ? undefined : `needs ${requirement.program}`;

@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly storeFolder?: string;
   /** More of homccd's own options. */
   readonly options?: readonly string[];
+  /** More variables of its environment. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Words before homccd, to start it in another place: `setpriv --reuid=…`, `unshare …`. */
   readonly prefix?: readonly string[];
 }
@@ -90,7 +92,12 @@ function spawnServer(
   const [program = homccdProgram, ...words] = [...command, ...(options.options ?? [])];
   return spawn(program, words, {
     cwd: "/",
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: folder, HOMCC_DIR: folder },
+    env: {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: folder,
+      HOMCC_DIR: folder,
+      ...options.variables,
+    },
   });
 }
 

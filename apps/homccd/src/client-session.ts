@@ -12,6 +12,8 @@ import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
 import { Job } from "./job.ts";
+import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
+import type { Sandboxes } from "./sandboxes/sandboxes.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -20,6 +22,7 @@ export interface ServerServices {
   readonly store: BlobStore;
   readonly adoption: LocalFileAdoption;
   readonly toolchains: ToolchainRegistry;
+  readonly sandboxes: Pick<Sandboxes, "enter">;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */
@@ -42,6 +45,7 @@ const maxUnsentBytes = 64 << 20;
 export class ClientSession {
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
+  readonly #sandboxes = new ClientSandboxes();
   readonly #services: ServerServices;
   readonly #entries: EntryTable;
   readonly #unsent = new UnsentResults(maxUnsentBytes);
@@ -63,7 +67,7 @@ export class ClientSession {
     this.#services.logger.info(`${this.#channel.peer}: ${describeError(reason)}`);
     for (const job of this.#jobs) job.cancel(reason);
     this.#entries.release();
-    await this.#executorSession.close();
+    await Promise.all([this.#executorSession.close(), this.#sandboxes.close()]);
   }
 
   #accept(stream: number, message: ClientMessage): StreamHandler<ClientMessage> | undefined {
@@ -93,6 +97,7 @@ export class ClientSession {
       { ...message, ...files },
       this.#channel,
       this.#executorSession,
+      this.#sandboxes,
       this.#services,
       this.#unsent,
       this.#incoming,

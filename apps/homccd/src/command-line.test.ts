@@ -52,13 +52,13 @@ test("a bad command line ends with 2", async () => {
   }
 });
 
-test("--help, --version and --profiles print and end with 0", async () => {
+test("--help, --version and --profiles, where there are none, print and end with 0", async () => {
   for (const [flag, text] of [
     ["--help", "Usage: homccd"],
     ["--version", "homccd 2."],
     ["--profiles", "No profiles"],
   ] as const) {
-    const command = await parse([flag]);
+    const command = await parse([flag], { PATH: "/nonexistent" });
     assert.ok(command.kind === "exit" && command.status === 0 && command.stderr === "");
     assert.ok(command.stdout.startsWith(text));
   }

@@ -6,6 +6,8 @@ import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
 import { exitStatusOf } from "@homcc/observability/error";
 import { serverLine } from "@homcc/observability/log";
+import { Administration } from "./sandboxes/administration.ts";
+import { describeProfiles } from "./sandboxes/profiles.ts";
 
 /** What a start of homccd comes to. */
 export type ServerCommand =
@@ -33,16 +35,14 @@ export async function parseServerCommandLine(
   if (unexpected !== undefined) {
     return fail(usageStatus, [`unexpected argument '${unexpected}' (homccd --help lists the options)`]);
   }
-  if (flags.values["profiles"] !== undefined) return print(profilesHint);
   const { settings, problems } = await loadServerSettings({ ...call, commandLine: flags.values });
   const errors = problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
+  if (flags.values["profiles"] !== undefined) {
+    return print(await describeProfiles(new Administration(call.environment), settings));
+  }
   return { kind: "serve", settings, warnings: problems.map(describeProblem) };
 }
-
-const profilesHint = `No profiles: schroot profiles and docker containers are not available yet in this version.
-Jobs run in namespaces of their own, or in a private folder; see --executor.
-`;
 
 function print(stdout: string): ServerCommand {
   return { kind: "exit", status: 0, stdout, stderr: "" };

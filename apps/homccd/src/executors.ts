@@ -6,8 +6,9 @@ import { probeExecutors } from "@homcc/execution/available-executors";
 import type { Executor } from "@homcc/execution/executor";
 import { defaultJobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
-import { createMappedExecutor, defaultSystemFolders } from "@homcc/execution/mapped-executor";
+import { createMappedExecutor, isInSystemFolder } from "@homcc/execution/mapped-executor";
 import { createNamespaceExecutor } from "@homcc/execution/namespace-executor";
+import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
 import { CopiedToolchainLayers } from "@homcc/execution/toolchain-layer";
 import { HomccError } from "@homcc/observability/error";
@@ -102,11 +103,13 @@ async function withSystemFolders(shares: readonly string[]): Promise<string[]> {
 
 async function mapped(options: ExecutorOptions): Promise<Executors> {
   const executor = await createMappedExecutor({
-    runnerProgram: options.runner,
+    name: "mapped",
+    openRunner: () => new JobRunner(options.runner, ["plain"]),
     folder: join(options.folder, "mapped"),
     blobs: options.store,
     mapArguments,
-    systemFolders: defaultSystemFolders,
+    isSystem: isInSystemFolder,
+    comparesSystemFiles: true,
     limits: defaultJobLimits,
   });
   return { executor, v1Executor: executor };

@@ -1,16 +1,17 @@
 import { createReadStream } from "node:fs";
 import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
-import { isLocaleKnown } from "@homcc/compiler/locales";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
-import { describeError, HomccError } from "@homcc/observability/error";
-import type { JobMessage, RefusalReason, RefusedMessage } from "@homcc/protocol/messages";
+import { HomccError } from "@homcc/observability/error";
+import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
-import { serverLimits } from "./command-limits.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
+import { type JobPlace, ownPlace, sandboxPlace } from "./job-place.ts";
+import { Refusal, refusalOf } from "./job-refusal.ts";
+import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
@@ -19,22 +20,13 @@ export type ResolvedJob = Omit<JobMessage, "inputs"> & {
   readonly absent: readonly string[];
 };
 
-/** Why this server does not run a job, in the words of the protocol. */
-class Refusal extends Error {
-  readonly refused: Omit<RefusedMessage, "kind">;
-
-  constructor(refused: Omit<RefusedMessage, "kind">) {
-    super(refused.message);
-    this.refused = refused;
-  }
-}
-
 /** One job: check, complete the inputs, wait for a slot, execute, send the result. */
 export class Job {
   readonly #stream: number;
   readonly #message: ResolvedJob;
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
+  readonly #sandboxes: ClientSandboxes;
   readonly #services: ServerServices;
   readonly #unsent: UnsentResults;
   readonly #incoming: IncomingBlobs;
@@ -45,6 +37,7 @@ export class Job {
     message: ResolvedJob,
     channel: ServerChannel,
     executorSession: ExecutorSession,
+    sandboxes: ClientSandboxes,
     services: ServerServices,
     unsent: UnsentResults,
     incoming: IncomingBlobs,
@@ -53,6 +46,7 @@ export class Job {
     this.#message = message;
     this.#channel = channel;
     this.#executorSession = executorSession;
+    this.#sandboxes = sandboxes;
     this.#services = services;
     this.#unsent = unsent;
     this.#incoming = incoming;
@@ -82,37 +76,21 @@ export class Job {
   }
 
   async #attempt(): Promise<void> {
-    const { toolchain, environment, steps, label, inputs, outputs, cwd, sandbox } = this.#message;
-    if (sandbox !== undefined) {
-      throw new Refusal({ reason: "sandbox-unavailable", message: "this server has no sandboxes" });
-    }
-    const match = await this.#services.toolchains.match(toolchain, environment["PATH"] ?? "");
-    if (match.kind === "differs") {
-      throw new Refusal({
-        reason: "toolchain-differs",
-        message: match.message,
-        identities: {
-          client: { digest: toolchain.digest, version: toolchain.version },
-          server: match.server,
-        },
-      });
-    }
-    const objection = checkAction(
-      { steps, cwd, environment, outputs },
-      toolchain.family,
-      serverLimits(match.toolchain),
-    );
+    const { toolchain, label, outputs, cwd } = this.#message;
+    const place = await this.#place();
+    const { steps, environment, inputs } = place;
+    const objection = checkAction({ steps, cwd, environment, outputs }, toolchain.family, place.limits);
     if (objection !== undefined) throw new Refusal({ reason: "refused", message: objection });
 
     const digests = inputs.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : []));
     const pin = this.#services.store.pin(digests);
     try {
-      await this.#completeInputs(digests);
+      await this.#completeInputs(inputs, digests);
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
-      const result = await this.#execute();
+      const result = await this.#execute(place);
       await using _result = result;
       using _unsent = this.#unsent.add(sizeBytesOf(result));
-      await this.#sendResult(result);
+      await this.#sendResult(result, place);
       this.#services.logger.info(
         `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
       );
@@ -122,12 +100,12 @@ export class Job {
   }
 
   /** Takes from this machine what it has at the same path, and asks the client for what is not on its way. */
-  async #completeInputs(digests: readonly Digest[]): Promise<void> {
+  async #completeInputs(inputs: readonly InputEntry[], digests: readonly Digest[]): Promise<void> {
     const { store, adoption } = this.#services;
     let missing = await store.findMissing(digests);
     if (missing.length === 0) return;
     const wanted = new Set(missing.filter((digest) => !this.#incoming.isUnderWay(digest)));
-    const files = this.#message.inputs.flatMap((entry) =>
+    const files = inputs.flatMap((entry) =>
       entry.kind === "file" && wanted.has(entry.digest) ? [{ path: entry.path, digest: entry.digest }] : [],
     );
     await adoption.adopt(files);
@@ -138,12 +116,19 @@ export class Job {
     await this.#incoming.receive(missing, ask, this.#abort.signal);
   }
 
-  async #execute(): Promise<ActionResult> {
+  async #place(): Promise<JobPlace> {
+    const { sandbox } = this.#message;
+    return sandbox === undefined
+      ? await ownPlace(this.#message, this.#executorSession, this.#services)
+      : await sandboxPlace(this.#message, sandbox, this.#sandboxes, this.#services);
+  }
+
+  async #execute(place: JobPlace): Promise<ActionResult> {
     const { signal } = this.#abort;
     using _slot = await this.#unsent.acquireSlot(this.#services.slots, signal);
     this.#channel.send(this.#stream, { kind: "started" });
-    const { toolchain, steps, cwd, environment, umask, terminal, inputs, absent, outputs, timeoutMs } =
-      this.#message;
+    const { toolchain, cwd, umask, terminal, outputs, timeoutMs, sandbox } = this.#message;
+    const { steps, environment, inputs, absent } = place;
     const action: Action = {
       toolchain: toolchain.digest,
       steps,
@@ -155,16 +140,13 @@ export class Job {
       absent,
       outputs,
       timeoutMs,
+      sandbox,
     };
-    return await this.#executorSession.execute(action, signal);
+    return await place.execute(action, signal);
   }
 
-  async #sendResult(result: ActionResult): Promise<void> {
-    const localeKnown = isLocaleKnown(this.#message.locale, this.#services.locales);
-    this.#channel.send(
-      this.#stream,
-      toResultMessage(result, { executor: this.#services.executor, localeKnown }),
-    );
+  async #sendResult(result: ActionResult, { report }: JobPlace): Promise<void> {
+    this.#channel.send(this.#stream, toResultMessage(result, report));
     await this.#channel.sendData(this.#stream, resultBytes(result), { priority: "large", end: true });
   }
 }
@@ -190,23 +172,4 @@ function definedOnly(terminal: JobMessage["terminal"]): Action["terminal"] {
     ...(stdout === undefined ? {} : { stdout }),
     ...(stderr === undefined ? {} : { stderr }),
   };
-}
-
-function refusalOf(error: unknown): Omit<RefusedMessage, "kind"> {
-  if (error instanceof Refusal) return error.refused;
-  return { reason: reasonOf(error), message: describeError(error) };
-}
-
-function reasonOf(error: unknown): RefusalReason {
-  if (!(error instanceof HomccError)) return "executor-failed";
-  switch (error.code) {
-    case "ERR_HOMCC_REFUSED":
-      return "refused";
-    case "ERR_HOMCC_STORE_FULL":
-      return "server-full";
-    case "ERR_HOMCC_TOOLCHAIN":
-      return "toolchain-differs";
-    default:
-      return "executor-failed";
-  }
 }

@@ -22,9 +22,14 @@ import { parseServerCommandLine } from "./command-line.ts";
 import { diskOf } from "./disk-space.ts";
 import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
+import { Administration } from "./sandboxes/administration.ts";
+import { Door } from "./sandboxes/door.ts";
+import { Sandboxes, tagOf } from "./sandboxes/sandboxes.ts";
+import { SharedFolder } from "./sandboxes/shared-folder.ts";
 import { StoreFence } from "./store-fence.ts";
 import { makeStoreFolder, usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
+import { CallPlaces } from "./v1/call-place.ts";
 import { V1Sessions } from "./v1/executor-sessions.ts";
 import { LocalCompilers } from "./v1/local-compiler.ts";
 import { Sha1Index } from "./v1/sha1-index.ts";
@@ -73,7 +78,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
   const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
-  await usingStore(settings.store, () => enterAccount(settings, logger));
+  const door = await usingStore(settings.store, () => enterAccount(settings, logger));
   const runner = join(settings.store, "runner");
   const disk = await usingStore(settings.store, async () => {
     await installProgram(runner, runnerProgram);
@@ -97,10 +102,27 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     }),
   );
   const { executor } = chosen;
+  const shared = new SharedFolder(settings.sandboxFolder, tagOf(settings.store), runner);
+  const administration = new Administration(environment);
+  const sandboxes = new Sandboxes({
+    administration,
+    allowed: settings,
+    tag: tagOf(settings.store),
+    namespaces: executor.name === "namespace",
+    door,
+    runnerProgram: runner,
+    folder: join(settings.store, "sandboxes"),
+    shared,
+    blobs: store,
+    variables: administration.environment,
+    logger,
+  });
+  await sandboxes.cleanUp();
   const services: ServerServices = {
     store,
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
+    sandboxes,
     slots: new SlotQueue(settings.limit),
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
@@ -108,14 +130,16 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     logger,
   };
   const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
+  const v1Sessions = new V1Sessions(chosen.v1Executor);
   const v1: V1Services = {
     store,
     slots: services.slots,
-    compilers: new LocalCompilers(toolchains, path),
-    sessions: new V1Sessions(chosen.v1Executor),
+    places: new CallPlaces(
+      { sessions: v1Sessions, path, hasClientPaths: executor.name === "namespace" },
+      new LocalCompilers(toolchains, path),
+      sandboxes,
+    ),
     sha1: await Sha1Index.open(join(settings.store, "sha1-index"), logger),
-    path,
-    hasClientPaths: executor.name === "namespace",
     logger,
   };
   started.resolve({ services, v1, ...chosen });
@@ -134,8 +158,10 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
-  await v1.sessions.close();
+  await v1Sessions.close();
   await v1.sha1.flush();
+  await sandboxes[Symbol.asyncDispose]();
+  await shared[Symbol.asyncDispose]();
   await disk[Symbol.asyncDispose]();
   process.exit(0);
 }
@@ -207,15 +233,17 @@ async function listen(
   return server;
 }
 
-async function enterAccount(settings: ServerSettings, logger: Logger): Promise<void> {
+/** Opens the door into containers while that is allowed, and becomes the account that jobs run as. */
+async function enterAccount(settings: ServerSettings, logger: Logger): Promise<Door | undefined> {
   const account = await serviceAccount(settings.user);
-  if (account === undefined) {
-    await makeStoreFolder(settings.store);
-    return;
-  }
-  await handOver(settings.store, account);
+  if (account === undefined) await makeStoreFolder(settings.store);
+  else await handOver(settings.store, account);
+  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const door = await Door.open(join(import.meta.dirname, "runner"), settings.store, account ?? own);
+  if (account === undefined) return door;
   becomeAccount(account, settings.store);
   logger.info(`jobs run as ${account.name}`);
+  return door;
 }
 
 /** By rename: the program of a homccd that has just been killed may still run. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { hasCode } from "@homcc/observability/error";
 import fc from "fast-check";
-import { type Account, handOver, parseAccounts, serviceAccount } from "./privileges.ts";
+import { type Account, groupsOf, handOver, parseAccounts, serviceAccount } from "./privileges.ts";
 
 const nobody: Account = { name: "nobody", uid: 65_534, gid: 65_534 };
 const isConfigurationError = (error: unknown): boolean => hasCode(error, "ERR_HOMCC_CONFIGURATION");
@@ -151,4 +151,10 @@ test("accounts of /etc/passwd, and lines that are none", () => {
       for (const { uid, gid } of parseAccounts(text).values()) assert.ok(uid >= 0 && gid >= 0);
     }),
   );
+});
+
+test("the groups that name an account", () => {
+  const groups = "root:x:0:\ndocker:x:121:homcc,other\nsbuild:x:122:homcc\nbad:x:no:homcc\nhomcc:x:1000:\n";
+  assert.deepEqual(groupsOf("homcc", groups), [121, 122]);
+  assert.deepEqual(groupsOf("hom", groups), []);
 });

@@ -1,5 +1,5 @@
 import { chown, lchown, readFile, readdir, stat } from "node:fs/promises";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
 import { makeStoreFolder, requireStore } from "./store-folder.ts";
@@ -48,7 +48,8 @@ export async function handOver(folder: string, account: Account): Promise<void> 
 
 /** Becomes the account, for good: there is no way back to root. */
 export function becomeAccount(account: Account, storeFolder: string): void {
-  process.setgroups?.([]);
+  // Its groups too: group `docker` is how an administrator lets it use containers.
+  process.setgroups?.(groupsOf(account.name, readFileSync("/etc/group", "utf8")));
   process.setgid?.(account.gid);
   process.setuid?.(account.uid);
   try {
@@ -63,6 +64,14 @@ export function becomeAccount(account: Account, storeFolder: string): void {
       },
     );
   }
+}
+
+/** name:password:gid:member,member…, one group a line: the numbers of those that name the account. */
+export function groupsOf(accountName: string, groupFile: string): number[] {
+  return groupFile.split("\n").flatMap((line) => {
+    const [, , gid = "", members = ""] = line.split(":");
+    return /^\d+$/.test(gid) && members.split(",").includes(accountName) ? [Number(gid)] : [];
+  });
 }
 
 /** name:password:uid:gid:…, one account a line. */

@@ -10,6 +10,7 @@ import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ExecutorSession } from "@homcc/execution/executor";
+import { HomccError } from "@homcc/observability/error";
 import { createLogger } from "@homcc/observability/log";
 import type { ClientMessage, JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
@@ -111,6 +112,11 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     store,
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
     toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
+    sandboxes: {
+      enter: async () => {
+        throw new HomccError("ERR_HOMCC_SANDBOX", "no sandboxes", { hint: "start one" });
+      },
+    },
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
     executor: "namespace",

@@ -55,7 +55,6 @@ test("the example files of homcc 1.x", async () => {
     assert.deepEqual(client.settings, {
       compression: "lzo",
       sandbox: { kind: "none" },
-      strictSandbox: false,
       ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment: call.environment },
       compilationRequestTimeoutMs: 120_000,
       establishConnectionTimeoutMs: 10_000,

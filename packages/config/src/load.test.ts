@@ -61,7 +61,6 @@ test("defaults", async () => {
     assert.deepEqual(loaded.settings, {
       compression: undefined,
       sandbox: { kind: "none" },
-      strictSandbox: false,
       ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment },
       compilationRequestTimeoutMs: 240_000,
       establishConnectionTimeoutMs: 10_000,
@@ -270,10 +269,11 @@ test("a sandbox is the job's; two at once end the job; --no-sandbox ignores both
     const one = await folders.load({ HOMCC_HOSTS: "a/4", HOMCC_SCHROOT_PROFILE: "jammy" });
     assert.deepEqual(one.settings.sandbox, { kind: "schroot", profile: "jammy" });
     assert.deepEqual([one.hosts.length, one.problems, one.fatal], [1, [], undefined]);
-    assert.equal(one.settings.strictSandbox, false);
+    assert.equal(one.settings.noLocalCompilation, false);
     const strict = await folders.load({ HOMCC_DOCKER_CONTAINER: "box", HOMCC_STRICT_SANDBOX: "1" });
     assert.deepEqual(strict.settings.sandbox, { kind: "docker", container: "box" });
-    assert.equal(strict.settings.strictSandbox, true);
+    assert.equal(strict.settings.noLocalCompilation, true);
+    assert.equal((await folders.load({ HOMCC_STRICT_SANDBOX: "1" })).settings.noLocalCompilation, false);
     const environment = { HOMCC_HOSTS: "a", HOMCC_SCHROOT_PROFILE: "jammy", HOMCC_DOCKER_CONTAINER: "box" };
     const both = await folders.load(environment);
     assert.deepEqual(

@@ -90,7 +90,6 @@ function clientSettings(
   return {
     compression: options.get("compression"),
     sandbox,
-    strictSandbox: options.get("strict_sandbox"),
     ssh: {
       executable: options.get("ssh_executable"),
       options: options.get("ssh_options") ?? [],
@@ -102,7 +101,8 @@ function clientSettings(
     remoteCompilationTries: options.get("remote_compilation_tries"),
     logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "WARNING"),
     verbose,
-    noLocalCompilation: options.get("no_local_compilation"),
+    noLocalCompilation:
+      options.get("no_local_compilation") || (options.get("strict_sandbox") && sandbox.kind !== "none"),
     agentIdleTimeoutMs: options.get("agent_idle_time"),
     agentLogLevel: options.get("agent_log_level"),
     debugFolder: debugFolder === undefined ? undefined : resolve(cwd, debugFolder),

@@ -14,8 +14,6 @@ export interface ClientSettings {
   /** For peers that speak the format of homcc 1.x; each `Host` already has its own or this one. */
   readonly compression: Compression | undefined;
   readonly sandbox: Sandbox;
-  /** A fallback of a job with a sandbox ends with exit status 69. */
-  readonly strictSandbox: boolean;
   /** Each `Host` with an `@` already has them. */
   readonly ssh: SshSettings;
   readonly compilationRequestTimeoutMs: number;
@@ -25,7 +23,7 @@ export interface ClientSettings {
   /** `verbose` means DEBUG unless a level is set. */
   readonly logLevel: LogLevel;
   readonly verbose: boolean;
-  /** A fallback ends with exit status 69 instead of a local compilation. */
+  /** A fallback ends with exit status 69 instead of a local compilation: always, or for being in a strict sandbox. */
   readonly noLocalCompilation: boolean;
   /** How long an agent without jobs lives. */
   readonly agentIdleTimeoutMs: number;

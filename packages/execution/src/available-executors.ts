@@ -5,7 +5,7 @@ import { deviceFiles } from "./action-paths.ts";
 import { JobFolder } from "./job-folder.ts";
 import { defaultJobLimits, resourceLimits } from "./job-limits.ts";
 import { removeTree } from "./remove-tree.ts";
-import { JobRunner } from "./runner.ts";
+import { JobRunner, type JobRunning } from "./runner.ts";
 
 export type ExecutorName = "namespace" | "mapped";
 
@@ -61,54 +61,66 @@ async function tryNamespaces(options: ProbeOptions, folder: string): Promise<voi
     await mkdir(`${session}/base${path}`, { recursive: true });
   for (const device of deviceFiles) await writeFile(`${session}/base${device}`, "");
   const runner = new JobRunner(options.runnerProgram, ["namespace", session, toolchains, ...options.shares]);
-  await runProbe(runner, join(session, "job"), {
-    folder: "job",
-    layers: "/t/probe:base",
-    program: "/runner",
-  });
-}
-
-async function tryPlain(options: ProbeOptions, folder: string): Promise<void> {
-  const job = join(folder, "job");
-  const runner = new JobRunner(options.runnerProgram, ["plain"]);
-  await runProbe(runner, job, { folder: job, layers: "", program: options.runnerProgram });
-}
-
-async function runProbe(
-  runner: JobRunner,
-  path: string,
-  job: { readonly folder: string; readonly layers: string; readonly program: string },
-): Promise<void> {
   try {
-    const limits = { ...defaultJobLimits, minFreeBytes: 0 };
-    const folder = await JobFolder.create(path, limits);
-    const result = await runner.run(
-      {
-        folder: job.folder,
-        layers: job.layers,
-        absent: [],
-        cwd: "/",
-        umask: 0o022,
-        terminals: { stdin: false, stdout: false, stderr: true },
-        columns: 80,
-        rows: 24,
-        terminalOutputLimitBytes: 4096,
-        limits: resourceLimits(limits, job.layers !== ""),
-        environment: {},
-        steps: [{ program: job.program, argv: ["runner", "--version"] }],
-      },
-      AbortSignal.timeout(20_000),
-    );
-    const { termination, stdout } = await folder.read(result, limits);
-    const answered = Buffer.from(stdout).toString().startsWith("homcc runner");
-    if (termination.kind === "exited" && termination.status === 0 && answered) return;
-    throw new HomccError(
-      "ERR_HOMCC_EXECUTOR",
-      `the test job ended unexpectedly: ${JSON.stringify(termination)}`,
-    );
+    await runProbe(runner, join(session, "job"), {
+      folder: "job",
+      layers: "/t/probe:base",
+      program: "/runner",
+    });
   } finally {
     await runner.close();
   }
+}
+
+async function tryPlain(options: ProbeOptions, folder: string): Promise<void> {
+  const runner = new JobRunner(options.runnerProgram, ["plain"]);
+  try {
+    await probePlainRunner(runner, join(folder, "job"), options.runnerProgram);
+  } finally {
+    await runner.close();
+  }
+}
+
+/** Runs the runner's own program as a job in `folder`, which is made; rejects when that does not work. */
+export async function probePlainRunner(
+  runner: JobRunning,
+  folder: string,
+  runnerProgram: string,
+): Promise<void> {
+  await runProbe(runner, folder, { folder, layers: "", program: runnerProgram });
+}
+
+async function runProbe(
+  runner: JobRunning,
+  path: string,
+  job: { readonly folder: string; readonly layers: string; readonly program: string },
+): Promise<void> {
+  const limits = { ...defaultJobLimits, minFreeBytes: 0 };
+  const folder = await JobFolder.create(path, limits);
+  const result = await runner.run(
+    {
+      folder: job.folder,
+      layers: job.layers,
+      absent: [],
+      cwd: "/",
+      umask: 0o022,
+      terminals: { stdin: false, stdout: false, stderr: true },
+      columns: 80,
+      rows: 24,
+      terminalOutputLimitBytes: 4096,
+      limits: resourceLimits(limits, job.layers !== ""),
+      environment: {},
+      steps: [{ program: job.program, argv: ["runner", "--version"] }],
+    },
+    AbortSignal.timeout(20_000),
+  );
+  const { termination, stdout } = await folder.read(result, limits);
+  const answered = Buffer.from(stdout).toString().startsWith("homcc runner");
+  if (termination.kind === "exited" && termination.status === 0 && answered) return;
+  throw new HomccError(
+    "ERR_HOMCC_EXECUTOR",
+    `the test job ended unexpectedly: ${JSON.stringify(termination)}`,
+  );
 }
 
 function adviceFor(reason: string): string {

@@ -15,28 +15,31 @@ import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from
 import { refoldDependencies } from "./refold-dependencies.ts";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
-import { JobRunner, type RunnerResult } from "./runner.ts";
+import type { JobRunning, RunnerResult } from "./runner.ts";
 import { SystemFiles } from "./system-files.ts";
 
 export interface MappedExecutorOptions {
-  /** The built native/runner.c. */
-  readonly runnerProgram: string;
+  /** Of the executor. */
+  readonly name: string;
+  /** For each session: what runs its jobs. */
+  readonly openRunner: () => JobRunning;
   /** Sessions live here and nothing else does: what a crash left is removed at start. */
   readonly folder: string;
   readonly blobs: BlobStore;
   readonly mapArguments: MapArguments;
-  /** Folders whose files are the server's own at the same path, compared by digest. */
-  readonly systemFolders: readonly string[];
+  /** Paths at which the place of the job has files of its own. */
+  readonly isSystem: (path: string) => boolean;
+  /** They have to equal the client's, by digest; else they are right, whatever the client has. */
+  readonly comparesSystemFiles: boolean;
   readonly limits: JobLimits;
 }
 
 /** Where compilers and distributions keep what they bring; nobody's project lies there. */
-export const defaultSystemFolders: readonly string[] = [
-  "/usr/include",
-  "/usr/lib",
-  "/usr/local/include",
-  "/lib",
-];
+export function isInSystemFolder(path: string): boolean {
+  return systemFolders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
+
+const systemFolders: readonly string[] = ["/usr/include", "/usr/lib", "/usr/local/include", "/lib"];
 
 /**
  * For machines without namespaces: the client's files below a private folder, the server's own compiler and system
@@ -49,7 +52,7 @@ export async function createMappedExecutor(options: MappedExecutorOptions): Prom
   const systemFiles = new SystemFiles();
   let nextSession = 1;
   return {
-    name: "mapped",
+    name: options.name,
     openSession: async () => {
       const folder = join(options.folder, String(nextSession++));
       await mkdir(folder);
@@ -62,7 +65,7 @@ class MappedSession implements ExecutorSession {
   readonly #options: MappedExecutorOptions;
   readonly #folder: string;
   readonly #systemFiles: SystemFiles;
-  readonly #runner: JobRunner;
+  readonly #runner: JobRunning;
   readonly #jobs = new SessionJobs();
   #nextJob = 1;
 
@@ -70,7 +73,7 @@ class MappedSession implements ExecutorSession {
     this.#options = options;
     this.#folder = folder;
     this.#systemFiles = systemFiles;
-    this.#runner = new JobRunner(options.runnerProgram, ["plain"]);
+    this.#runner = options.openRunner();
   }
 
   async execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
@@ -85,7 +88,7 @@ class MappedSession implements ExecutorSession {
 
   /** system files → private folder → mapped command → run → texts mapped back */
   async #execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
-    await this.#checkSystemFiles(action);
+    if (this.#options.comparesSystemFiles) await this.#checkSystemFiles(action);
     signal.throwIfAborted();
     const { limits } = this.#options;
     const job = await JobFolder.create(join(this.#folder, String(this.#nextJob++)), limits);
@@ -123,24 +126,20 @@ class MappedSession implements ExecutorSession {
     return {
       folder: join(job.path, "upper"),
       cwd: action.cwd,
-      isSystem: (path) => this.#isSystem(path),
+      isSystem: this.#options.isSystem,
     };
-  }
-
-  #isSystem(path: string): boolean {
-    return this.#options.systemFolders.some((folder) => path === folder || path.startsWith(`${folder}/`));
   }
 
   async #checkSystemFiles(action: Action): Promise<void> {
     await Promise.all(
       action.inputs.map(async (input) => {
-        if (input.kind !== "file" || !this.#isSystem(input.path)) return;
+        if (input.kind !== "file" || !this.#options.isSystem(input.path)) return;
         if (await this.#systemFiles.has(input.path, input.digest)) return;
         throw new HomccError("ERR_HOMCC_REFUSED", `this server's ${input.path} differs from the client's`);
       }),
     );
     for (const path of action.absent) {
-      if (!this.#isSystem(path) || !(await this.#systemFiles.exists(path))) continue;
+      if (!this.#options.isSystem(path) || !(await this.#systemFiles.exists(path))) continue;
       throw new HomccError("ERR_HOMCC_REFUSED", `this server has ${path}, which the client has not`);
     }
   }

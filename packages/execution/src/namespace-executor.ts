@@ -19,20 +19,48 @@ import { JobRunner, type RunnerResult } from "./runner.ts";
 import { guardToolchain } from "./toolchain-guard.ts";
 import type { ToolchainLayers } from "./toolchain-layer.ts";
 
-export interface NamespaceExecutorOptions {
+export interface LayeredExecutorOptions {
+  /** Of the executor. */
+  readonly name: string;
   /** The built native/runner.c. */
   readonly runnerProgram: string;
+  /** Of a session's runner, instead of those that show the floor's folder. */
+  readonly runnerArguments?: (session: string) => readonly string[];
   /** Sessions live here and nothing else does: what a crash left is removed at start. */
   readonly folder: string;
-  /** The folder directly in which all layers of `toolchains` lie. */
-  readonly toolchainsFolder: string;
-  readonly toolchains: ToolchainLayers;
+  readonly floor: JobFloor;
   readonly blobs: BlobStore;
   /** Server folders that jobs see read-only (locales, gconv, zoneinfo); all of them exist. */
   readonly shares: readonly string[];
+  readonly limits: JobLimits;
+}
+
+/** What lies below the client's files in the root of every job. */
+export interface JobFloor {
+  /** The folder that holds its layers; the runner shows it as /t. */
+  readonly folder: string;
+  /** A path that is absent at home is hidden where the floor has it. Else the floor is right, whatever the client has. */
+  readonly hidesAbsent: boolean;
+  /** Whatever its layers need in a session's folder. */
+  prepareSession(folder: string): Promise<void>;
+  layersFor(action: Action): Promise<FloorLayers>;
+}
+
+export interface FloorLayers {
+  /** Top first, below /t or relative to the session's folder. */
+  readonly layers: readonly string[];
+  readonly listing: LayerListing;
+}
+
+export interface NamespaceExecutorOptions extends Omit<
+  LayeredExecutorOptions,
+  "name" | "floor" | "runnerArguments"
+> {
+  /** The folder directly in which all layers of `toolchains` lie. */
+  readonly toolchainsFolder: string;
+  readonly toolchains: ToolchainLayers;
   /** Name of the layer with the places of the shares, in `toolchainsFolder`. Executors with other shares need another one. */
   readonly baseLayer: string;
-  readonly limits: JobLimits;
 }
 
 /**
@@ -40,10 +68,9 @@ export interface NamespaceExecutorOptions {
  * the toolchain's files, and nothing else of this server. Needs user namespaces and overlayfs in them (Linux 5.11).
  */
 export async function createNamespaceExecutor(options: NamespaceExecutorOptions): Promise<Executor> {
-  await removeTree(options.folder);
-  await mkdir(options.folder, { recursive: true, mode: 0o700 }); // sources are private
-  await mkdir(options.toolchainsFolder, { recursive: true });
-  await layOutBase(join(options.toolchainsFolder, options.baseLayer), options.shares);
+  const { toolchainsFolder, toolchains, shares, baseLayer } = options;
+  await mkdir(toolchainsFolder, { recursive: true });
+  await layOutBase(join(toolchainsFolder, baseLayer), shares);
   const listings = new Map<string, Promise<LayerListing>>();
   const listingOf = (layer: string) => {
     const known = listings.get(layer) ?? listLayer(layer);
@@ -51,21 +78,39 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
     known.catch(() => listings.delete(layer));
     return known;
   };
+  const floor: JobFloor = {
+    folder: toolchainsFolder,
+    hidesAbsent: true,
+    prepareSession: async () => {},
+    layersFor: async (action) => {
+      const layer = await toolchains.layerFor(action.toolchain);
+      return { layers: [`/t/${basename(layer)}`, `/t/${baseLayer}`], listing: await listingOf(layer) };
+    },
+  };
+  return await createLayeredExecutor({ ...options, name: "namespace", floor });
+}
+
+/** Jobs in roots that are made of the client's files over a floor. */
+export async function createLayeredExecutor(options: LayeredExecutorOptions): Promise<Executor> {
+  await removeTree(options.folder);
+  await mkdir(options.folder, { recursive: true, mode: 0o700 }); // sources are private
   let nextSession = 1;
   return {
-    name: "namespace",
+    name: options.name,
     openSession: async () => {
       const folder = join(options.folder, String(nextSession++));
-      await layOutSession(folder).catch((error: unknown) => {
-        throw asStoreError(error);
-      });
-      return new NamespaceSession(options, folder, listingOf);
+      await layOutSession(folder)
+        .then(() => options.floor.prepareSession(folder))
+        .catch((error: unknown) => {
+          throw asStoreError(error);
+        });
+      return new NamespaceSession(options, folder);
     },
   };
 }
 
 /** The lowest layer of all jobs, beside the toolchains, whose names are digests: the places where the runner mounts devices, shares and /proc. */
-async function layOutBase(base: string, shares: readonly string[]): Promise<void> {
+export async function layOutBase(base: string, shares: readonly string[]): Promise<void> {
   await removeTree(base);
   for (const path of ["/proc", "/dev", "/tmp", ...shares]) await mkdir(base + path, { recursive: true });
   for (const device of deviceFiles) await writeFile(base + device, "");
@@ -78,25 +123,20 @@ async function layOutSession(folder: string): Promise<void> {
 }
 
 class NamespaceSession implements ExecutorSession {
-  readonly #options: NamespaceExecutorOptions;
+  readonly #options: LayeredExecutorOptions;
   readonly #folder: string;
-  readonly #listingOf: (layer: string) => Promise<LayerListing>;
   readonly #mirror: InputMirror;
   readonly #runner: JobRunner;
   readonly #jobs = new SessionJobs();
   #nextJob = 1;
 
-  constructor(
-    options: NamespaceExecutorOptions,
-    folder: string,
-    listingOf: (layer: string) => Promise<LayerListing>,
-  ) {
+  constructor(options: LayeredExecutorOptions, folder: string) {
     this.#options = options;
     this.#folder = folder;
-    this.#listingOf = listingOf;
     this.#mirror = new InputMirror(folder, options.blobs);
-    const { runnerProgram, toolchainsFolder, shares } = options;
-    this.#runner = new JobRunner(runnerProgram, ["namespace", folder, toolchainsFolder, ...shares]);
+    const { runnerProgram, floor, shares } = options;
+    const args = options.runnerArguments?.(folder) ?? ["namespace", folder, floor.folder, ...shares];
+    this.#runner = new JobRunner(runnerProgram, args);
   }
 
   async execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
@@ -109,11 +149,11 @@ class NamespaceSession implements ExecutorSession {
     await removeTree(this.#folder);
   }
 
-  /** toolchain layer → places of all paths → mirror → job folder → run → outputs */
+  /** floor → places of all paths → mirror → job folder → run → outputs */
   async #execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
-    const toolchainLayer = await this.#options.toolchains.layerFor(action.toolchain);
-    const toolchain = await this.#listingOf(toolchainLayer);
-    const layout = layOut(action, toolchain);
+    const { floor } = this.#options;
+    const { layers, listing } = await floor.layersFor(action);
+    const layout = layOut(action, listing, floor.hidesAbsent);
     const view = await this.#mirror.view(layout.entries, layout.absent);
     try {
       signal.throwIfAborted();
@@ -127,7 +167,7 @@ class NamespaceSession implements ExecutorSession {
         const result = await this.#run(
           action,
           job,
-          this.#layers(job, view, toolchainLayer),
+          [`j/${basename(job.path)}/l`, ...view.layers, ...layers].join(":"),
           view,
           layout,
           signal,
@@ -157,15 +197,6 @@ class NamespaceSession implements ExecutorSession {
     }
   }
 
-  #layers(job: JobFolder, view: MirrorView, toolchainLayer: string): string {
-    return [
-      `j/${basename(job.path)}/l`,
-      ...view.layers,
-      `/t/${basename(toolchainLayer)}`,
-      `/t/${this.#options.baseLayer}`,
-    ].join(":");
-  }
-
   /** `undefined`: the time was up. */
   async #run(
     action: Action,
@@ -182,7 +213,7 @@ class NamespaceSession implements ExecutorSession {
           ...describeAction(action, this.#options.limits),
           folder: `j/${basename(job.path)}`,
           layers,
-          absent: [...view.present, ...layout.absentInToolchain],
+          absent: [...view.present, ...layout.absentInFloor],
           cwd: action.cwd,
           limits: resourceLimits(this.#options.limits, true),
           environment: action.environment,
@@ -223,20 +254,20 @@ interface JobLayout {
   readonly placeholders: readonly LayerEntry[];
   readonly outputs: ReadonlyMap<string, DeclaredOutput>;
   readonly absent: readonly string[];
-  /** Those of `absent` that the toolchain's layer may show. */
-  readonly absentInToolchain: readonly string[];
+  /** Those of `absent` that the floor shows and must not. */
+  readonly absentInFloor: readonly string[];
 }
 
-function layOut(action: Action, toolchain: LayerListing): JobLayout {
+function layOut(action: Action, floor: LayerListing, hidesAbsent: boolean): JobLayout {
   const links = new Map<string, string>();
   for (const input of action.inputs) if (input.kind === "symlink") links.set(input.path, input.target);
-  const root = new LinkResolver((path) => links.get(path) ?? toolchain.readLink(path));
+  const root = new LinkResolver((path) => links.get(path) ?? floor.readLink(path));
   const entries = new Map<string, InputEntry>();
   for (const input of action.inputs) {
     const path = input.kind === "directory" ? root.target(input.path) : root.place(input.path);
     if (isDevice(path) || path === "/") continue;
     const entry = path === input.path ? input : { ...input, path };
-    guardToolchain(entry, toolchain);
+    guardToolchain(entry, floor);
     entries.set(path, entry);
   }
   const outputs = new Map<string, DeclaredOutput>();
@@ -260,6 +291,6 @@ function layOut(action: Action, toolchain: LayerListing): JobLayout {
     placeholders,
     outputs,
     absent: absent.filter((path) => !isDevice(path)),
-    absentInToolchain: absent.filter((path) => toolchain.has(path) && !isDevice(path)),
+    absentInFloor: hidesAbsent ? absent.filter((path) => floor.has(path) && !isDevice(path)) : [],
   };
 }

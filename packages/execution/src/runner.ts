@@ -28,6 +28,9 @@ interface Connection {
   readonly ended: Promise<void>;
 }
 
+/** What an executor needs of a runner. */
+export type JobRunning = Pick<JobRunner, "run" | "close">;
+
 /**
  * Runs jobs through one `dist/runner` process, started at the first job and again after it died: what was running then
  * rejects with ERR_HOMCC_EXECUTOR, later jobs are not affected. Up to hundreds of jobs at once.
@@ -35,14 +38,17 @@ interface Connection {
 export class JobRunner {
   readonly #program: string;
   readonly #args: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #connection: Connection | undefined;
   #nextId = 1;
   #closed = false;
+  #hasDied = false;
 
-  /** `args` as described at the top of native/runner.c. */
-  constructor(program: string, args: readonly string[]) {
+  /** `args` as described at the top of native/runner.c; where another program starts it, `environment` is that one's. */
+  constructor(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     this.#program = program;
     this.#args = args;
+    this.#environment = environment;
   }
 
   /**
@@ -65,8 +71,13 @@ export class JobRunner {
       signal.addEventListener("abort", cancel, { once: true });
     }).finally(() => signal.removeEventListener("abort", cancel));
     signal.throwIfAborted();
-    if (outcome.outcome === "failed") throw setupError(outcome.call, outcome.errno);
+    if (outcome.outcome === "failed") throw new JobNotStarted(outcome.call, outcome.errno);
     return outcome;
+  }
+
+  /** True once a runner of it ended that nobody had closed. */
+  get hasDied(): boolean {
+    return this.#hasDied;
   }
 
   /** Kills what is running and resolves when the runner is gone. */
@@ -91,7 +102,7 @@ export class JobRunner {
   #start(): Connection {
     const child: RunnerProcess = spawn(this.#program, [...this.#args], {
       stdio: ["pipe", "pipe", "pipe"],
-      env: {},
+      env: { ...this.#environment },
       cwd: "/",
     });
     const pending = new Map<number, PendingJob>();
@@ -116,6 +127,7 @@ export class JobRunner {
       }
     });
     const end = (reason: string) => {
+      this.#hasDied ||= !this.#closed;
       if (this.#connection === connection) this.#connection = undefined;
       const error = runnerDied(complaint.trim() || reason);
       ready.reject(error);
@@ -144,10 +156,19 @@ function runnerDied(reason: string): HomccError {
 const ENOSPC = 28;
 const EDQUOT = 122;
 
-function setupError(call: string, errno: number): HomccError {
-  const full = errno === ENOSPC || errno === EDQUOT;
-  return new HomccError(
-    full ? "ERR_HOMCC_STORE_FULL" : "ERR_HOMCC_EXECUTOR",
-    `the job could not be started: ${call}: ${getSystemErrorMessage(-errno)}`,
-  );
+/** A call on the way to the job's first program failed, or starting that program did. */
+export class JobNotStarted extends HomccError {
+  /** The failing call, or the program's path. */
+  readonly call: string;
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    const full = errno === ENOSPC || errno === EDQUOT;
+    super(
+      full ? "ERR_HOMCC_STORE_FULL" : "ERR_HOMCC_EXECUTOR",
+      `the job could not be started: ${call}: ${getSystemErrorMessage(-errno)}`,
+    );
+    this.call = call;
+    this.errno = errno;
+  }
 }

@@ -19,7 +19,8 @@ export type ErrorCode =
   | "ERR_HOMCC_INPUT_CHANGED"
   | "ERR_HOMCC_OUTPUT"
   | "ERR_HOMCC_EXECUTOR"
-  | "ERR_HOMCC_TOOLCHAIN";
+  | "ERR_HOMCC_TOOLCHAIN"
+  | "ERR_HOMCC_SANDBOX";
 
 /** sysexits.h numbers for errors that end a program of ours; the compiler's own status never passes through here. */
 export const exitStatusOf: Readonly<Partial<Record<ErrorCode, number>>> = {

@@ -5,7 +5,7 @@ import type { ResultMessage } from "./messages.ts";
 /** The message that announces a result; the bytes of stdout, stderr and the written outputs follow it. */
 export function toResultMessage(
   result: Pick<ActionResult, "termination" | "stdout" | "stderr" | "outputs" | "undeclared" | "usage">,
-  server: { readonly executor: string; readonly localeKnown: boolean },
+  server: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">,
 ): ResultMessage {
   return {
     kind: "result",
@@ -25,5 +25,6 @@ export function toResultMessage(
     },
     executor: server.executor,
     localeKnown: server.localeKnown,
+    ...(server.sandboxToolchain === undefined ? {} : { sandboxToolchain: server.sandboxToolchain }),
   };
 }

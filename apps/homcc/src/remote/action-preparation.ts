@@ -6,6 +6,7 @@ import { replayVeto } from "@homcc/compiler/execution-traits";
 import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
+import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import { v1Command } from "@homcc/compiler/v1-command";
 import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
@@ -55,7 +56,14 @@ export async function prepareAction(
     path: request.environment["PATH"] ?? "",
   });
   const toolchain = await phases.time("toolchain", inspecting);
-  const steps = await stepsOf(compilation, call, compiler, toolchain.driver);
+  const sandbox = settings.sandbox.kind === "none" ? undefined : settings.sandbox;
+  if (sandbox !== undefined && (compilation.replay || compiler.wrapper)) {
+    const detail = "what the driver or wrapper makes of it here means nothing to the sandbox's compiler";
+    return { kind: "local", outcome: "sandbox-unavailable", detail };
+  }
+  // The sandbox looks for a compiler of the name that was called.
+  const driver = sandbox === undefined ? toolchain.driver : request.compilerPath;
+  const steps = await stepsOf(compilation, call, compiler, driver);
   if (steps === undefined) {
     return {
       kind: "local",
@@ -77,7 +85,9 @@ export async function prepareAction(
   const walk = new LinkWalk();
   const outputs = compilation.outputs.map((output) => declare(output, cwd, walk));
   const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
-  const inputs = uniqueByPath([...places, ...discovery.entries]);
+  const travels = ({ path }: { readonly path: string }): boolean =>
+    sandbox === undefined || !isSandboxOwn(path);
+  const inputs = uniqueByPath([...places, ...discovery.entries].filter(travels));
   const machines = [...inputs, ...outputs].find(({ path }) => !isInsideNamespaceRoot(path));
   if (machines !== undefined) {
     const detail = `${machines.path}: every machine has files of its own there`;
@@ -93,16 +103,16 @@ export async function prepareAction(
       umask: request.umask,
       terminal: terminalOf(call),
       inputs,
-      absent: discovery.absent,
+      absent: discovery.absent.filter((path) => travels({ path })),
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,
-      ...(settings.sandbox.kind === "none" ? {} : { sandbox: settings.sandbox }),
+      sandbox,
     },
     ...(discovery.confirm === undefined ? {} : { confirm: discovery.confirm }),
     job: {
       toolchain: {
         digest: toolchain.digest,
-        driver: toolchain.driver,
+        driver,
         family: toolchain.family,
         version: toolchain.version,
       },

@@ -35,8 +35,8 @@ export class RefusedByServer extends HomccError {
   }
 }
 
-type Identity = NonNullable<RefusedMessage["identities"]>["client"];
+export type Identity = NonNullable<RefusedMessage["identities"]>["client"];
 
-function identityText({ version, digest }: Identity): string {
+export function identityText({ version, digest }: Identity): string {
   return digest === undefined ? version : `${version} (${hashOf(digest).slice(0, 12)})`;
 }

@@ -1,7 +1,9 @@
+import type { Sandbox } from "@homcc/cas/action";
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
 import { stripVTControlCharacters } from "node:util";
+import { type Identity, identityText } from "./refusal.ts";
 import { prepareAction } from "./action-preparation.ts";
 import type { KnownCompiler } from "../compile.ts";
 import type { RemoteCost } from "../conclusion.ts";
@@ -63,6 +65,14 @@ export async function compileRemotely(
   const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases);
   if (ran.kind === "failed") return fallback(ran);
   const { result } = ran;
+  if (result.sandboxToolchain !== undefined && action.sandbox !== undefined) {
+    tellOtherCompiler(call, loaded, services, {
+      sandbox: action.sandbox,
+      host: result.cost.host,
+      here: job.toolchain,
+      there: result.sandboxToolchain,
+    });
+  }
   phases.add("upload (part of run)", result.cost.uploadMs);
   if (confirm !== undefined && !(await phases.time("confirm", confirm()))) {
     // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
@@ -102,6 +112,28 @@ function fallback({
   detail,
 }: Pick<FailedRun, "outcome" | "detail">): Extract<RemoteCompilation, { kind: "fallback" }> {
   return { kind: "fallback", outcome, detail };
+}
+
+interface OtherCompiler {
+  readonly sandbox: Sandbox;
+  readonly host: string;
+  readonly here: Identity;
+  readonly there: Identity;
+}
+
+/** Once: what is compiled at home for whatever reason, or linked against, is another compiler's. */
+function tellOtherCompiler(
+  call: LaunchCall,
+  loaded: LoadedSettings,
+  services: Services,
+  { sandbox, host, here, there }: OtherCompiler,
+): void {
+  const place =
+    sandbox.kind === "schroot"
+      ? `schroot profile ${sandbox.profile}`
+      : `docker container ${sandbox.container}`;
+  const text = `the compiler of ${place} on ${host} is not this machine's: here ${identityText(here)}, there ${identityText(there)}`;
+  if (services.warnings.isNews(call.request.session, text)) jobVoice(call, loaded, false).log.warning(text);
 }
 
 /** One job speaks for all that wait for the same server. */

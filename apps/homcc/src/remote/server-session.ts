@@ -122,6 +122,7 @@ export class ServerSession implements Session {
         undeclared: message.undeclared,
         executor: message.executor,
         localeKnown: message.localeKnown,
+        sandboxToolchain: message.sandboxToolchain,
         cost: {
           host: this.hostId,
           executor: message.executor,

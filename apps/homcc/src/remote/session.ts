@@ -3,6 +3,7 @@ import type { V1Command } from "@homcc/compiler/v1-command";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { Compression } from "@homcc/config/values";
 import { HomccError } from "@homcc/observability/error";
+import type { ResultMessage } from "@homcc/protocol/messages";
 import type { HostId } from "@homcc/scheduler/host";
 import type { RemoteCost } from "../conclusion.ts";
 import type { ServerDescription } from "./server-status.ts";
@@ -35,6 +36,8 @@ export interface RemoteResult {
   readonly undeclared: readonly string[];
   readonly executor: string;
   readonly localeKnown: boolean;
+  /** The compiler of the job's sandbox, where it is another than this machine's. */
+  readonly sandboxToolchain: ResultMessage["sandboxToolchain"];
   readonly cost: RemoteCost;
   commit(): Promise<void>;
   discard(): Promise<void>;

@@ -6,8 +6,7 @@ import { analyse } from "@homcc/compiler/analyse";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { V1ArgumentMessage } from "@homcc/protocol/v1/messages";
-import { serverLimits } from "../command-limits.ts";
-import type { LocalCompiler } from "./local-compiler.ts";
+import type { StandIn } from "./local-compiler.ts";
 import { isSystemFile, namedFiles } from "./named-files.ts";
 
 /** One source of the command; `action` lacks the inputs, which are known when all files have come. */
@@ -42,7 +41,7 @@ export interface PlanOptions {
 /** What a 1.x client's message comes to on this server. It sends no environment: messages are in English, in UTF-8. */
 export async function planCall(
   message: V1ArgumentMessage,
-  compiler: LocalCompiler,
+  compiler: StandIn,
   options: PlanOptions,
 ): Promise<CallPlan> {
   const { cwd, args, dependencies } = message;
@@ -67,7 +66,7 @@ export async function planCall(
     if (veto !== undefined) return unsuitable(veto);
     const planned = plan(compilation, cwd, environment, compiler, options);
     if (planned === undefined) return unsuitable(`${compilation.source} gives no file`);
-    const objection = checkAction(planned.action, compiler.family, serverLimits(compiler.toolchain));
+    const objection = checkAction(planned.action, compiler.family, compiler.limits);
     if (objection !== undefined) return unsuitable(objection);
     compilations.push(planned);
   }
@@ -83,7 +82,7 @@ function plan(
   { argv, source, outputs, mainOutput, replay, includeDirectories }: Compilation,
   cwd: string,
   environment: Readonly<Record<string, string>>,
-  { toolchain, links }: LocalCompiler,
+  { toolchain, links }: StandIn,
   { timeoutMs }: PlanOptions,
 ): PlannedCompilation | undefined {
   // `-march=native` means the client's processor, which only its own driver knows.

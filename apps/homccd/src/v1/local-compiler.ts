@@ -4,15 +4,18 @@ import type { CompilerFamily } from "@homcc/compiler/compilation";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { findProgram } from "@homcc/compiler/find-program";
+import type { ServerLimits } from "@homcc/compiler/server-check";
 import { runProgram } from "@homcc/compiler/run-program";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
+import { serverLimits } from "../command-limits.ts";
 import { driverNames, type ToolchainRegistry } from "../toolchain-registry.ts";
 
-/** A compiler of this server that stands in for a client's, which 1.x names by base name and target alone. */
-export interface LocalCompiler {
+/** A compiler that stands in for a client's, which 1.x names by base name and target alone. */
+export interface StandIn {
   readonly family: CompilerFamily;
-  readonly toolchain: Toolchain;
+  readonly toolchain: Pick<Toolchain, "digest" | "driver">;
+  readonly limits: ServerLimits;
   /** From the name under which it was found to the program: drivers look themselves up in PATH. */
   readonly links: readonly InputEntry[];
   /** What the client's command needs besides: `--target=` for a clang whose own target is another one. */
@@ -35,7 +38,7 @@ export class LocalCompilers {
   }
 
   /** Rejects with ERR_HOMCC_TOOLCHAIN, whose message a client shows, when there is none. */
-  async find(name: string, target: string | undefined): Promise<LocalCompiler> {
+  async find(name: string, target: string | undefined): Promise<StandIn> {
     if (!driverNames.test(name) || name.includes("/"))
       throw new HomccError("ERR_HOMCC_TOOLCHAIN", `'${name}' is not the name of a compiler`);
     const own = await this.#inspect(name);
@@ -51,7 +54,7 @@ export class LocalCompilers {
     return { ...found, addedArguments: found.family === "clang" ? [`--target=${target}`] : [] };
   }
 
-  async #inspect(name: string): Promise<Omit<LocalCompiler, "addedArguments"> | undefined> {
+  async #inspect(name: string): Promise<Omit<StandIn, "addedArguments"> | undefined> {
     const program = findProgram(name, this.#path);
     if (program === undefined) return undefined;
     const identity = await this.#identities.identify(program, { PATH: this.#path });
@@ -65,11 +68,11 @@ export class LocalCompilers {
       path,
       target: linkTarget,
     }));
-    return { family, toolchain, links };
+    return { family, toolchain, links, limits: serverLimits(toolchain) };
   }
 
   /** The target it compiles for without being told another one; the same question and answer for gcc and clang. */
-  #targetOf({ driver, digest }: Toolchain): Promise<string> {
+  #targetOf({ driver, digest }: StandIn["toolchain"]): Promise<string> {
     const key = `${digest} ${driver}`;
     const known = this.#targets.get(key);
     if (known !== undefined) return known;

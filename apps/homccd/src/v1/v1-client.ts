@@ -4,7 +4,7 @@ import type { ActionResult, OutputChange } from "@homcc/cas/action";
 import type { BlobStore, Pin } from "@homcc/cas/blob-store";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import { deadlineAfter } from "@homcc/observability/deadline";
-import { describeError, HomccError } from "@homcc/observability/error";
+import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { readV1Message } from "@homcc/protocol/v1/codec";
 import { type V1ArgumentMessage, type V1Compression, v1RetryElsewhere } from "@homcc/protocol/v1/messages";
@@ -13,22 +13,17 @@ import { textOfBytes } from "@homcc/protocol/v1/surrogate-escape";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import { V1Connection } from "@homcc/transport/v1-connection";
 import type { AcceptedConnection } from "@homcc/transport/accept";
+import type { CallPlace, CallPlaces } from "./call-place.ts";
 import { absentFor, type CallPlan, inputsOf, planCall } from "./call-plan.ts";
 import type { V1Sessions } from "./executor-sessions.ts";
-import type { LocalCompilers } from "./local-compiler.ts";
 import type { Sha1Index } from "./sha1-index.ts";
 
 /** What all homcc 1.x clients share. */
 export interface V1Services {
   readonly store: BlobStore;
   readonly slots: SlotQueue;
-  readonly compilers: LocalCompilers;
-  readonly sessions: V1Sessions;
+  readonly places: CallPlaces;
   readonly sha1: Sha1Index;
-  /** PATH of jobs. */
-  readonly path: string;
-  /** As of `PlanOptions`. */
-  readonly hasClientPaths: boolean;
   readonly logger: Logger;
 }
 
@@ -101,13 +96,12 @@ class V1Call {
     const message = readV1Message(json);
     if (message.message_type !== "ArgumentMessage")
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a conversation that begins with ${message.message_type}`);
-    const sandbox = message.schroot_profile ?? message.docker_container;
-    if (sandbox !== undefined) return await this.#refuse(`'${sandbox}' is not available on this server`);
-    const plan = await this.#plan(message);
-    if (typeof plan === "string") return await this.#refuse(plan);
+    const place = await this.#place(message);
+    if (typeof place === "string") return await this.#refuse(place);
+    const plan = await planCall(message, place.compiler, { ...place, timeoutMs: conversationLimitMs });
     if (plan.kind === "unsuitable") throw new HomccError("ERR_HOMCC_REFUSED", plan.why);
     const startedMs = performance.now();
-    const status = await this.#compile(plan, message.compression ?? "no_compression");
+    const status = await this.#compile(plan, place.sessions, message.compression ?? "no_compression");
     logger.info(
       `${message.args.join(" ").slice(0, 200)}: homcc 1.x: status ${status} after ${Math.round(performance.now() - startedMs)} ms`,
     );
@@ -118,22 +112,21 @@ class V1Call {
   }
 
   /** A text: why the client should try another server. */
-  async #plan(message: V1ArgumentMessage): Promise<CallPlan | string> {
-    const { compilers, path, hasClientPaths } = this.#services;
+  async #place(message: V1ArgumentMessage): Promise<CallPlace | string> {
     try {
-      const compiler = await compilers.find(message.args[0] ?? "", message.target);
-      return await planCall(message, compiler, { timeoutMs: conversationLimitMs, path, hasClientPaths });
+      return await this.#services.places.placeFor(message);
     } catch (error) {
-      if (error instanceof HomccError && error.code === "ERR_HOMCC_TOOLCHAIN") return describeError(error);
+      const isRefusal = hasCode(error, "ERR_HOMCC_TOOLCHAIN") || hasCode(error, "ERR_HOMCC_SANDBOX");
+      if (isRefusal) return describeError(error);
       throw error;
     }
   }
 
-  async #compile(plan: ReadyPlan, compression: V1Compression): Promise<number> {
+  async #compile(plan: ReadyPlan, sessions: V1Sessions, compression: V1Compression): Promise<number> {
     const pins: Pin[] = [];
     try {
       const files = await this.#completeInputs(plan, pins);
-      await using session = await this.#services.sessions.use(this.#address);
+      await using session = await sessions.use(this.#address);
       const absent = absentFor(session.seenPaths, files);
       for (const path of files.keys()) session.seenPaths.add(path);
       await using results = new AsyncDisposableStack();

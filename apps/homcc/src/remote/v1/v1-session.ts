@@ -142,6 +142,7 @@ export class V1Session implements Session {
       undeclared: [],
       executor: "mapped",
       localeKnown: areOurMessages(message.stderr, job.locale),
+      sandboxToolchain: undefined,
       cost: { host: this.hostId, executor: "homcc 1.x", compileMs, sentBytes, receivedBytes, uploadMs: 0 },
       commit: async () => {
         for (const writer of writers) await writer.commit();

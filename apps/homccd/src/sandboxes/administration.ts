@@ -1,0 +1,48 @@
+import { findProgram } from "@homcc/compiler/find-program";
+import { runProgram } from "@homcc/compiler/run-program";
+
+/** What a program of the system answered. */
+export interface Answer {
+  /** `undefined` when it did not run to its end. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  /** Without line ends around it. */
+  readonly complaint: string;
+}
+
+/** A session of schroot with a large file system to unpack may take minutes. */
+const timeLimitMs = 300_000;
+
+/** Calls the programs by which the sandboxes of this machine are administered: `schroot`, `docker`. */
+export class Administration {
+  /** Of those programs: PATH, and whatever says where docker's engine is. */
+  readonly environment: Readonly<Record<string, string>>;
+
+  constructor(environment: Readonly<Record<string, string>>) {
+    this.environment = {
+      PATH: "/usr/local/bin:/usr/bin:/bin",
+      ...Object.fromEntries(Object.entries(environment).filter(([name]) => isForwarded(name))),
+      LC_ALL: "C",
+    };
+  }
+
+  /** Absolute path of the program; `undefined` when it is not installed. */
+  find(name: string): string | undefined {
+    return findProgram(name, this.environment["PATH"] ?? "");
+  }
+
+  async ask(program: string, args: readonly string[]): Promise<Answer> {
+    const { environment } = this;
+    const { status, stdout, stderr } = await runProgram(program, {
+      args,
+      cwd: "/",
+      environment,
+      timeLimitMs,
+    });
+    return { status, stdout: stdout.toString(), complaint: stderr.toString().trim() };
+  }
+}
+
+function isForwarded(name: string): boolean {
+  return /^(?:PATH|HOME|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_.*|CONTAINERS_.*)$/.test(name);
+}

@@ -1,0 +1,109 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import { describeError, HomccError } from "@homcc/observability/error";
+import { defaultPath } from "./compilers.ts";
+import type { Container, Docker } from "./docker.ts";
+import type { EntryOptions } from "./entry-options.ts";
+import type { SandboxEnvironment } from "./environment.ts";
+import { enterMapped } from "./mapped-environment.ts";
+import { enterRoot } from "./root-environment.ts";
+import { unavailable } from "./unavailable.ts";
+
+/**
+ * Where homccd may look into a running container, its root is the floor of jobs in namespaces. Else the container has to
+ * share a folder, and is entered by one `docker exec` as homccd's own account.
+ */
+export async function enterDocker(
+  container: Container,
+  docker: Docker,
+  options: EntryOptions,
+): Promise<SandboxEnvironment> {
+  const engine = await docker.engine();
+  requireRunning(container, engine);
+  const startedThen = startTimeOf(container.pid);
+  const isCurrent = (): boolean => startTimeOf(container.pid) === startedThen;
+  const common = {
+    ...options,
+    kind: "docker",
+    place: `docker container ${container.name}`,
+    path: container.path ?? defaultPath,
+    isCurrent,
+  } as const;
+  if (options.namespaces && options.door !== undefined && !hasToolsInMounts(container)) {
+    try {
+      return await enterRoot({ ...common, root: { pid: container.pid } });
+    } catch (error) {
+      const why = `paths are mapped, because: ${describeError(error)}`;
+      options.logger.warning(`docker container ${container.name}: ${why}`);
+    }
+  }
+  const shared = dirname(options.shared.path);
+  requireShared(container, shared, engine);
+  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+  const enterAs = (account: string): Promise<SandboxEnvironment> =>
+    enterMapped({
+      ...common,
+      command: { program: docker.program, args: docker.commandIn(container, account) },
+      close: async () => {},
+    });
+  try {
+    // A podman without root shows the account that started it as root inside.
+    return engine === "podman" && process.getuid?.() !== 0
+      ? await enterAs("0:0").catch(() => enterAs(user))
+      : await enterAs(user);
+  } catch (error) {
+    if (!(error instanceof HomccError) || error.code === "ERR_HOMCC_SANDBOX") throw error;
+    throw unavailable(
+      `docker container ${container.name} does not let homccd's account (${user}) work in ${shared}: ${error.message}`,
+      "its user has to be allowed there: no remapped users, and no noexec on the shared folder",
+    );
+  }
+}
+
+/** The door shows a container's own file system alone: what is mounted there may be its compiler. */
+function hasToolsInMounts({ mounts }: Container): boolean {
+  return mounts.some(({ destination }) => /^\/(?:usr|opt|lib\w*|s?bin|nix)(?:\/|$)/.test(destination));
+}
+
+function requireRunning({ name, state }: Container, engine: string): void {
+  if (state === "running") return;
+  const cure = state === "paused" ? "unpause" : "start";
+  throw unavailable(`docker container ${name} is ${state}, not running`, `run: ${engine} ${cure} ${name}`);
+}
+
+/** The deepest mount that holds the folder decides what is there. */
+function requireShared({ name, mounts }: Container, folder: string, engine: string): void {
+  const holding = mounts
+    .filter(({ destination }) => folder === destination || folder.startsWith(withSlash(destination)))
+    .toSorted((one, other) => other.destination.length - one.destination.length)[0];
+  if (holding !== undefined && holding.writable) {
+    const behind = holding.source + folder.slice(holding.destination.length);
+    if (realPath(behind) === realPath(folder)) return;
+  }
+  throw unavailable(
+    `docker container ${name} does not share ${folder} with this server`,
+    `create it with -v ${folder}:${folder}, as in: ${engine} run --name ${name} -v ${folder}:${folder} -dit IMAGE`,
+  );
+}
+
+function withSlash(folder: string): string {
+  return folder.endsWith("/") ? folder : `${folder}/`;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Tells a process from a later one with its number; `undefined` where processes of others cannot be seen. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    // The name in brackets may hold anything, the rest are numbers: the start is the 20th after it.
+    return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { BlobStore } from "@homcc/cas/blob-store";
+import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
+import { probePlainRunner } from "@homcc/execution/available-executors";
+import { defaultJobLimits } from "@homcc/execution/job-limits";
+import { mapArguments } from "@homcc/execution/mapped-arguments";
+import { createMappedExecutor } from "@homcc/execution/mapped-executor";
+import { removeTree } from "@homcc/execution/remove-tree";
+import { JobRunner } from "@homcc/execution/runner";
+import { SandboxCompilers } from "./compilers.ts";
+import type { SandboxEnvironment } from "./environment.ts";
+import type { SharedFolder } from "./shared-folder.ts";
+import { TrackedExecutor } from "./tracked-executor.ts";
+
+export interface MappedEnvironmentOptions {
+  readonly kind: "schroot" | "docker";
+  /** For messages. */
+  readonly place: string;
+  readonly path: string;
+  /** Starts a program inside for as long as its stdin is open; the program's path and arguments follow. */
+  readonly command: { readonly program: string; readonly args: readonly string[] };
+  readonly variables: Readonly<Record<string, string>>;
+  readonly shared: SharedFolder;
+  readonly blobs: BlobStore;
+  readonly isCurrent: () => boolean;
+  readonly close: () => Promise<void>;
+}
+
+let nextFolder = 1;
+
+/**
+ * Jobs through one long-lived job runner inside a sandbox that homccd can only start programs in. A job costs there what it
+ * costs in a runner outside: 13 to 14 ms each at best on a busy machine with 2 cores, where `docker exec` alone took
+ * 220 ms, `schroot --run-session` 50 ms and `schroot -c`, which sets up a session, 3 s.
+ */
+export async function enterMapped(options: MappedEnvironmentOptions): Promise<SandboxEnvironment> {
+  const { shared, command, kind } = options;
+  await shared.ready();
+  const folder = join(shared.path, String(nextFolder++));
+  const runner = new JobRunner(
+    command.program,
+    [...command.args, shared.runner, "inside"],
+    options.variables,
+  );
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await probePlainRunner(runner, join(folder, "probe"), shared.runner);
+    const inner = await createMappedExecutor({
+      name: `${kind}-mapped`,
+      openRunner: () => ({ run: (job, signal) => runner.run(job, signal), close: async () => {} }),
+      folder: join(folder, "jobs"),
+      blobs: options.blobs,
+      mapArguments,
+      isSystem: isSandboxOwn,
+      comparesSystemFiles: false,
+      limits: defaultJobLimits,
+    });
+    const executor = new TrackedExecutor(inner);
+    const session = await executor.openSession();
+    return {
+      executor,
+      isMapped: true,
+      compilers: new SandboxCompilers(session, options.place, options.path),
+      isCurrent: () => !runner.hasDied && options.isCurrent(),
+      close: async () => {
+        await executor.closeSessions();
+        await runner.close();
+        await options.close();
+        await removeTree(folder);
+      },
+    };
+  } catch (error) {
+    await runner.close();
+    await removeTree(folder);
+    throw error;
+  }
+}

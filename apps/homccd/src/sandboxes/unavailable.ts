@@ -1,0 +1,11 @@
+import { HomccError } from "@homcc/observability/error";
+
+/** A sandbox that cannot be used: `message` says why and what there is, `hint` the line to change. */
+export function unavailable(message: string, hint?: string): HomccError {
+  return new HomccError("ERR_HOMCC_SANDBOX", message, hint === undefined ? {} : { hint });
+}
+
+/** Completes "there are: …". */
+export function listed(names: readonly string[]): string {
+  return names.length === 0 ? "there are none" : `there are: ${names.join(", ")}`;
+}

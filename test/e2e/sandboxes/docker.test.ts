@@ -1,0 +1,162 @@
+/** A docker container with another g++ than this machine's, on a real engine that the test starts. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test, type TestContext } from "node:test";
+import { type CommandResult, runCommand } from "../../support/command.ts";
+import { type DockerEngine, startDockerEngine } from "../../support/docker-engine.ts";
+import { writeFiles } from "../../support/files.ts";
+import { endProcesses, type ProcessInfo, processesMentioning } from "../../support/processes.ts";
+import { homccdProgram, homccProgram } from "../../support/repository.ts";
+import { hasProgram, meets } from "../../support/requirements.ts";
+import { compareWithSandbox, namespaceCommands, sandboxCommands } from "../../support/sandbox-site.ts";
+import { hasSandboxTree } from "../../support/sandbox-tree.ts";
+import { type Server, startServer } from "../../support/server.ts";
+import { createWorkplace, systemPath, type Workplace } from "../../support/workplace.ts";
+
+let engine: DockerEngine | undefined;
+/** Started as root, so that jobs are laid over a container's root. */
+let entering: Server;
+/** Jobs go through one `docker exec`. */
+let executing: Server;
+let workplace: Workplace;
+
+before(async () => {
+  if (process.getuid?.() !== 0 || !hasProgram("dockerd") || !hasSandboxTree()) return;
+  // homccd becomes `nobody`, whose group may use this engine.
+  engine = await startDockerEngine("nogroup");
+  await engine.docker("run", "--name", "box", "--volume", "/tmp:/tmp", "-dit", "tree", "sleep", "infinity");
+  entering = await startServer({ variables: engine.variables });
+  executing = await startServer({ variables: engine.variables, executor: "mapped" });
+  workplace = await createWorkplace();
+});
+
+after(async () => {
+  if (engine === undefined) return;
+  await workplace[Symbol.asyncDispose]();
+  await entering.stop();
+  await executing.stop();
+  await engine[Symbol.asyncDispose]();
+});
+
+function meetsAll(t: TestContext): boolean {
+  return meets(t, "root", { program: "dockerd" }, { program: "docker" }, "sandbox tree");
+}
+
+function docker(...words: readonly string[]): Promise<CommandResult> {
+  const environment = { PATH: systemPath, ...engine?.variables };
+  return runCommand(["docker", ...words], { cwd: "/", environment });
+}
+
+const compileIn = (container: string, server: Server, compiler = "g++"): Promise<CommandResult> =>
+  workplace.run([homccProgram, compiler, "-c", "a.cpp"], {
+    environment: workplace.environment({
+      HOMCC_DOCKER_CONTAINER: container,
+      HOMCC_HOSTS: `${server.address}/4`,
+    }),
+  });
+
+async function compareOn(server: Server, commands: readonly string[]): Promise<string[]> {
+  const before = (await workplace.jobs()).length;
+  const variables = { HOMCC_DOCKER_CONTAINER: "box", HOMCC_HOSTS: `${server.address}/4` };
+  await compareWithSandbox(commands, workplace, variables, (script) =>
+    docker("exec", "box", "sh", "-c", script),
+  );
+  const jobs = (await workplace.jobs(before + commands.length)).slice(before);
+  return [...new Set(jobs.map(({ outcome, executor }) => `${outcome} ${executor}`))].toSorted();
+}
+
+test("in namespaces over the container's root: what comes back is what its own compiler gives", async (t) => {
+  if (!meetsAll(t)) return;
+  const done = await compareOn(entering, [...sandboxCommands, ...namespaceCommands]);
+  assert.deepEqual(done, ["compile-error docker", "compiled-remotely docker"], entering.log());
+});
+
+test("with mapped paths inside the container: the same", async (t) => {
+  if (!meetsAll(t)) return;
+  const done = await compareOn(executing, sandboxCommands);
+  assert.deepEqual(done, ["compile-error docker-mapped", "compiled-remotely docker-mapped"], executing.log());
+});
+
+test("what cannot be used is refused with what there is and the line to change", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await engine.docker("create", "--name", "stopped", "--volume", "/tmp:/tmp", "tiny", "/runner", "inside");
+  await engine.docker("run", "--name", "alone", "-di", "tiny", "/runner", "inside");
+  await engine.docker("run", "--name", "empty", "--volume", "/tmp:/tmp", "-di", "tiny", "/runner", "inside");
+  await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+  const refusal = async (container: string, compiler?: string): Promise<string> => {
+    const result = await compileIn(container, executing, compiler);
+    assert.equal(result.status, 69, result.stderr);
+    return result.stderr;
+  };
+  assert.match(
+    await refusal("nosuch"),
+    /no docker container 'nosuch' on this server; there are: .*box \(running\)/,
+  );
+  assert.match(
+    await refusal("stopped"),
+    /container stopped is created, not running \(run: docker start stopped\)/,
+  );
+  assert.match(
+    await refusal("alone"),
+    /container alone does not share \/tmp with this server \(.*-v \/tmp:\/tmp/,
+  );
+  assert.match(await refusal("empty"), /container empty has no g\+\+; there are none \(install it inside/);
+  assert.match(
+    await refusal("box", "clang++"),
+    /container box has no clang\+\+; there are: gcc, g\+\+, cc, c\+\+/,
+  );
+  const profiles = await workplace.run([homccdProgram, "--no-config", "--profiles"], {
+    environment: workplace.environment(engine.variables),
+  });
+  assert.match(
+    profiles.stdout,
+    /docker containers:\n(?: {2}.*\n)* {2}stopped \(created\)\n(?: {2}.*\n)* {2}box\n/,
+  );
+});
+
+test("a container that restarts and a runner that dies are entered again", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+  for (const server of [entering, executing]) {
+    assert.equal((await compileIn("box", server)).status, 0);
+    await engine.docker("restart", "--time", "0", "box");
+    assert.equal((await compileIn("box", server)).status, 0, server.log());
+    assert.ok(runnersOf(server).length > 0);
+    await endProcesses(runnersOf(server));
+    assert.equal((await compileIn("box", server)).status, 0, server.log());
+    await engine.docker("kill", "box");
+    const stopped = await compileIn("box", server);
+    assert.equal(stopped.status, 69);
+    assert.match(stopped.stderr, /container box is exited, not running \(run: docker start box\)/);
+    assert.deepEqual(runnersOf(server), []);
+    await engine.docker("start", "box");
+  }
+});
+
+/** The job runners in containers that this homccd started. */
+function runnersOf(server: Server): ProcessInfo[] {
+  if (server === executing)
+    return processesMentioning("/tmp/homccd-").filter(({ commandLine }) => commandLine[1] === "inside");
+  return processesMentioning(join(server.storeFolder, "sandboxes")).filter(
+    ({ commandLine }) => commandLine[1] === "namespace",
+  );
+}
+
+test("the administrator says which containers there are, and homccd without access to docker says so", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+  const refusalOf = async (options: Parameters<typeof startServer>[0]): Promise<string> => {
+    await using other = await startServer(options);
+    const result = await compileIn("box", other);
+    assert.equal(result.status, 69);
+    return result.stderr;
+  };
+  const { variables } = engine;
+  const restricted = await refusalOf({ variables, options: ["--allowed-containers", "other"] });
+  assert.match(
+    restricted,
+    /does not offer the docker container 'box'; there are none \(add it to allowed_containers/,
+  );
+  const elsewhere = { DOCKER_HOST: "unix:///nonexistent/docker.sock" };
+  assert.match(await refusalOf({ variables: elsewhere }), /docker does not answer homccd: .*group docker/);
+});
