@@ -217,12 +217,12 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
     },
   },
   "two sandboxes at once": {
-    problems: 3,
+    problems: 2,
     cause: /Can not specify a schroot profile and a docker container.*Every compile ends with exit status 64/,
     cure: /set one of schroot_profile and docker_container at most; --no-sandbox ignores both/,
     stops: atConfiguration,
     prepare: () => ({
-      hosts: "127.0.0.1/4",
+      hosts: "127.0.0.1:1/4",
       variables: { HOMCC_SCHROOT_PROFILE: "jammy", HOMCC_DOCKER_CONTAINER: "box" },
     }),
   },

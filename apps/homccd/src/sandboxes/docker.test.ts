@@ -33,7 +33,7 @@ test("containers of docker and of podman, by what both print", async () => {
     },
   ];
   const script = `case $2 in
-ls) printf 'box\\trunning\\nold,alias\\texited\\n' ;;
+ls) printf 'box\\trunning\\nold,alias\\tExited\\npod\\tUp 2 seconds ago\\n' ;;
 inspect) echo '${JSON.stringify(described)}' ;;
 *) echo 'podman version 4.3.1' ;;
 esac`;
@@ -42,6 +42,7 @@ esac`;
     assert.deepEqual(await docker.containers(), [
       { name: "box", state: "running" },
       { name: "old", state: "exited" },
+      { name: "pod", state: "running" },
     ]);
     assert.deepEqual(await docker.container("box"), {
       name: "box",

@@ -33,7 +33,8 @@ export class Docker {
   /** `docker`, or `podman` where the command is podman's. */
   async engine(): Promise<"docker" | "podman"> {
     const { stdout } = await this.#administration.ask(this.program, ["--version"]);
-    return /podman/i.test(stdout) ? "podman" : "docker";
+    // "Docker version 20.10.24, build …"; podman says "podman version", or "docker version" through a link of that name.
+    return stdout.startsWith("Docker version") ? "docker" : "podman";
   }
 
   /** Every container with its state: `running`, `exited`, … */
@@ -44,7 +45,7 @@ export class Docker {
     const lines = answer.stdout.split("\n").filter((line) => line !== "");
     return lines.map((line) => {
       const [names = "", state = ""] = line.split("\t");
-      return { name: names.split(",", 1)[0] ?? "", state };
+      return { name: names.split(",", 1)[0] ?? "", state: stateOf(state) };
     });
   }
 
@@ -66,6 +67,12 @@ export class Docker {
     const hint = "homccd's account needs access to its socket (group docker), which makes it equal to root";
     return unavailable(`${this.program} does not answer homccd: ${line}`, hint);
   }
+}
+
+/** podman has "Up 2 minutes ago" and "Created" for docker's "running" and "created". */
+function stateOf(text: string): string {
+  const state = text.toLowerCase();
+  return state.startsWith("up ") ? "running" : state;
 }
 
 /** `undefined` when it is not what docker and podman both print. */
