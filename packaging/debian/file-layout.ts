@@ -99,7 +99,7 @@ async function readSource(...path: readonly string[]): Promise<string> {
 
 /** Scripts and lists for dpkg in `folder`, which is DEBIAN. */
 export async function layOutControlFiles(folder: string, name: ProgramName): Promise<void> {
-  const shared = await readSource("keep-configuration.sh");
+  const shared = await readSource("maintainer-functions.sh");
   for (const script of ["preinst", "postinst", "prerm", "postrm"]) {
     let text = (await readSource(name, script)).replace("#KEEP#\n", () => shared);
     if (name === "homcc") {

@@ -169,6 +169,20 @@ for (const [title, conffiles, owned] of [
   });
 }
 
+for (const order of [orders[2], orders[3]] as const) {
+  test(`1.x, of which both packages have files in common: ${order?.join(" is replaced first, then ")}`, async (t) => {
+    const debianMachine = await machine(t);
+    if (debianMachine === undefined) return;
+    const [first = "", second = ""] = order ?? [];
+    for (const name of order ?? []) await makeFirstVersion(name, "", false);
+    const shared = "/usr/lib/python3/dist-packages/homcc/common/host.py";
+    await debianMachine.run(`cd /packages/old; dpkg -i ./${second}.deb >/dev/null
+      dpkg -i --force-overwrite ./${first}.deb >/dev/null 2>&1; test -e ${shared}
+      ${install(first)}; test -e ${shared}; test ! -e /var/lib/homcc-1-shared.tar
+      ${install(second)}; test ! -e /usr/lib/python3/dist-packages/homcc; homcc --version; homccd --version`);
+  });
+}
+
 /** A package as homcc 1.x has it: Python's files, and perhaps /etc/homcc. */
 async function makeFirstVersion(name: string, conffiles: string, owned: boolean): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-old-"));
