@@ -197,7 +197,8 @@ export const clientOptions = {
     variables: ["HOMCC_COMPILATION_REQUEST_TIMEOUT"],
     key: "compilation_request_timeout",
     setBy: "user",
-    paragraph: "Seconds that a remote compilation may take in total before the job is compiled locally.",
+    paragraph:
+      "Seconds that a server may take for a job before it is compiled locally. They count from when the server gets the job, not while it waits for a slot, and anew whenever bytes of the job move: a slow link is given its time.",
   },
   establish_connection_timeout: {
     type: values.seconds,

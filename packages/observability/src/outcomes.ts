@@ -207,7 +207,8 @@ export const outcomes = {
     number: 44,
     kind: "fallback",
     label: "timed out",
-    paragraph: "The job took longer than compilation_request_timeout.",
+    paragraph:
+      "A server had the job for compilation_request_timeout, and in that time sent no result, and no byte of the job moved.",
     cure: "Raise `compilation_request_timeout` if the file really compiles for minutes; else `homcc status` shows whether the server has more jobs than slots. LIMIT in the hosts file should not exceed the server's slots.",
   },
   "remote-crash": {

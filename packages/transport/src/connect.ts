@@ -17,7 +17,7 @@ import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
 import { lookUpName } from "./name-lookup.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
-import { V1Connection } from "./v1-connection.ts";
+import { V1Connection, type V1ConnectionOptions } from "./v1-connection.ts";
 
 export interface ConnectOptions {
   readonly host: string;
@@ -85,9 +85,13 @@ export async function connectToServer(options: ConnectOptions): Promise<ServerCo
 
 /** Connects to a server that is known to speak the format of homcc 1.x: nobody greets there. */
 export async function connectToV1Server(
-  options: Pick<ConnectOptions, "host" | "port" | "connectTimeoutMs" | "signal">,
+  options: Pick<ConnectOptions, "host" | "port" | "connectTimeoutMs" | "signal"> &
+    Pick<V1ConnectionOptions, "onBytes">,
 ): Promise<V1Connection> {
-  return await withSocket(options, (socket, peer) => Promise.resolve(new V1Connection(socket, { peer })));
+  const { onBytes } = options;
+  return await withSocket(options, (socket, peer) =>
+    Promise.resolve(new V1Connection(socket, { peer, ...(onBytes === undefined ? {} : { onBytes }) })),
+  );
 }
 
 type SocketUse<Result> = (socket: Socket, peer: string, deadline: AbortSignal) => Promise<Result>;

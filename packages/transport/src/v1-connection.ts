@@ -10,7 +10,12 @@ export interface V1ConnectionOptions {
   readonly initialBytes?: Uint8Array;
   readonly maxJsonBytes?: number;
   readonly maxPayloadBytes?: number;
+  /** Called whenever bytes came, or were taken by the kernel. */
+  readonly onBytes?: () => void;
 }
+
+/** Written one after the other: a long payload on a slow link then shows that it moves. */
+const writeBytes = 64 << 10;
 
 /** Without a byte from the peer. */
 const lingerMs = 10_000;
@@ -23,6 +28,7 @@ export class V1Connection implements Disposable {
   readonly #socket: Socket;
   readonly #decoder: V1Decoder;
   readonly #peer: string;
+  readonly #onBytes: () => void;
   readonly #abort = new AbortController();
   readonly #frames: V1Frame[] = [];
   #wake = Promise.withResolvers<void>();
@@ -30,6 +36,7 @@ export class V1Connection implements Disposable {
   constructor(socket: Socket, options: V1ConnectionOptions) {
     this.#socket = socket;
     this.#peer = options.peer;
+    this.#onBytes = options.onBytes ?? (() => {});
     this.#decoder = new V1Decoder(options);
     socket.pause();
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
@@ -48,17 +55,11 @@ export class V1Connection implements Disposable {
 
   /** Resolves when it is handed to the kernel. */
   async send(message: V1Message, payloads: readonly Uint8Array[] = []): Promise<void> {
-    this.signal.throwIfAborted();
     const bytes = encodeV1(message, payloads);
-    await new Promise<void>((resolve, reject) => {
-      const onEnd = (): void => reject(this.signal.reason);
-      this.signal.addEventListener("abort", onEnd, { once: true });
-      this.#socket.write(bytes, (error) => {
-        this.signal.removeEventListener("abort", onEnd);
-        if (error === null || error === undefined) resolve();
-        else reject(lost(this.#peer, error));
-      });
-    });
+    for (let start = 0; start < bytes.byteLength; start += writeBytes) {
+      await this.#write(bytes.subarray(start, start + writeBytes));
+      this.#onBytes();
+    }
   }
 
   /** The next message. Rejects with the reason when the connection ends first, or with that of `signal`. */
@@ -92,8 +93,22 @@ export class V1Connection implements Disposable {
     this.#socket.destroy();
   }
 
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const onEnd = (): void => reject(this.signal.reason);
+      this.signal.addEventListener("abort", onEnd, { once: true });
+      this.#socket.write(bytes, (error) => {
+        this.signal.removeEventListener("abort", onEnd);
+        if (error === null || error === undefined) resolve();
+        else reject(lost(this.#peer, error));
+      });
+    });
+  }
+
   #read(chunk: Uint8Array): void {
     if (this.signal.aborted) return;
+    this.#onBytes();
     try {
       this.#frames.push(...this.#decoder.push(chunk));
     } catch (error) {

@@ -4,9 +4,11 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { digestOf, type Digest } from "@homcc/cas/digest";
 import { silentLogger } from "@homcc/observability/log";
 import type { RefusalReason } from "@homcc/protocol/messages";
+import { ManualTime } from "./manual-time.fixture.ts";
 import type { PlacedRun } from "./placement-loop.ts";
 import { actionOn, inputFile, noTunnels, place, settingsFor } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
@@ -152,15 +154,68 @@ test("nobody listens: no server, and the detail says why", async (t) => {
   }
 });
 
-test("a server that never answers: timed out, and the job is cancelled there", async (t) => {
+test("a server that never answers: timed out, no other is asked, and the job is cancelled there", async (t) => {
   await using folder = await scratchFolder();
-  await using silent = await startScriptedServer(() => {});
-  await using other = await startScriptedServer(() => {});
+  const time = new ManualTime();
+  const silence = (): void => time.pass(1000);
+  await using silent = await startScriptedServer(silence);
+  await using other = await startScriptedServer(silence);
   const loaded = await settingsFor([silent, other], { HOMCC_COMPILATION_REQUEST_TIMEOUT: "1" });
-  assert.equal(outcomeOf(await place(actionOn(folder.path, []), loaded, agentServers(t))), "timed-out");
+  const run = await place(actionOn(folder.path, []), loaded, agentServers(t), { time });
+  assert.equal(outcomeOf(run), "timed-out");
+  assert.match(run.kind === "failed" ? run.detail : "", /^127\.0\.0\.1:\d+: .* for 1 s$/);
   const jobs = [...silent.jobs, ...other.jobs];
   assert.equal(jobs.length, 1);
   await jobs[0]?.cancelled;
+  assert.equal(time.pending, 0);
+});
+
+test("a job that waits for a slot at home has no time limit", async (t) => {
+  await using folder = await scratchFolder();
+  const time = new ManualTime();
+  const first = Promise.withResolvers<ScriptedJob>();
+  await using server = await startScriptedServer((job) => {
+    if (server.jobs.length > 1) return job.finish();
+    first.resolve(job);
+    return undefined;
+  });
+  const hosts = { HOMCC_HOSTS: `127.0.0.1:${server.port}/1` };
+  const servers = agentServers(t);
+  const long = place(actionOn(folder.path, []), await settingsFor([], hosts), servers, { time });
+  const holder = await first.promise;
+  const short = await settingsFor([], { ...hosts, HOMCC_COMPILATION_REQUEST_TIMEOUT: "1" });
+  const waiting = place(actionOn(folder.path, []), short, servers, { time });
+  assert.equal(servers.waiting, 1);
+  time.pass(100_000);
+  await holder.finish();
+  assert.deepEqual([outcomeOf(await long), outcomeOf(await waiting)], ["ran", "ran"]);
+  assert.equal(time.pending, 0);
+});
+
+test("the time limit starts anew while inputs are sent and while the result arrives", async (t) => {
+  await using folder = await scratchFolder();
+  const time = new ManualTime();
+  const names = ["a.c", "b.h", "c.h"];
+  const files = await Promise.all(names.map((name) => inputFile(join(folder.path, name), name)));
+  const path = join(folder.path, "a.o");
+  await using server = await startScriptedServer(async (job) => {
+    for (const file of files) {
+      await job.ask([file.digest]);
+      time.pass(900);
+    }
+    job.send({ ...emptyResult, outputs: [{ kind: "written", path, sizeBytes: 2, mode: 0o644 }] });
+    const stream = job.channel.openStreams;
+    await job.channel.sendData(stream, [Buffer.from("o")], { priority: "large", end: false });
+    while ((await readdir(folder.path)).length === names.length) await setImmediate();
+    time.pass(900);
+    await job.channel.sendData(stream, [Buffer.from("o")], { priority: "large", end: true });
+  });
+  const loaded = await settingsFor([server], { HOMCC_COMPILATION_REQUEST_TIMEOUT: "1" });
+  const run = await place(actionOn(folder.path, files), loaded, agentServers(t), { time });
+  assert.equal(outcomeOf(run), "ran");
+  if (run.kind === "ran") await run.result.commit();
+  assert.equal(await readFile(path, "utf8"), "oo");
+  assert.equal(time.pending, 0);
 });
 
 test("a launcher that goes away cancels its job, and the connection serves the next", async (t) => {

@@ -6,7 +6,7 @@ import type { OutcomeName } from "@homcc/observability/outcomes";
 import { type HostId, hostIdOf } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "../records/phases.ts";
-import { deadlineAfter } from "@homcc/observability/deadline";
+import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
 import type { Servers } from "./servers.ts";
@@ -35,8 +35,8 @@ export function noServerFor(
 
 /**
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
- * one twice, unless the job got lost on its way there. A time-out ends the search, because the next server would take
- * as long again.
+ * one twice, unless the job got lost on its way there. The time limit runs while a server has the job, not while it
+ * waits for a slot. A time-out ends the search, because the next server would take as long again.
  */
 export async function runOnServers(
   action: Action,
@@ -45,52 +45,54 @@ export async function runOnServers(
   services: Pick<Services, "servers" | "holders">,
   callSignal: AbortSignal,
   phases = new Phases(),
+  time = systemTime,
 ): Promise<PlacedRun> {
   const { servers } = services;
   const { compilationRequestTimeoutMs } = loaded.settings;
-  using deadline = deadlineAfter(compilationRequestTimeoutMs, callSignal);
-  const { signal } = deadline;
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();
   let failure: FailedRun | undefined;
-  try {
-    for (;;) {
-      const pool = servers.poolFor(loaded);
-      const placing = pool.place({ ...placementRequest(loaded, tried), signal });
-      const placement = await phases.time("place", placing);
-      if (placement === undefined) return failure ?? unreachable(loaded, servers);
-      using _slot = placement;
-      const { hostId } = placement;
-      const session = servers.sessionOn(hostId);
-      if (session === undefined) {
-        // One that ends each connection at once does not keep the job here.
-        if (dialledAnew.has(hostId)) tried.add(hostId);
-        dialledAnew.add(hostId);
-        continue;
-      }
-      tried.add(hostId);
-      const placed = { ...job, compression: compressionFor(hostId, loaded) };
-      using _holding = services.holders.hold(hostId, job.label);
-      try {
-        return { kind: "ran", result: await phases.time("run", session.run(action, placed, signal)) };
-      } catch (error) {
-        if (signal.aborted) throw error;
-        failure = describeFailure(error, hostId);
-        if (failure.outcome === "output-failed" || failure.outcome === "input-changed") return failure;
-        if (error instanceof UnheardJob && !dialledAnew.has(hostId)) tried.delete(hostId);
-        dialledAnew.add(hostId);
-      }
+  for (;;) {
+    const pool = servers.poolFor(loaded);
+    const placing = pool.place({ ...placementRequest(loaded, tried), signal: callSignal });
+    const placement = await phases.time("place", placing);
+    if (placement === undefined) return failure ?? unreachable(loaded, servers);
+    using _slot = placement;
+    const { hostId } = placement;
+    const session = servers.sessionOn(hostId);
+    if (session === undefined) {
+      // One that ends each connection at once does not keep the job here.
+      if (dialledAnew.has(hostId)) tried.add(hostId);
+      dialledAnew.add(hostId);
+      continue;
     }
-  } catch (error) {
-    if (deadline.isOver) {
-      return {
-        kind: "failed",
-        outcome: "timed-out",
-        detail: `after ${compilationRequestTimeoutMs / 1000} s`,
-      };
+    tried.add(hostId);
+    using deadline = new ProgressDeadline(compilationRequestTimeoutMs, callSignal, time);
+    const placed: JobDescription = {
+      ...job,
+      compression: compressionFor(hostId, loaded),
+      onProgress: () => deadline.moved(),
+    };
+    using _holding = services.holders.hold(hostId, job.label);
+    try {
+      return { kind: "ran", result: await phases.time("run", session.run(action, placed, deadline.signal)) };
+    } catch (error) {
+      if (deadline.isOver) return timedOut(hostId, compilationRequestTimeoutMs);
+      if (callSignal.aborted) throw error;
+      failure = describeFailure(error, hostId);
+      if (failure.outcome === "output-failed" || failure.outcome === "input-changed") return failure;
+      if (error instanceof UnheardJob && !dialledAnew.has(hostId)) tried.delete(hostId);
+      dialledAnew.add(hostId);
     }
-    throw error;
   }
+}
+
+function timedOut(hostId: HostId, timeoutMs: number): FailedRun {
+  return {
+    kind: "failed",
+    outcome: "timed-out",
+    detail: `${hostId}: no result, and nothing of the job moved for ${timeoutMs / 1000} s`,
+  };
 }
 
 /** For a server of homcc 1.x: what its line says, else what the configuration does. */

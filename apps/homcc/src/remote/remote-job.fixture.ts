@@ -6,6 +6,7 @@ import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { systemClock } from "@homcc/observability/clock";
 import { outcomes } from "@homcc/observability/outcomes";
 import { type PlacedRun, runOnServers } from "./placement-loop.ts";
+import type { Time } from "./progress-deadline.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
 import type { JobDescription } from "./session.ts";
 import type { Servers } from "./servers.ts";
@@ -85,11 +86,23 @@ export async function place(
   action: Action,
   loaded: LoadedSettings,
   servers: Servers,
-  options: { readonly signal?: AbortSignal; readonly job?: Partial<JobDescription> } = {},
+  options: {
+    readonly signal?: AbortSignal;
+    readonly job?: Partial<JobDescription>;
+    readonly time?: Time;
+  } = {},
 ): Promise<PlacedRun> {
   const signal = options.signal ?? new AbortController().signal;
   const holders = new SlotHolders(systemClock);
-  const run = await runOnServers(action, { ...job, ...options.job }, loaded, { servers, holders }, signal);
+  const run = await runOnServers(
+    action,
+    { ...job, ...options.job },
+    loaded,
+    { servers, holders },
+    signal,
+    undefined,
+    options.time,
+  );
   if (run.kind === "failed" && outcomes[run.outcome].kind !== "fallback") throw new Error(run.outcome);
   return run;
 }

@@ -33,6 +33,7 @@ export class RemoteRun {
   #uploadMs = 0;
   #receiver: ResultReceiver | undefined;
   #onUpload: JobDescription["onUpload"];
+  #onProgress: JobDescription["onProgress"];
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
 
@@ -63,6 +64,7 @@ export class RemoteRun {
   start(job: JobDescription, coded: CodedEntries, news: readonly Digest[]): void {
     const { steps, cwd, environment, umask, terminal, outputs, timeoutMs, sandbox } = this.#action;
     this.#onUpload = job.onUpload;
+    this.#onProgress = job.onProgress;
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
     try {
@@ -99,7 +101,10 @@ export class RemoteRun {
   #handler(): StreamHandler<ServerMessage> {
     return {
       onMessage: (message) => this.#receive(message),
-      onData: (bytes) => this.#attempt(() => this.#receiverOrThrow().data(bytes)),
+      onData: (bytes) => {
+        this.#onProgress?.();
+        return this.#attempt(() => this.#receiverOrThrow().data(bytes));
+      },
       onEnd: () => {
         void this.#attempt(async () => {
           const receiver = this.#receiverOrThrow();

@@ -114,11 +114,14 @@ export class ServerDialler {
     this.#logger.info(`${hostId} is a server of homcc 1.x`);
     return new V1Session({
       hostId,
-      connect: async (signal) => {
-        if (tunnel === undefined)
-          return await connectToV1Server({ host: host.name, port: host.port, connectTimeoutMs, signal });
+      connect: async (signal, onBytes) => {
+        const watching = onBytes === undefined ? {} : { onBytes };
+        if (tunnel === undefined) {
+          const { name, port } = host;
+          return await connectToV1Server({ host: name, port, connectTimeoutMs, signal, ...watching });
+        }
         const { socket } = await tunnel.open(signal, () => {});
-        return new V1Connection(socket, { peer: hostId });
+        return new V1Connection(socket, { peer: hostId, ...watching });
       },
       ...(tunnel === undefined ? {} : { way: tunnel }),
       onLost: (session, reason, wasV1) => {

@@ -95,6 +95,30 @@ test("jobs that wait for the same blob have it sent once", async (t) => {
   assert.equal(costs.filter((bytes) => bytes > 300_000).length, 1, JSON.stringify(costs));
 });
 
+test("each piece of a file on its way is progress for every job that waits for it, and for no other", async (t) => {
+  await using folder = await scratchFolder();
+  const large = await inputFile(join(folder.path, "large.c"), randomBytes(3 << 20));
+  const together = Promise.withResolvers<void>();
+  await using server = await startScriptedServer(async (running) => {
+    if (server.jobs.length === 3) together.resolve();
+    await together.promise;
+    if (running.inputs.length > 0) await running.ask([large.digest]);
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  const moves = [0, 0, 0];
+  const run = (index: number, inputs: InputEntry[]): Promise<unknown> => {
+    const onProgress = (): void => {
+      moves[index] = (moves[index] ?? 0) + 1;
+    };
+    return session.run(actionOn(folder.path, inputs), { ...job, onProgress }, never);
+  };
+  await Promise.all([run(0, [large]), run(1, [large]), run(2, [])]);
+  const [first = 0, second = 0, other] = moves;
+  assert.ok(first > 10 && second > 10 && other === 0, String(moves));
+  assert.equal(server.uploads.length, 1);
+});
+
 test("a blob that is asked for again right after it was stored is sent again", async (t) => {
   await using folder = await scratchFolder();
   const source = await inputFile(join(folder.path, "a.c"), "x");

@@ -98,7 +98,9 @@ export class ServerSession implements Session {
     if (job.mappedVeto !== undefined && isMapped) {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
-    const run = new RemoteRun(action, this.#channel, (digest) => this.#upload(digest, action.inputs));
+    const run = new RemoteRun(action, this.#channel, (digest) =>
+      this.#upload(digest, action.inputs, job.onProgress),
+    );
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
         .map(({ digest }) => digest)
@@ -158,9 +160,13 @@ export class ServerSession implements Session {
     return action.absent.filter((path) => this.#present.has(path));
   }
 
-  #upload(digest: Digest, inputs: readonly InputEntry[]): Promise<number> {
+  #upload(
+    digest: Digest,
+    inputs: readonly InputEntry[],
+    onProgress: JobDescription["onProgress"],
+  ): Promise<number> {
     const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
-    if (entry !== undefined) return this.#uploads.send(digest, entry.path);
+    if (entry !== undefined) return this.#uploads.send(digest, entry.path, onProgress);
     return Promise.reject(
       new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
     );

@@ -24,6 +24,8 @@ export interface JobDescription {
   readonly compression?: Compression;
   /** Called soon after the job was sent, each time it is sent: for what need not hold it up. */
   readonly onSent?: () => void;
+  /** Called whenever bytes of the job move: of its result, or of blobs while it waits for some. */
+  readonly onProgress?: () => void;
   /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
   readonly onUpload?: (upload: PendingUpload) => Disposable;
 }

@@ -15,6 +15,8 @@ export class Uploads {
   readonly #channel: ClientChannel;
   readonly #slots = new SlotQueue(maxUploadsAtOnce);
   readonly #unanswered = new Map<Digest, Promise<number>>();
+  /** Who waits, and for how many blobs. */
+  readonly #waiting = new Map<() => void, number>();
 
   constructor(channel: ClientChannel) {
     this.#channel = channel;
@@ -23,20 +25,39 @@ export class Uploads {
   /**
    * Uploads the file at `path`; resolves to the wire bytes it took, 0 when it was on its way already. Rejects with
    * ERR_HOMCC_INPUT_CHANGED when the file no longer has the bytes of `digest`, and when the server does not store it.
+   * Until then `onProgress` is called whenever a piece of any blob has left: this one waits for those before it.
    */
-  send(digest: Digest, path: string): Promise<number> {
+  async send(digest: Digest, path: string, onProgress: () => void = () => {}): Promise<number> {
+    using _waiting = this.#tell(onProgress);
     const unanswered = this.#unanswered.get(digest);
-    if (unanswered !== undefined) return unanswered.then(() => 0);
+    if (unanswered !== undefined) {
+      await unanswered;
+      return 0;
+    }
     const upload: Promise<number> = this.#sendInTurn(digest, path, () => {
       if (this.#unanswered.get(digest) === upload) this.#unanswered.delete(digest);
     });
     this.#unanswered.set(digest, upload);
-    return upload;
+    return await upload;
   }
 
   async #sendInTurn(digest: Digest, path: string, answered: () => void): Promise<number> {
     using _slot = await this.#slots.acquire(this.#channel.signal);
-    return await sendBlob(this.#channel, digest, path, answered);
+    const moved = (): void => {
+      for (const onProgress of this.#waiting.keys()) onProgress();
+    };
+    return await sendBlob(this.#channel, digest, path, answered, moved);
+  }
+
+  #tell(onProgress: () => void): Disposable {
+    this.#waiting.set(onProgress, (this.#waiting.get(onProgress) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#waiting.get(onProgress) ?? 0) - 1;
+        if (left > 0) this.#waiting.set(onProgress, left);
+        else this.#waiting.delete(onProgress);
+      },
+    };
   }
 }
 
@@ -49,6 +70,7 @@ async function sendBlob(
   digest: Digest,
   path: string,
   onAnswer: () => void,
+  moved: () => void,
 ): Promise<number> {
   const answer = Promise.withResolvers<number>();
   const fail = (reason: unknown): void => {
@@ -61,6 +83,7 @@ async function sendBlob(
       if (message.kind === "rejected") fail(rejection(path, message.reason, message.message));
       if (message.kind !== "stored") return;
       onAnswer();
+      moved();
       channel.closeStream(stream);
       answer.resolve(bytes.sent);
     },
@@ -72,9 +95,11 @@ async function sendBlob(
   const sizeBytes = sizeBytesOf(digest);
   // One byte more than it should have: a file that grows is noticed, and not followed to wherever it grows.
   const isSmall = sizeBytes <= smallBlobBytes;
-  const content = isSmall ? smallFile(path, sizeBytes + 1) : createReadStream(path, { end: sizeBytes });
+  const content = isSmall
+    ? smallFile(path, sizeBytes + 1)
+    : watched(createReadStream(path, { end: sizeBytes }), moved);
   const priority = isSmall ? "small" : "large";
-  channel.sendData(stream, content, { priority, end: true }).catch((error: unknown) => {
+  channel.sendData(stream, content, { priority, end: true }).then(moved, (error: unknown) => {
     fail(
       error instanceof HomccError
         ? error
@@ -82,6 +107,17 @@ async function sendBlob(
     );
   });
   return await answer.promise;
+}
+
+/** Read no faster than the network takes it: each chunk that is asked for means that earlier ones have left. */
+async function* watched(
+  content: AsyncIterable<Uint8Array>,
+  moved: () => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of content) {
+    moved();
+    yield chunk;
+  }
 }
 
 /** At once: 25 µs for 10 kB, where a stream goes to the thread pool and back four times, 0.1 ms each. */

@@ -15,7 +15,7 @@ import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
 
 export interface V1SessionOptions {
   readonly hostId: HostId;
-  readonly connect: (signal: AbortSignal) => Promise<V1Connection>;
+  readonly connect: (signal: AbortSignal, onBytes?: () => void) => Promise<V1Connection>;
   /** Called when the server is gone, or (`wasV1` false) has never said a word of 1.x. */
   readonly onLost: (session: V1Session, reason: unknown, wasV1: boolean) => void;
   /** Held while a job runs. */
@@ -101,7 +101,8 @@ export class V1Session implements Session {
     let run: V1Run | undefined;
     try {
       const target = await this.#options.targets.of(job.toolchain);
-      using connection = await this.#options.connect(signal);
+      using connection = await this.#options.connect(signal, job.onProgress);
+      using _end = endWith(signal, connection);
       run = new V1Run(connection, action, command, job.compression ?? "no_compression", this.#options.sums);
       if (job.onSent !== undefined) setImmediate(job.onSent);
       const result = await run.run(target, signal);
@@ -160,6 +161,14 @@ const lostCodes: ReadonlySet<string> = new Set([
   "ERR_HOMCC_CONNECTION_LOST",
   "ERR_HOMCC_PROTOCOL",
 ]);
+
+/** A server that does not read any more would keep the job in the middle of a message. */
+function endWith(signal: AbortSignal, connection: V1Connection): Disposable {
+  const end = (): void => connection[Symbol.dispose]();
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", end) };
+}
 
 function unsuitable(why: string): RefusedByServer {
   return new RefusedByServer({ reason: "mapped-unsupported", message: why });
