@@ -22,14 +22,14 @@ test("settings come from the command line, the environment and the file", async 
     const environment = { HOMCC_DIR: folder, HOMCCD_PORT: "6", HOMCCD_LIMIT: "6" };
     const command = await parse(["-j", "7", "--verbose", "--max-dependency-cache-size=20M"], environment);
     assert.ok(command.kind === "serve");
-    const { limit, port, address, logLevel, maxDependencyCacheBytes } = command.settings;
+    const { limit, port, addresses, logLevel, maxDependencyCacheBytes } = command.settings;
     assert.deepEqual(
-      [limit, port, address, logLevel, maxDependencyCacheBytes],
-      [7, 6, "::1", "DEBUG", 20 << 20],
+      [limit, port, addresses, logLevel, maxDependencyCacheBytes],
+      [7, 6, ["::1"], "DEBUG", 20 << 20],
     );
     const withoutFile = await parse(["--no-config"], environment);
     assert.ok(withoutFile.kind === "serve");
-    assert.equal(withoutFile.settings.address, "0.0.0.0");
+    assert.deepEqual(withoutFile.settings.addresses, ["0.0.0.0"]);
   } finally {
     await rm(folder, { recursive: true });
   }

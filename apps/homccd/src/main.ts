@@ -1,6 +1,6 @@
 /** homccd: the build server. This file builds its parts, inside-out, and waits for the end. */
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { getHeapStatistics } from "node:v8";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
@@ -21,6 +21,7 @@ import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { diskOf } from "./disk-space.ts";
 import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
+import { listenOn } from "./listening.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { Door } from "./sandboxes/door.ts";
@@ -40,11 +41,6 @@ const openSockets = new Set<Socket>();
 const channels = new Set<ServerChannel>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
 const handshakeTimeoutMs = 10_000;
-
-const bindHints: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is another homccd running? choose another port with --port",
-  EACCES: "ports below 1024 need root; choose another one with --port",
-};
 
 const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -69,7 +65,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const started = Promise.withResolvers<Serving>();
   const sessions = new Set<Promise<void>>();
   // From the first moment on: a client that comes while we start waits for its welcome.
-  const server = await listen(settings, (socket) => {
+  const listening = await listenOn(settings, logger, (socket) => {
     const session = serveClient(socket, settings, started.promise).catch((error: unknown) =>
       logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     );
@@ -143,18 +139,13 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     logger,
   };
   started.resolve({ services, v1, ...chosen });
-  const address = server.address();
-  const where =
-    typeof address === "object" && address !== null
-      ? `${address.address} port ${address.port}`
-      : settings.address;
   process.stdout.write(
-    `${serverName} listening on ${where}, ${settings.limit} slots, executor ${executor.name}\n`,
+    `${serverName} listening on ${settings.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
 
   await terminationSignal();
   logger.info("ending");
-  server.close();
+  listening.close();
   await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
@@ -215,22 +206,6 @@ async function openSession(executor: Executor, channel: ServerChannel): Promise<
     void channel.close(describeError(error));
     throw error;
   }
-}
-
-async function listen(
-  { port, address }: ServerSettings,
-  onConnection: (socket: Socket) => void,
-): Promise<Server> {
-  const server = createServer({ pauseOnConnect: true }, onConnection);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const hint = bindHints[cause.code ?? ""] ?? "choose an address of this machine with --listen";
-      reject(new HomccError("ERR_HOMCC_BIND", `cannot listen on ${address} port ${port}`, { hint, cause }));
-    });
-    server.listen({ port, host: address, backlog: 1024 }, resolve);
-  });
-  server.on("error", (error) => logger.error(describeError(error)));
-  return server;
 }
 
 /** Opens the door into containers while that is allowed, and becomes the account that jobs run as. */

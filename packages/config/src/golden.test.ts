@@ -73,8 +73,8 @@ test("the example files of homcc 1.x", async () => {
 
     const server = await loadServerSettings(call);
     assert.deepEqual(server.problems, []);
-    const { limit, port, address, logLevel, verbose, maxDependencyCacheBytes } = server.settings;
-    assert.deepEqual([limit, port, address, logLevel, verbose], [64, 3126, "0.0.0.0", "DEBUG", true]);
+    const { limit, port, addresses, logLevel, verbose, maxDependencyCacheBytes } = server.settings;
+    assert.deepEqual([limit, port, addresses, logLevel, verbose], [64, 3126, ["0.0.0.0"], "DEBUG", true]);
     assert.equal(maxDependencyCacheBytes, 10 * 1024 ** 3);
   } finally {
     await rm(folder, { recursive: true });

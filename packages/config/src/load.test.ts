@@ -314,7 +314,7 @@ test("the server's settings", async () => {
     assert.deepEqual(plain, {
       limit: availableParallelism() + 2,
       port: 3126,
-      address: "0.0.0.0",
+      addresses: ["0.0.0.0"],
       logLevel: "INFO",
       verbose: false,
       maxDependencyCacheBytes: 10 * 2 ** 30,
@@ -349,7 +349,15 @@ test("the server's settings", async () => {
     assert.equal((await load({ HOMCC_DIR: "own" })).settings.store, join(folders.root, "own/server"));
     assert.equal((await load({ XDG_CACHE_HOME: "/x" })).settings.store, "/x/homcc/server");
     assert.equal((await load({}, { store: "here" })).settings.store, join(folders.root, "here"));
-    assert.equal((await load({}, { address: "[::]" })).settings.address, "::");
+    const addresses = async (address: string) => (await load({}, { address })).settings.addresses;
+    assert.deepEqual(await addresses("[::]"), ["::"]);
+    assert.deepEqual(await addresses(" 127.0.0.1, [fd00::1] build-7,127.0.0.1 "), [
+      "127.0.0.1",
+      "fd00::1",
+      "build-7",
+    ]);
+    for (const bad of [",", "::g", "127.0.0.1;::1"])
+      assert.deepEqual((await load({ HOMCCD_ADDRESS: bad })).problems.length, 1, bad);
     for (const bad of ["10", "10K", "0G", "-1G", "1.5G"]) {
       const loaded = await load({ HOMCCD_MAX_DEPENDENCY_CACHE_SIZE: bad });
       assert.deepEqual(

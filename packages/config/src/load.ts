@@ -127,7 +127,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
   const settings: ServerSettings = {
     limit: options.get("limit") ?? availableParallelism() + 2,
     port: options.get("port"),
-    address: options.get("address"),
+    addresses: options.get("address"),
     logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "INFO"),
     verbose,
     maxDependencyCacheBytes: options.get("max_dependency_cache_size"),

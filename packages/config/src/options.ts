@@ -334,13 +334,14 @@ export const serverOptions = {
     paragraph: "TCP port to listen on. 0 lets the system choose one.",
   },
   address: {
-    type: values.listenAddress,
+    type: values.listenAddresses,
     default: "0.0.0.0",
     flags: ["--listen"],
     variables: ["HOMCCD_ADDRESS"],
     key: "address",
     setBy: "administrator",
-    paragraph: "Address to listen on. `::` serves IPv6 and IPv4.",
+    paragraph:
+      "Addresses to listen on, all with the same port, between blanks or commas. `::` alone serves IPv6 and IPv4; beside others it is IPv6 alone.",
   },
   allow: {
     type: values.addressRanges,

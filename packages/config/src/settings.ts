@@ -39,8 +39,8 @@ export interface ServerSettings {
   readonly limit: number;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Address or name to listen on, without brackets. */
-  readonly address: string;
+  /** Addresses or names to listen on, without brackets; at least one. */
+  readonly addresses: readonly string[];
   readonly logLevel: LogLevel;
   readonly verbose: boolean;
   readonly maxDependencyCacheBytes: number;

@@ -133,13 +133,15 @@ export const logLevel: ValueType<(typeof logLevels)[number]> = choice("LEVEL", l
 export const compression: ValueType<Compression> = choice("COMPRESSION", compressions);
 export const executor: ValueType<ExecutorChoice> = choice("EXECUTOR", executorChoices);
 
-/** An address or name of this machine; brackets around an IPv6 address are taken off. */
-export const listenAddress: ValueType<string> = {
-  metavar: "ADDRESS",
-  allowed: "an IPv4 or IPv6 address, or a name of this machine",
+/** Addresses or names of this machine, each once; brackets around IPv6 addresses are taken off. */
+export const listenAddresses: ValueType<readonly string[]> = {
+  metavar: "ADDRESSES",
+  allowed: "IPv4 and IPv6 addresses, or names of this machine, between blanks or commas",
   parse: (given) => {
-    const address = given.trim().replace(/^\[(.*)\]$/, "$1");
-    return isIP(address) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9._-]*)$/.test(address) ? address : undefined;
+    const words = given.split(/[\s,]+/).filter((word) => word !== "");
+    const addresses = words.map((word) => word.replace(/^\[(.*)\]$/, "$1"));
+    const areAll = addresses.every((word) => isIP(word) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9._-]*)$/.test(word));
+    return areAll && addresses.length > 0 ? [...new Set(addresses)] : undefined;
   },
 };
 

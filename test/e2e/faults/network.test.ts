@@ -184,6 +184,17 @@ test("a port in use", async () => {
   assert.equal(second.status, 71);
 });
 
+test("a homccd on several addresses names them, and serves each", async () => {
+  await using server = await startServer({ listen: "127.0.0.1, ::1" });
+  assert.match(server.log(), new RegExp(`listening on 127\\.0\\.0\\.1,::1 port ${server.port},`));
+  for (const host of [`127.0.0.1:${server.port}/1`, `[::1]:${server.port}/1`]) {
+    await using workplace = await prepare(host);
+    assert.equal((await workplace.run(compile)).status, 0);
+    const [job] = await workplace.jobs(1);
+    assert.equal(job?.outcome, "compiled-remotely", host);
+  }
+});
+
 test("a store that cannot be used, and an address that is not here", async () => {
   await using workplace = await createWorkplace();
   const daemon = [homccProgram.replace(/homcc$/, "homccd"), "--no-config", "--port", "0"];
