@@ -39,6 +39,7 @@ const packages: readonly DebianPackage[] = [
   { name: "mandoc", reason: "the manual pages" },
   { name: "zsh", reason: "its completions" },
   { name: "fish", reason: "its completions" },
+  { name: "g++-aarch64-linux-gnu", reason: "cross compilation" },
   { name: "schroot", reason: "sandboxes" },
   { name: "docker.io", reason: "sandboxes" },
   { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },

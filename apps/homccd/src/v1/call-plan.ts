@@ -51,7 +51,7 @@ export async function planCall(
   const environment = { PATH: options.path, LANG: "C.UTF-8" };
   const [name = "", ...words] = args;
   if (words.some((word) => !word.isWellFormed())) return unsuitable("an argument that is not UTF-8");
-  const argv = [name, ...compiler.addedArguments, ...words];
+  const argv = [compiler.calledAs ?? name, ...compiler.addedArguments, ...words];
   const analysis = await analyse(
     { argv, cwd, environment, family: compiler.family },
     {
@@ -79,14 +79,19 @@ function unsuitable(why: string): CallPlan {
 }
 
 function plan(
-  { argv, source, outputs, mainOutput, replay, includeDirectories }: Compilation,
+  { argv, outputs, mainOutput, replay, includeDirectories }: Compilation,
   cwd: string,
   environment: Readonly<Record<string, string>>,
-  { toolchain, links }: StandIn,
+  { toolchain, links, addedArguments }: StandIn,
   { timeoutMs }: PlanOptions,
 ): PlannedCompilation | undefined {
-  // `-march=native` means the client's processor, which only its own driver knows.
-  if (mainOutput === undefined || replay || source === "") return undefined;
+  // What depends on a machine means the client's, except its target: that one was named.
+  if (
+    mainOutput === undefined ||
+    (replay && addedArguments.length === 0) ||
+    argv.some((word) => word.endsWith("=native"))
+  )
+    return undefined;
   const folders = includeDirectories
     .map(({ path }) => resolve(cwd, path))
     .filter((path) => !isSystemFile(`${path}/`))

@@ -16,6 +16,8 @@ export interface StandIn {
   readonly family: CompilerFamily;
   readonly toolchain: Pick<Toolchain, "digest" | "driver">;
   readonly limits: ServerLimits;
+  /** By which gcc is to be called, since it looks for its parts beside the program of that name; else the client's word. */
+  readonly calledAs?: string;
   /** From the name under which it was found to the program: drivers look themselves up in PATH. */
   readonly links: readonly InputEntry[];
   /** What the client's command needs besides: `--target=` for a clang whose own target is another one. */
@@ -51,7 +53,11 @@ export class LocalCompilers {
     const cross = await this.#inspect(crossName);
     const found = cross ?? (own?.family === "clang" ? own : undefined);
     if (found === undefined) throw missing(crossName);
-    return { ...found, addedArguments: found.family === "clang" ? [`--target=${target}`] : [] };
+    return {
+      ...found,
+      addedArguments: found.family === "clang" ? [`--target=${target}`] : [],
+      ...(cross === undefined ? {} : { calledAs: crossName }),
+    };
   }
 
   async #inspect(name: string): Promise<Omit<StandIn, "addedArguments"> | undefined> {
