@@ -18,6 +18,7 @@ const packages: readonly DebianPackage[] = [
   { name: "libc6-dev", reason: "headers of C programs" },
   { name: "clang", reason: "the other compiler: differential suite, toolchains" },
   { name: "ccache", reason: "CCACHE_PREFIX, in all of ccache's modes" },
+  { name: "distcc", reason: "distccmon-text, which shows our jobs" },
   { name: "cmake", reason: "compiler launcher, real projects" },
   { name: "meson", reason: "its configure checks" },
   { name: "ninja-build", reason: "the generator behind CMake and Meson" },

@@ -16,6 +16,7 @@ import { Servers } from "./remote/servers.ts";
 import { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { Services } from "./services.ts";
 import { SlotHolders } from "./records/slot-holders.ts";
+import { StateFiles } from "./records/state-files.ts";
 import { WarningRate } from "./words/warning-rate.ts";
 
 /** What calls need, for an agent that serves many or for one call without an agent. */
@@ -39,6 +40,7 @@ export async function createServices(
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
     holders: new SlotHolders(systemClock),
+    stateFiles: new StateFiles(systemClock, logger),
     ...own,
     rootIdentity: ownRootIdentity(),
   };

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { looksLikeConfigureCheck } from "@homcc/compiler/configure-check";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
@@ -10,6 +11,7 @@ import { atHome, type Conclusion } from "./conclusion.ts";
 import { DebugFolder } from "./records/debug-folder.ts";
 import { describeJob, type JobRecord, writeJobRecord } from "./records/job-log.ts";
 import { JobTrace } from "./records/job-trace.ts";
+import { unmonitored } from "./records/monitor-line.ts";
 import { jobVoice } from "./words/job-voice.ts";
 import { report } from "./words/report.ts";
 import type { Services } from "./services.ts";
@@ -29,7 +31,9 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   services.logThreshold.level = loaded.settings.agentLogLevel;
   const isCheck = looksLikeConfigureCheck(request.argv, request.cwd);
   const voice = jobVoice(call, loaded, isCheck);
-  const trace = new JobTrace();
+  await using states = services.stateFiles.ofJob(request);
+  const isMonitored = loaded.settings.stateFiles && !isCheck;
+  const trace = new JobTrace(isMonitored ? states : unmonitored);
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
   const conclusion = await conclude(call, loaded, services, trace, objects, isCheck);
   if (call.signal.aborted) return;
@@ -116,10 +120,13 @@ async function end(
     return;
   }
   services.localSlots.resize(localLimit(loaded.localhost.limit));
+  using line = trace.monitor.follow(shownName(call, trace));
+  line.enter("blocked", atHomePlace);
   try {
     const waiting = services.localSlots.acquire(call.signal);
     using _slot = await trace.phases.time("wait for a local slot", waiting);
     using _holding = services.holders.hold(atHomePlace, nameOf(call, trace));
+    line.enter("compile", atHomePlace);
     const { program, argv } = ending.command ?? ownCommand;
     if (conclusion.doubtedStatus === undefined) await call.execute(program, argv);
     else await compareVerdicts(call, conclusion.doubtedStatus, log);
@@ -131,4 +138,9 @@ async function end(
 /** For people who ask who holds the slots. */
 function nameOf({ request }: LaunchCall, { sources }: JobTrace): string {
   return sources.length > 0 ? sources.join(" ") : request.argv.slice(0, 4).join(" ");
+}
+
+/** For monitors, which have little room. */
+function shownName(call: LaunchCall, trace: JobTrace): string {
+  return trace.sources.map((source) => basename(source)).join(" ") || nameOf(call, trace);
 }

@@ -9,6 +9,7 @@ import type { IdleWatch } from "./idle-watch.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
+import type { StateFiles } from "./records/state-files.ts";
 import type { JobStatistics } from "./records/statistics.ts";
 import type { WarningRate } from "./words/warning-rate.ts";
 
@@ -34,6 +35,7 @@ export interface Services {
   readonly logThreshold: { level: LogLevel };
   readonly statistics: Pick<JobStatistics, "count" | "read" | "zero">;
   readonly holders: SlotHolders;
+  readonly stateFiles: StateFiles;
   /** Of this machine; the compiler takes any other for C. */
   readonly locales: ReadonlySet<string>;
   /** Identity of the file system the agent sees. */

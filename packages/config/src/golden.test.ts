@@ -64,6 +64,7 @@ test("the example files of homcc 1.x", async () => {
       noLocalCompilation: true,
       agentIdleTimeoutMs: 3_600_000,
       agentLogLevel: "INFO",
+      stateFiles: true,
       debugFolder: undefined,
     });
     // The example shows every key, also the two that exclude each other.

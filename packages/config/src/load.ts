@@ -105,6 +105,7 @@ function clientSettings(
       options.get("no_local_compilation") || (options.get("strict_sandbox") && sandbox.kind !== "none"),
     agentIdleTimeoutMs: options.get("agent_idle_time"),
     agentLogLevel: options.get("agent_log_level"),
+    stateFiles: options.get("state_files"),
     debugFolder: debugFolder === undefined ? undefined : resolve(cwd, debugFolder),
   };
 }

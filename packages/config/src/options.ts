@@ -282,6 +282,16 @@ export const clientOptions = {
     paragraph:
       "Absolute path of a file to which one JSON object is appended for each job: source, outcome, host, bytes, times.",
   },
+  state_files: {
+    type: values.boolean,
+    default: "true",
+    flags: [],
+    variables: ["HOMCC_STATE_FILES"],
+    key: "state_files",
+    setBy: "user",
+    paragraph:
+      "Jobs are shown by the monitors of distcc (`distccmon-text`, `distccmon-gnome`): a job that lasts has a small file in `$DISTCC_DIR/state`, else in `~/.distcc/state`.",
+  },
   debug_directory: {
     type: values.path,
     flags: [],

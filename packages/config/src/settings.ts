@@ -29,6 +29,8 @@ export interface ClientSettings {
   readonly agentIdleTimeoutMs: number;
   /** Of the agent's own log. */
   readonly agentLogLevel: LogLevel;
+  /** State files for the monitors of distcc. */
+  readonly stateFiles: boolean;
   /** Absolute folder for the texts of jobs; `undefined` writes none. */
   readonly debugFolder: string | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Action } from "@homcc/cas/action";
+import { type JobMonitor, unmonitored } from "./monitor-line.ts";
 import { Phases } from "./phases.ts";
 
 /** What is known of one call besides its conclusion: for its record, its line in the log, and HOMCC_DEBUG_DIR. */
@@ -8,4 +9,9 @@ export class JobTrace {
   /** What was meant to be sent, by source. */
   readonly actions = new Map<string, Action>();
   readonly phases = new Phases();
+  readonly monitor: JobMonitor;
+
+  constructor(monitor: JobMonitor = unmonitored) {
+    this.monitor = monitor;
+  }
 }

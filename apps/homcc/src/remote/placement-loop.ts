@@ -7,6 +7,7 @@ import { type HostId, hostIdOf } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
 import { Phases } from "../records/phases.ts";
 import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
+import { atHomePlace } from "../records/slot-holders.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
 import type { Servers } from "./servers.ts";
@@ -54,6 +55,7 @@ export async function runOnServers(
   let failure: FailedRun | undefined;
   for (;;) {
     const pool = servers.poolFor(loaded);
+    job.onPhase?.("blocked", atHomePlace);
     const placing = pool.place({ ...placementRequest(loaded, tried), signal: callSignal });
     const placement = await phases.time("place", placing);
     if (placement === undefined) return failure ?? unreachable(loaded, servers);

@@ -2,12 +2,14 @@ import type { Sandbox } from "@homcc/cas/action";
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
+import { basename } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { type Identity, identityText } from "./refusal.ts";
 import { prepareAction } from "./action-preparation.ts";
 import type { KnownCompiler } from "../compile.ts";
 import type { RemoteCost } from "../conclusion.ts";
 import type { JobTrace } from "../records/job-trace.ts";
+import { atHomePlace } from "../records/slot-holders.ts";
 import { existsAtHome } from "./missed-input.ts";
 import { jobVoice } from "../words/job-voice.ts";
 import { pipedMessages } from "./piped-messages.ts";
@@ -44,6 +46,8 @@ export async function compileRemotely(
   const nowhere = noServerFor(loaded, services);
   // What may not run at home is prepared first: it may turn out to be nothing for servers, and then it may.
   if (nowhere !== undefined && !loaded.settings.noLocalCompilation) return fallback(nowhere);
+  using line = trace.monitor.follow(basename(compilation.source));
+  line.enter("preprocess", atHomePlace);
   const prepared = await prepareAction(
     compilation,
     call,
@@ -59,6 +63,7 @@ export async function compileRemotely(
   using progress = uploadProgress(call, loaded, services);
   const watchedJob: JobDescription = {
     ...job,
+    onPhase: (phase, host) => line.enter(phase, host),
     onUpload: (upload) => progress.began(upload),
     ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
   };
@@ -78,6 +83,7 @@ export async function compileRemotely(
     // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
     await result.discard();
     call.signal.throwIfAborted();
+    line[Symbol.dispose]();
     return await compileRemotely(compilation, call, loaded, services, compiler, trace, false);
   }
   const verdict = judge({

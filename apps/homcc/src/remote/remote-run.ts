@@ -7,6 +7,7 @@ import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
 import type { StreamBytes } from "@homcc/transport/inbound-stream";
 import type { RemoteCost } from "../conclusion.ts";
+import type { JobPhase } from "../records/state-layout.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./session.ts";
@@ -34,6 +35,7 @@ export class RemoteRun {
   #receiver: ResultReceiver | undefined;
   #onUpload: JobDescription["onUpload"];
   #onProgress: JobDescription["onProgress"];
+  #onPhase: JobDescription["onPhase"];
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
 
@@ -65,6 +67,8 @@ export class RemoteRun {
     const { steps, cwd, environment, umask, terminal, outputs, timeoutMs, sandbox } = this.#action;
     this.#onUpload = job.onUpload;
     this.#onProgress = job.onProgress;
+    this.#onPhase = job.onPhase;
+    this.#enter("send");
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
     try {
@@ -98,6 +102,10 @@ export class RemoteRun {
     this.#abandon(reason);
   }
 
+  #enter(phase: JobPhase): void {
+    this.#onPhase?.(phase, this.#channel.peer);
+  }
+
   #handler(): StreamHandler<ServerMessage> {
     return {
       onMessage: (message) => this.#receive(message),
@@ -121,6 +129,7 @@ export class RemoteRun {
   #receive(message: ServerMessage): void {
     switch (message.kind) {
       case "missing":
+        this.#enter("send");
         void this.#attempt(async () => {
           const startedMs = systemClock.monotonicMs();
           using _waiting = this.#onUpload?.(this.#pendingUpload(message.digests));
@@ -129,6 +138,7 @@ export class RemoteRun {
         });
         break;
       case "result":
+        this.#enter("receive");
         void this.#attempt(async () => {
           if (this.#receiver !== undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "a second result");
           this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
@@ -138,7 +148,11 @@ export class RemoteRun {
         this.#abandon(new RefusedByServer(message));
         break;
       case "queued":
+        this.#enter("blocked");
+        break;
       case "started":
+        this.#enter("compile");
+        break;
       case "stored":
       case "rejected":
         break;

@@ -6,6 +6,7 @@ import { HomccError } from "@homcc/observability/error";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import type { HostId } from "@homcc/scheduler/host";
 import type { RemoteCost } from "../conclusion.ts";
+import type { JobPhase } from "../records/state-layout.ts";
 import type { ServerDescription } from "./server-status.ts";
 import type { PendingUpload } from "./upload-progress.ts";
 
@@ -26,6 +27,8 @@ export interface JobDescription {
   readonly onSent?: () => void;
   /** Called whenever bytes of the job move: of its result, or of blobs while it waits for some. */
   readonly onProgress?: () => void;
+  /** Called at each step on the way to a result, for monitors. */
+  readonly onPhase?: (phase: JobPhase, host: string) => void;
   /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
   readonly onUpload?: (upload: PendingUpload) => Disposable;
 }

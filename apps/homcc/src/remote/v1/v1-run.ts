@@ -11,6 +11,7 @@ import {
 } from "@homcc/protocol/v1/messages";
 import { packV1, unpackV1 } from "@homcc/protocol/v1/payload";
 import type { V1Connection } from "@homcc/transport/v1-connection";
+import type { JobPhase } from "../../records/state-layout.ts";
 import { OutputWriter } from "../output-writer.ts";
 import { RefusedByServer } from "../refusal.ts";
 import { type FileSums, readUnchanged } from "./file-sums.ts";
@@ -64,18 +65,23 @@ export class V1Run {
   }
 
   /** Rejects with `RefusedByServer`, or as `OutputWriter` and `V1Connection` do; then no output is left. */
-  async run(target: string, signal: AbortSignal): Promise<V1Result> {
+  async run(target: string, signal: AbortSignal, enter: (phase: JobPhase) => void): Promise<V1Result> {
+    enter("send");
     await this.#connection.send(await this.#argumentMessage(target));
     for (;;) {
+      // It does not say when it begins: as soon as it has all that it asks for.
+      enter("compile");
       const frame = await this.#connection.receive(signal);
       this.#heard = true;
       this.#receivedBytes += frame.payloads.reduce((sum, { byteLength }) => sum + byteLength, 0);
       const { message } = frame;
       switch (message.message_type) {
         case "DependencyRequestMessage":
+          enter("send");
           await this.#reply(message.sha1sum);
           break;
         case "CompilationResultMessage":
+          enter("receive");
           return await this.#take(message, frame);
         case "ConnectionRefusedMessage":
           throw new RefusedByServer({
