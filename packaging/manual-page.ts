@@ -1,6 +1,6 @@
 /** The manual pages, from the same table and texts as `--help`. */
 import { closings, openings } from "@homcc/config/help";
-import { optionsOf, type Option, type Program } from "@homcc/config/options";
+import { keysOf, optionsOf, type Option, type Program } from "@homcc/config/options";
 
 const sections: Readonly<Record<Program, number>> = { homcc: 1, homccd: 8 };
 const purposes: Readonly<Record<Program, string>> = {
@@ -72,7 +72,7 @@ function entry(heading: string, option: Option): string {
     option.flags.length > 0 && option.variables.length > 0
       ? `variable ${option.variables.map(bold).join(", ")}`
       : undefined,
-    option.key === undefined ? undefined : `key ${bold(option.key)}`,
+    keysOf(option).length === 0 ? undefined : `key ${keysOf(option).map(bold).join(" or ")}`,
     option.type.metavar === "" ? undefined : `allowed: ${escape(option.type.allowed)}`,
     defaultText(option),
   ].filter((part) => part !== undefined);

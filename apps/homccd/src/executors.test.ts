@@ -34,6 +34,7 @@ async function choose(options: Pick<ExecutorOptions, "choice" | "runner">): Prom
       store: new MemoryBlobStore(),
       toolchains,
       folder,
+      startFreeBytes: 0,
       logger,
     });
     await (await executor.openSession()).close();

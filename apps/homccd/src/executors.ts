@@ -23,6 +23,8 @@ export interface ExecutorOptions {
   readonly folder: string;
   /** The job runner's program. */
   readonly runner: string;
+  /** No job starts with less room on the store's disk. */
+  readonly startFreeBytes: number;
   readonly logger: Logger;
 }
 
@@ -75,7 +77,7 @@ async function namespaces(options: ExecutorOptions, shares: readonly string[]): 
     toolchainsFolder,
     toolchains: new CopiedToolchainLayers(toolchainsFolder, (digest) => options.toolchains.byDigest(digest)),
     blobs: options.store,
-    limits: defaultJobLimits,
+    limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   };
   return {
     executor: await createNamespaceExecutor({
@@ -110,7 +112,7 @@ async function mapped(options: ExecutorOptions): Promise<Executors> {
     mapArguments,
     isSystem: isInSystemFolder,
     comparesSystemFiles: true,
-    limits: defaultJobLimits,
+    limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });
   return { executor, v1Executor: executor };
 }

@@ -81,6 +81,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     return await DiskBlobStore.open({
       folder: join(settings.store, "blobs"),
       maxBytes: settings.maxDependencyCacheBytes,
+      minFreeBytes: settings.minFreeBytes,
       logger,
     });
   });
@@ -94,6 +95,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
       toolchains,
       folder: settings.store,
       runner,
+      startFreeBytes: settings.minFreeBytes,
       logger,
     }),
   );

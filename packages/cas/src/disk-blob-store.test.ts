@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import {
@@ -11,6 +11,7 @@ import {
   readlink,
   rm,
   stat,
+  statfs,
   symlink,
   truncate,
   utimes,
@@ -19,6 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { hasCode } from "@homcc/observability/error";
 import { type Digest, digestOf, hashOf, sizeBytesOf } from "./digest.ts";
 import { DiskBlobStore } from "./disk-blob-store.ts";
 
@@ -251,4 +253,31 @@ test("a large blob that is only announced evicts nothing, and one that comes evi
   assert.deepEqual(await store.findMissing(held), held);
   assert.deepEqual(await store.findMissing([digestOf(bytes)]), []);
   assert.equal(store.usage.usedBytes, 8 * blockBytes);
+});
+
+test("room is kept on the disk: older blobs make way, and what they are too small for is not taken", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root to mount a small file system");
+  const folder = await mkdtemp(join(tmpdir(), "homcc-disk-store-"));
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]);
+  t.after(async () => {
+    spawnSync("umount", [folder]);
+    await rm(folder, { recursive: true });
+  });
+  if (mounted.status !== 0) return t.skip("needs the right to mount");
+  const minFreeBytes = 1 << 20;
+  await using store = await DiskBlobStore.open({ folder, maxBytes: 1 << 30, minFreeBytes });
+  const digests: Digest[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    digests.push(await putText(store, String(n).padEnd(400_000, "x")));
+    const { bavail, bsize } = await statfs(folder);
+    assert.ok(bavail * bsize >= minFreeBytes, `${bavail * bsize} after ${n}`);
+  }
+  const missing = await store.findMissing(digests);
+  assert.deepEqual(missing, digests.slice(0, missing.length));
+  assert.ok(missing.length > 10 && missing.length < 16, String(missing.length));
+  await writeFile(join(folder, "of-somebody-else"), Buffer.alloc(1 << 19));
+  await assert.rejects(putText(store, "y".repeat(7 << 19)), (error) =>
+    hasCode(error, "ERR_HOMCC_STORE_FULL"),
+  );
+  assert.deepEqual(await store.findMissing(digests), missing, "evicted in vain");
 });

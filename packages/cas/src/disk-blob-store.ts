@@ -1,7 +1,17 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, open, rm, stat, unlink, writeFile, type FileHandle } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  open,
+  rm,
+  stat,
+  statfs,
+  unlink,
+  writeFile,
+  type FileHandle,
+} from "node:fs/promises";
 import { dirname } from "node:path";
-import { describeError, hasCode } from "@homcc/observability/error";
+import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import { silentLogger, type Logger } from "@homcc/observability/log";
 import { BlobFiles, readContent } from "./blob-files.ts";
 import type { BlobStore, Pin } from "./blob-store.ts";
@@ -19,6 +29,8 @@ export interface DiskBlobStoreOptions {
   readonly folder: string;
   /** Bound for all blobs together, each counted in whole blocks of 4096 bytes. */
   readonly maxBytes: number;
+  /** A new blob that leaves less room on the disk evicts others, or is not taken when they are too small. Default 0. */
+  readonly minFreeBytes?: number;
   readonly logger?: Logger;
 }
 
@@ -45,6 +57,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   readonly #files: BlobFiles;
   readonly #lock: StoreLock;
   readonly #logger: Logger;
+  readonly #minFreeBytes: number;
   readonly #index: LruIndex<VerifiedAtMs>;
   readonly #recency: RecencyLog;
   /** Renaming a blob into place and deleting it exclude each other. */
@@ -68,6 +81,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     this.#files = new BlobFiles(options.folder);
     this.#lock = lock;
     this.#logger = options.logger ?? silentLogger;
+    this.#minFreeBytes = options.minFreeBytes ?? 0;
     this.#index = new LruIndex(options.maxBytes, (digest) => this.#recency.note(digest));
     this.#recency = new RecencyLog(this.#files.recencyLog, this.#index);
   }
@@ -85,6 +99,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     const reservation = this.#index.reserve(digest);
     const incoming = this.#files.nextIncoming();
     try {
+      await this.#keepFree(chargeOf(digest));
       const step = this.#makingRoomFor(digest);
       await using file = await step(() => open(incoming, "wx", 0o644));
       await fill(file, this.#evictingFor(reservation, verified(digest, content)), step);
@@ -229,6 +244,22 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") this.#logger.warning(`cannot delete a blob: ${describeError(error)}`);
     }
+  }
+
+  /** Evicts what a blob of `newBytes` lacks of `minFreeBytes`; nothing when that would not be enough. */
+  async #keepFree(newBytes: number): Promise<void> {
+    if (this.#minFreeBytes === 0) return;
+    const { bavail, bsize } = await statfs(this.#files.folder);
+    const shortBytes = this.#minFreeBytes + newBytes - bavail * bsize;
+    if (shortBytes <= 0) return;
+    const victims = shortBytes <= this.#index.usedBytes ? this.#index.evict(shortBytes) : [];
+    await this.#remove(victims);
+    if (victims.reduce((sum, digest) => sum + chargeOf(digest), 0) >= shortBytes) return;
+    throw new HomccError(
+      "ERR_HOMCC_STORE_FULL",
+      `${bavail * bsize} bytes are free on the disk of ${this.#files.folder}; ${this.#minFreeBytes} stay free`,
+      { hint: "make room on that disk, or lower min_free_space" },
+    );
   }
 
   /** For a full disk: evicts twice the size of the blob that did not fit, or 1/16 of the store. */

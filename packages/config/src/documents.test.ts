@@ -5,7 +5,7 @@ import { outcomes } from "@homcc/observability/outcomes";
 import { renderConfigurationDocument, renderOutcomesDocument } from "./documents.ts";
 import { parseFlags } from "./flags.ts";
 import { renderHelp } from "./help.ts";
-import { optionsOf, type Program } from "./options.ts";
+import { keysOf, optionsOf, type Program } from "./options.ts";
 import { renderTroubleshootingDocument } from "./troubleshooting.ts";
 import { version } from "./version.ts";
 
@@ -32,11 +32,11 @@ test("every flag, variable, key and default of the table is in --help and in the
   for (const program of programs) {
     const help = renderHelp(program);
     const options = optionsOf(program);
-    const words = options.flatMap(([, { flags, variables, key, default: text, computedDefault }]) => [
-      ...flags,
-      ...variables,
-      ...(key === undefined ? [] : [key]),
-      ...[text, computedDefault].filter((given) => given !== undefined),
+    const words = options.flatMap(([, option]) => [
+      ...option.flags,
+      ...option.variables,
+      ...keysOf(option),
+      ...[option.default, option.computedDefault].filter((given) => given !== undefined),
     ]);
     for (const word of words) {
       assert.ok(help.replaceAll(/\s+/g, " ").includes(word), `--help of ${program} lacks ${word}`);
@@ -59,7 +59,7 @@ test("flags, variables and keys are unique, and defaults are allowed values", ()
     for (const words of [
       options.flatMap(([, option]) => option.flags),
       options.flatMap(([, option]) => option.variables),
-      options.flatMap(([, option]) => option.key ?? []),
+      options.flatMap(([, option]) => keysOf(option)),
     ]) {
       assert.equal(new Set(words).size, words.length);
     }

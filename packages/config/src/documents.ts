@@ -1,6 +1,6 @@
 /** docs/configuration.md and docs/outcomes.md, from the tables; `scripts/docs.ts` writes them. */
 import { type Outcome, outcomes } from "@homcc/observability/outcomes";
-import { optionsOf, type Option, type Program } from "./options.ts";
+import { keysOf, optionsOf, type Option, type Program } from "./options.ts";
 
 const notice = (source: string) => `<!-- Made from ${source} by scripts/docs.ts: do not edit. -->\n`;
 
@@ -104,7 +104,7 @@ function renderOption(name: string, option: Option): string {
   const rows = [
     ["flag", option.flags.map((flag) => code(flag + value)).join(", ")],
     ["variable", option.variables.map(code).join(", ")],
-    ["key", option.key === undefined ? "" : code(option.key)],
+    ["key", keysOf(option).map(code).join(", ")],
     ["allowed", option.type.metavar === "" && option.variables.length === 0 ? "" : option.type.allowed],
     ["default", code(option.default ?? option.computedDefault ?? "")],
     ["set by", option.setBy],

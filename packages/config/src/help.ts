@@ -1,4 +1,4 @@
-import { optionsOf, type Option, type Program } from "./options.ts";
+import { keysOf, optionsOf, type Option, type Program } from "./options.ts";
 
 const width = 100;
 const indent = "      ";
@@ -60,7 +60,7 @@ function flagsText(option: Option): string {
 function renderOption(heading: string, option: Option): string {
   const otherNames = [
     option.flags.length > 0 && option.variables.length > 0 ? option.variables.join(", ") : undefined,
-    option.key === undefined ? undefined : `key ${option.key}`,
+    keysOf(option).length === 0 ? undefined : `key ${keysOf(option).join(" or ")}`,
     defaultText(option),
   ].filter((part) => part !== undefined);
   const lines = wrap(option.paragraph, width - indent.length);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ConfigurationFiles, FileReading } from "./files.ts";
 import { type IniError, type IniFile, parseIni } from "./ini.ts";
 import { mergeIni, type MergedIni } from "./ini-merge.ts";
-import { optionsOf, type Program } from "./options.ts";
+import { keysOf, optionsOf, type Program } from "./options.ts";
 import type { Problem } from "./problem.ts";
 
 export interface Configuration {
@@ -73,7 +73,7 @@ function syntaxProblem(path: string, error: IniError): Problem {
 function unknownKeys(program: Program, ini: IniFile): Problem[] {
   const section = ini.sections.get(program);
   if (section === undefined) return [];
-  const keys = optionsOf(program).flatMap(([, option]) => (option.key === undefined ? [] : [option.key]));
+  const keys = optionsOf(program).flatMap(([, option]) => keysOf(option));
   const text = [...section.values(), ...ini.defaults.values()].map(({ raw }) => raw.toLowerCase()).join("\n");
   return [...section]
     .filter(([key]) => !keys.includes(key) && !text.includes(`%(${key})s`))

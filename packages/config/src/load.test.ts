@@ -319,6 +319,7 @@ test("the server's settings", async () => {
       logLevel: "INFO",
       verbose: false,
       maxDependencyCacheBytes: 10 * 2 ** 30,
+      minFreeBytes: 32 * 2 ** 20,
       store: join(HOME, ".cache/homcc/server"),
       executor: "auto",
       sandboxFolder: "/tmp",
@@ -350,6 +351,13 @@ test("the server's settings", async () => {
     assert.equal((await load({ HOMCC_DIR: "own" })).settings.store, join(folders.root, "own/server"));
     assert.equal((await load({ XDG_CACHE_HOME: "/x" })).settings.store, "/x/homcc/server");
     assert.equal((await load({}, { store: "here" })).settings.store, join(folders.root, "here"));
+    assert.equal((await load({ HOMCCD_CACHE_DIR: "/c" })).settings.store, "/c");
+    await folders.write("own/homcc.conf", "[homccd]\ncache_dir = /disk\nmin_free_space = 2G\n");
+    const own = await load({ HOMCC_DIR: "own" });
+    assert.deepEqual([own.settings.store, own.settings.minFreeBytes, own.problems], ["/disk", 2 ** 31, []]);
+    await folders.write("own/homcc.conf", "[homccd]\ncache_dir = /disk\nstore = /other\n");
+    assert.equal((await load({ HOMCC_DIR: "own" })).settings.store, "/other");
+    await rm(join(folders.root, "own"), { recursive: true });
     const addresses = async (address: string) => (await load({}, { address })).settings.addresses;
     assert.deepEqual(await addresses("[::]"), ["::"]);
     assert.deepEqual(await addresses(" 127.0.0.1, [fd00::1] build-7,127.0.0.1 "), [

@@ -1,5 +1,5 @@
 import { type MergedIni, readKey } from "./ini-merge.ts";
-import type { Option, Program, ValueOf } from "./options.ts";
+import { keysOf, type Option, type Program, type ValueOf } from "./options.ts";
 import type { Problem } from "./problem.ts";
 import type { Origin } from "./values.ts";
 
@@ -90,14 +90,16 @@ function* candidates(
     const variableText = sources.environment[variable] ?? "";
     if (variableText !== "") yield { text: variableText, origin: "environment", source: variable, what: "" };
   }
-  if (option.key === undefined || sources.ini === undefined) return;
-  const read = readKey(sources.ini, sources.program, option.key);
-  if (read.kind === "absent") return;
-  const source = `${read.origin.file}:${read.origin.line}`;
-  if (read.kind === "error") {
-    const hint = "'%%' stands for a percent sign";
-    problems.push({ severity: "error", source, message: `${option.key}: ${read.message}`, hint });
-  } else if (read.text !== "") {
-    yield { text: read.text, origin: "file", source, what: `${option.key}: ` };
+  if (sources.ini === undefined) return;
+  for (const key of keysOf(option)) {
+    const read = readKey(sources.ini, sources.program, key);
+    if (read.kind === "absent") continue;
+    const source = `${read.origin.file}:${read.origin.line}`;
+    if (read.kind === "error") {
+      const hint = "'%%' stands for a percent sign";
+      problems.push({ severity: "error", source, message: `${key}: ${read.message}`, hint });
+    } else if (read.text !== "") {
+      yield { text: read.text, origin: "file", source, what: `${key}: ` };
+    }
   }
 }

@@ -18,6 +18,8 @@ export interface Option {
   readonly variables: readonly string[];
   /** Key in the section named after the program. */
   readonly key?: string;
+  /** Another name of the key; `key` beats it. */
+  readonly keyAlias?: string;
   /** Who decides about it: whoever starts the build, or whoever runs the server. */
   readonly setBy: "user" | "administrator";
   /** At most one option of a group may be on the command line. */
@@ -424,11 +426,22 @@ export const serverOptions = {
   store: {
     type: values.path,
     computedDefault: "$HOMCC_DIR/server, else $XDG_CACHE_HOME/homcc/server, else ~/.cache/homcc/server",
-    flags: ["--store"],
-    variables: ["HOMCCD_STORE"],
+    flags: ["--store", "--cache-dir"],
+    variables: ["HOMCCD_STORE", "HOMCCD_CACHE_DIR"],
     key: "store",
+    keyAlias: "cache_dir",
     setBy: "administrator",
-    paragraph: "Folder of that store.",
+    paragraph: "Folder of that store. `cache_dir` is another name of the same setting.",
+  },
+  min_free_space: {
+    type: values.size,
+    default: "32M",
+    flags: ["--min-free-space"],
+    variables: ["HOMCCD_MIN_FREE_SPACE"],
+    key: "min_free_space",
+    setBy: "administrator",
+    paragraph:
+      "Room that stays free on that folder's disk. Below it no job starts, and a file that a client sends is taken only if older ones can make way. A number followed by M (mebibytes) or G (gibibytes).",
   },
   log_level: {
     type: values.logLevel,
@@ -466,6 +479,11 @@ export const serverOptions = {
 } as const satisfies Record<string, Option>;
 
 export type Program = "homcc" | "homccd";
+
+/** Every name that the option has in a file, strongest first. */
+export function keysOf({ key, keyAlias }: Option): readonly string[] {
+  return [key, keyAlias].filter((name) => name !== undefined);
+}
 
 /** Every option of a program with its name, in the order of `--help`. */
 export function optionsOf(program: Program): readonly (readonly [name: string, option: Option])[] {

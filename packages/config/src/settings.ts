@@ -46,6 +46,8 @@ export interface ServerSettings {
   readonly logLevel: LogLevel;
   readonly verbose: boolean;
   readonly maxDependencyCacheBytes: number;
+  /** Stays free on the store's disk. */
+  readonly minFreeBytes: number;
   /** Absolute folder of the blob store. */
   readonly store: string;
   readonly executor: ExecutorChoice;

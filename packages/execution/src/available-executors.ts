@@ -95,7 +95,7 @@ async function runProbe(
   path: string,
   job: { readonly folder: string; readonly layers: string; readonly program: string },
 ): Promise<void> {
-  const limits = { ...defaultJobLimits, minFreeBytes: 0 };
+  const limits = { ...defaultJobLimits, startFreeBytes: 0, minFreeBytes: 0 };
   const folder = await JobFolder.create(path, limits);
   const result = await runner.run(
     {

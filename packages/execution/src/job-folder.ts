@@ -37,7 +37,7 @@ export class JobFolder {
   }
 
   static async create(path: string, limits: JobLimits): Promise<JobFolder> {
-    await requireRoom(join(path, ".."), limits.minFreeBytes);
+    await requireRoom(join(path, ".."), Math.max(limits.startFreeBytes, limits.minFreeBytes));
     try {
       await mkdir(join(path, "upper", "tmp"), { recursive: true });
       await Promise.all([

@@ -16,7 +16,9 @@ export interface JobLimits {
   readonly dataBytes: number;
   /** stdout and stderr, each. */
   readonly textBytes: number;
-  /** No job starts with less room in its file system, and one that ends with less is `limited`: it may lack bytes. */
+  /** No job starts with less room in its file system. */
+  readonly startFreeBytes: number;
+  /** A job that ends with less room there is `limited`: it may lack bytes. */
   readonly minFreeBytes: number;
 }
 
@@ -32,6 +34,7 @@ export const defaultJobLimits: JobLimits = {
   // them and never homccd: see `oom_score_adj` in native/runner.c.
   dataBytes: Math.max(Math.floor(memoryBytes / 2), 2 ** 30),
   textBytes: 16 * 2 ** 20,
+  startFreeBytes: 32 * 2 ** 20,
   minFreeBytes: 32 * 2 ** 20,
 };
 

@@ -502,7 +502,8 @@ test("a full disk is reported as such and never gives a broken object", async (t
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", folder]);
   if (mounted.status !== 0) return t.skip("needs the right to mount");
   try {
-    const full = await bench.namespaceExecutor({ minFreeBytes: 1 << 20 }, join(folder, "sessions"));
+    const limits = { startFreeBytes: 1 << 20, minFreeBytes: 1 << 20 };
+    const full = await bench.namespaceExecutor(limits, join(folder, "sessions"));
     const fullSession = await bench.session(full);
     const project = newProject();
     project.write("big.c", "char big[60 << 20] = {1};\n");
@@ -516,6 +517,16 @@ test("a full disk is reported as such and never gives a broken object", async (t
     await assert.rejects(run(fullSession, large), (error) => hasCode(error, "ERR_HOMCC_STORE_FULL"));
     assert.deepEqual((await run(fullSession, await project.shell("true"))).termination, succeeded);
     await fullSession.close();
+    const reserved = await bench.namespaceExecutor(
+      { startFreeBytes: 16 << 20, minFreeBytes: 1 << 20 },
+      join(folder, "reserved"),
+    );
+    const idle = await bench.session(reserved);
+    await assert.rejects(
+      project.shell("true").then((action) => run(idle, action)),
+      (error) => hasCode(error, "ERR_HOMCC_STORE_FULL"),
+    );
+    await idle.close();
   } finally {
     spawnSync("umount", [folder]);
   }

@@ -195,6 +195,15 @@ test("a homccd on several addresses names them, and serves each", async () => {
   }
 });
 
+test("a homccd whose disk has less room than min_free_space takes no jobs", async () => {
+  await using server = await startServer({ options: ["--min-free-space", "999999G"] });
+  await using workplace = await prepare(`${server.address}/1`);
+  const { status, stderr } = await workplace.run(compile);
+  assert.equal(status, 0, stderr);
+  const [job] = await workplace.jobs(1);
+  assert.equal(job?.outcome, "server-full");
+});
+
 test("a store that cannot be used, and an address that is not here", async () => {
   await using workplace = await createWorkplace();
   const daemon = [homccProgram.replace(/homcc$/, "homccd"), "--no-config", "--port", "0"];
