@@ -1,7 +1,9 @@
 /** `homcc doctor`: goes the way of a job step by step, and says where it ends and what to do. Entry of dist/doctor.mjs. */
-import { loadSettings } from "@homcc/config/load";
+import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { silentLogger } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
+import { askServers } from "./ask/servers.ts";
+import { renderServers } from "./ask/servers-print.ts";
 import { examineAgentPlace } from "./doctor/agent-place.ts";
 import { examineCompilers } from "./doctor/compilers.ts";
 import { examineConfiguration } from "./doctor/configuration.ts";
@@ -10,6 +12,7 @@ import { chooseHosts } from "./doctor/hosts.ts";
 import { examineServer } from "./doctor/server.ts";
 import type { Installation } from "./launcher/installation.ts";
 import { uncounted } from "./records/uncounted.ts";
+import type { Services } from "./services.ts";
 
 export interface DoctorCall {
   /** As on a line of the hosts file; none: all that are configured. */
@@ -20,6 +23,19 @@ export interface DoctorCall {
   readonly installation: Installation;
 }
 
+/** `homcc --show-hosts --verbose`: every server is asked what it is. */
+export async function tellServers(
+  loaded: LoadedSettings,
+  environment: Readonly<Record<string, string>>,
+): Promise<string> {
+  const services = await servicesOfOneCall(environment);
+  try {
+    return renderServers(await askServers(loaded, services.tunnels));
+  } finally {
+    services.servers.close();
+  }
+}
+
 /** The exit status: 0 when all is well, 1 when there is a problem. */
 export async function examine(call: DoctorCall): Promise<number> {
   const { environment, options, installation } = call;
@@ -27,11 +43,7 @@ export async function examine(call: DoctorCall): Promise<number> {
   const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
   await examineConfiguration(loaded, environment, examination);
   await examineAgentPlace(environment, examination);
-  const services = await createServices(environment, silentLogger, {
-    idle: { idleTimeoutMs: 0 },
-    logThreshold: { level: "CRITICAL" },
-    statistics: uncounted,
-  });
+  const services = await servicesOfOneCall(environment);
   try {
     const compilers = await examineCompilers({ environment, installation, services }, examination);
     for (const host of chooseHosts(call.hosts, loaded, examination)) {
@@ -41,4 +53,12 @@ export async function examine(call: DoctorCall): Promise<number> {
     services.servers.close();
   }
   return examination.finish();
+}
+
+async function servicesOfOneCall(environment: Readonly<Record<string, string>>): Promise<Services> {
+  return await createServices(environment, silentLogger, {
+    idle: { idleTimeoutMs: 0 },
+    logThreshold: { level: "CRITICAL" },
+    statistics: uncounted,
+  });
 }

@@ -49,7 +49,8 @@ export const clientOptions = {
     variables: [],
     setBy: "user",
     group: "action",
-    paragraph: "Show the hosts that are configured, one a line. Without any, the exit status is 66.",
+    paragraph:
+      "Show the hosts that are configured, one a line. Without any, the exit status is 66. With the flag --verbose each server is asked, and a table shows version, slots, round trip and executors, or why it does not answer.",
   },
   show_concurrency: {
     type: values.boolean,

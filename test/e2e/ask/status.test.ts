@@ -179,3 +179,20 @@ test("docs/asking.md names every member of the answers", async () => {
   for (const report of [await askStatus(workplace), await askStats(workplace)])
     for (const name of Object.keys(report)) assert.ok(document.includes(`\`${name}\``), name);
 });
+
+test("--show-hosts --verbose asks each server; without the flag nobody is asked", async () => {
+  await using server = await startServer({ limit: 7, executor: "mapped" });
+  const dead = `127.0.0.1:${await unusedPort()}/2`;
+  await using workplace = await createWorkplace({ hosts: `${server.address}/4 ${dead}` });
+  const table = await ask(workplace, "--show-hosts", "--verbose");
+  const [titles = "", alive = "", silent = "", why = ""] = table.split("\n");
+  assert.match(titles, /^HOST +VERSION +SLOTS +ROUND TRIP +EXECUTORS$/);
+  assert.match(alive, /^127\.0\.0\.1:\d+\/4 +homccd \S+ +7 +\d+\.\d ms +mapped$/);
+  assert.ok(silent.startsWith(dead), silent);
+  assert.match(why, /ECONNREFUSED/);
+  const { stdout } = await workplace.run([homccProgram, "--show-hosts"], {
+    environment: workplace.environment({ HOMCC_VERBOSE: "1" }),
+  });
+  assert.equal(stdout, `${server.address}/4\n${dead}\n`);
+  assert.deepEqual(agentsOf(workplace.homccFolder), []);
+});

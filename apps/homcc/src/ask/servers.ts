@@ -1,0 +1,50 @@
+import type { Host } from "@homcc/config/hosts";
+import type { LoadedSettings } from "@homcc/config/load";
+import { version } from "@homcc/config/version";
+import { describeError } from "@homcc/observability/error";
+import type { Welcome } from "@homcc/protocol/hello";
+import { hostIdOf } from "@homcc/scheduler/host";
+import { ConnectError, connectToServer } from "@homcc/transport/connect";
+import { connectThroughSsh } from "@homcc/transport/connect-through-ssh";
+import type { SshTunnels } from "../remote/ssh-tunnels.ts";
+
+/** What became of asking one server what it is. */
+export type ServerAnswer = {
+  /** As configured. */
+  readonly text: string;
+} & (
+  | { readonly kind: "welcome"; readonly welcome: Welcome; readonly roundTripMs: number | undefined }
+  /** It says no more about itself than that. */
+  | { readonly kind: "v1" }
+  | { readonly kind: "failed"; readonly why: string }
+);
+
+/** Connects to all servers at once, each for as long as a job would wait for the connection. Never rejects. */
+export async function askServers(
+  { hosts, settings }: Pick<LoadedSettings, "hosts" | "settings">,
+  tunnels: Pick<SshTunnels, "to">,
+): Promise<ServerAnswer[]> {
+  const { establishConnectionTimeoutMs: connectTimeoutMs } = settings;
+  return await Promise.all(hosts.map((host) => askServer(host, connectTimeoutMs, tunnels)));
+}
+
+async function askServer(
+  host: Host,
+  connectTimeoutMs: number,
+  tunnels: Pick<SshTunnels, "to">,
+): Promise<ServerAnswer> {
+  const { text, name, port } = host;
+  const options = { agent: `homcc ${version}`, connectTimeoutMs };
+  const tunnel = tunnels.to(host);
+  try {
+    const { channel, welcome } = await (tunnel === undefined
+      ? connectToServer({ ...options, host: name, port })
+      : connectThroughSsh({ ...options, tunnel, peer: hostIdOf(host) }));
+    const { roundTripMs } = channel;
+    void channel.close("homcc --show-hosts has seen enough");
+    return { text, kind: "welcome", welcome, roundTripMs };
+  } catch (error) {
+    if (error instanceof ConnectError && error.failure === "v1") return { text, kind: "v1" };
+    return { text, kind: "failed", why: describeError(error) };
+  }
+}
