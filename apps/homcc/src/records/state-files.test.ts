@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -193,4 +204,16 @@ test("files that a killed agent left are removed; those of others and of who kno
     (await readdir(it.states)).toSorted(),
     ["binstate_4242", `binstate_${dead + 1}`, `binstate_${process.pid}`, "notes"].toSorted(),
   );
+});
+
+test("a home that belongs to another user gets no folder", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root");
+  const it = await bench(t);
+  await chown(it.home, 65_534, 65_534);
+  await using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 1 });
+  job.follow("a.c").enter("compile", "localhost");
+  await it.pass(100);
+  await job.settled();
+  assert.deepEqual(await readdir(it.home), []);
+  assert.match(it.debugLines[0] ?? "", /belongs to another user/);
 });

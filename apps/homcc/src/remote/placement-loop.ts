@@ -5,6 +5,7 @@ import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { type HostId, hostIdOf } from "@homcc/scheduler/host";
 import type { PlacementRequest } from "@homcc/scheduler/placement";
+import { unmonitored } from "../records/monitor-line.ts";
 import { Phases } from "../records/phases.ts";
 import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
@@ -46,6 +47,7 @@ export async function runOnServers(
   services: Pick<Services, "servers" | "holders">,
   callSignal: AbortSignal,
   phases = new Phases(),
+  line = unmonitored.follow(""),
   time = systemTime,
 ): Promise<PlacedRun> {
   const { servers } = services;
@@ -55,7 +57,7 @@ export async function runOnServers(
   let failure: FailedRun | undefined;
   for (;;) {
     const pool = servers.poolFor(loaded);
-    job.onPhase?.("blocked", atHomePlace);
+    line.enter("blocked", atHomePlace);
     const placing = pool.place({ ...placementRequest(loaded, tried), signal: callSignal });
     const placement = await phases.time("place", placing);
     if (placement === undefined) return failure ?? unreachable(loaded, servers);
@@ -74,6 +76,7 @@ export async function runOnServers(
       ...job,
       compression: compressionFor(hostId, loaded),
       onProgress: () => deadline.moved(),
+      onPhase: (phase) => line.enter(phase, hostId),
     };
     using _holding = services.holders.hold(hostId, job.label);
     try {

@@ -63,11 +63,10 @@ export async function compileRemotely(
   using progress = uploadProgress(call, loaded, services);
   const watchedJob: JobDescription = {
     ...job,
-    onPhase: (phase, host) => line.enter(phase, host),
     onUpload: (upload) => progress.began(upload),
     ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
   };
-  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases);
+  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases, line);
   if (ran.kind === "failed") return fallback(ran);
   const { result } = ran;
   if (result.sandboxToolchain !== undefined && action.sandbox !== undefined) {

@@ -101,6 +101,7 @@ export async function place(
     { servers, holders },
     signal,
     undefined,
+    undefined,
     options.time,
   );
   if (run.kind === "failed" && outcomes[run.outcome].kind !== "fallback") throw new Error(run.outcome);

@@ -7,7 +7,6 @@ import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
 import type { StreamBytes } from "@homcc/transport/inbound-stream";
 import type { RemoteCost } from "../conclusion.ts";
-import type { JobPhase } from "../records/state-layout.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./session.ts";
@@ -68,7 +67,7 @@ export class RemoteRun {
     this.#onUpload = job.onUpload;
     this.#onProgress = job.onProgress;
     this.#onPhase = job.onPhase;
-    this.#enter("send");
+    this.#onPhase?.("send");
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
     try {
@@ -102,10 +101,6 @@ export class RemoteRun {
     this.#abandon(reason);
   }
 
-  #enter(phase: JobPhase): void {
-    this.#onPhase?.(phase, this.#channel.peer);
-  }
-
   #handler(): StreamHandler<ServerMessage> {
     return {
       onMessage: (message) => this.#receive(message),
@@ -129,7 +124,7 @@ export class RemoteRun {
   #receive(message: ServerMessage): void {
     switch (message.kind) {
       case "missing":
-        this.#enter("send");
+        this.#onPhase?.("send");
         void this.#attempt(async () => {
           const startedMs = systemClock.monotonicMs();
           using _waiting = this.#onUpload?.(this.#pendingUpload(message.digests));
@@ -138,7 +133,7 @@ export class RemoteRun {
         });
         break;
       case "result":
-        this.#enter("receive");
+        this.#onPhase?.("receive");
         void this.#attempt(async () => {
           if (this.#receiver !== undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "a second result");
           this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
@@ -148,10 +143,10 @@ export class RemoteRun {
         this.#abandon(new RefusedByServer(message));
         break;
       case "queued":
-        this.#enter("blocked");
+        this.#onPhase?.("blocked");
         break;
       case "started":
-        this.#enter("compile");
+        this.#onPhase?.("compile");
         break;
       case "stored":
       case "rejected":

@@ -28,7 +28,7 @@ export interface JobDescription {
   /** Called whenever bytes of the job move: of its result, or of blobs while it waits for some. */
   readonly onProgress?: () => void;
   /** Called at each step on the way to a result, for monitors. */
-  readonly onPhase?: (phase: JobPhase, host: string) => void;
+  readonly onPhase?: (phase: JobPhase) => void;
   /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
   readonly onUpload?: (upload: PendingUpload) => Disposable;
 }

@@ -65,23 +65,23 @@ export class V1Run {
   }
 
   /** Rejects with `RefusedByServer`, or as `OutputWriter` and `V1Connection` do; then no output is left. */
-  async run(target: string, signal: AbortSignal, enter: (phase: JobPhase) => void): Promise<V1Result> {
-    enter("send");
+  async run(target: string, signal: AbortSignal, enter?: (phase: JobPhase) => void): Promise<V1Result> {
+    enter?.("send");
     await this.#connection.send(await this.#argumentMessage(target));
     for (;;) {
       // It does not say when it begins: as soon as it has all that it asks for.
-      enter("compile");
+      enter?.("compile");
       const frame = await this.#connection.receive(signal);
       this.#heard = true;
       this.#receivedBytes += frame.payloads.reduce((sum, { byteLength }) => sum + byteLength, 0);
       const { message } = frame;
       switch (message.message_type) {
         case "DependencyRequestMessage":
-          enter("send");
+          enter?.("send");
           await this.#reply(message.sha1sum);
           break;
         case "CompilationResultMessage":
-          enter("receive");
+          enter?.("receive");
           return await this.#take(message, frame);
         case "ConnectionRefusedMessage":
           throw new RefusedByServer({

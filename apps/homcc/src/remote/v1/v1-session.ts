@@ -101,12 +101,12 @@ export class V1Session implements Session {
     let run: V1Run | undefined;
     try {
       const target = await this.#options.targets.of(job.toolchain);
-      job.onPhase?.("connect", this.hostId);
+      job.onPhase?.("connect");
       using connection = await this.#options.connect(signal, job.onProgress);
       using _end = endWith(signal, connection);
       run = new V1Run(connection, action, command, job.compression ?? "no_compression", this.#options.sums);
       if (job.onSent !== undefined) setImmediate(job.onSent);
-      const result = await run.run(target, signal, (phase) => job.onPhase?.(phase, this.hostId));
+      const result = await run.run(target, signal, job.onPhase);
       this.#wasHeard = true;
       return result;
     } catch (error) {
