@@ -31,7 +31,7 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   services.logThreshold.level = loaded.settings.agentLogLevel;
   const isCheck = looksLikeConfigureCheck(request.argv, request.cwd);
   const voice = jobVoice(call, loaded, isCheck);
-  await using states = services.stateFiles.ofJob(request);
+  using states = services.stateFiles.ofJob(request);
   const isMonitored = loaded.settings.stateFiles && !isCheck;
   const trace = new JobTrace(isMonitored ? states : unmonitored);
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);

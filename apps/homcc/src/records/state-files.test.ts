@@ -23,8 +23,9 @@ interface Bench {
   readonly files: StateFiles;
   readonly debugLines: string[];
   nowMs: number;
-  /** Lets time pass, and what it began on the disk end. */
-  pass(ms: number): Promise<void>;
+  /** How long the clock believes a write to take. */
+  writeMs: number;
+  pass(ms: number): void;
 }
 
 async function bench(t: TestContext): Promise<Bench> {
@@ -40,14 +41,15 @@ async function bench(t: TestContext): Promise<Bench> {
     error: silent,
     critical: silent,
   };
-  const clock = { wallMs: () => 0, monotonicMs: () => it.nowMs };
+  const clock = { wallMs: () => 0, monotonicMs: () => (it.nowMs += it.writeMs) };
   const it: Bench = {
     home,
     states: join(home, ".distcc/state"),
     files: new StateFiles(clock, logger),
     debugLines,
     nowMs: 0,
-    pass: async (ms) => {
+    writeMs: 0,
+    pass: (ms) => {
       it.nowMs += ms;
       t.mock.timers.tick(ms);
     },
@@ -78,37 +80,30 @@ test("a phase is written once it has lasted, touched while it lasts, and gone wi
   const file = join(it.states, "binstate_4242");
   const line = job.follow("a.cpp");
   line.enter("preprocess", "localhost");
-  await it.pass(99);
+  it.pass(99);
   line.enter("send", "build:3126");
-  await it.pass(99);
-  await job.settled();
+  it.pass(99);
   assert.deepEqual(await readdir(it.home), []);
-  await it.pass(1);
-  await job.settled();
+  it.pass(1);
   assert.deepEqual(await shown(file), { file: "a.cpp", host: "build:3126", slot: 0, phase: 4 });
   line.enter("compile", "build:3126");
   line.enter("compile", "build:3126");
-  await it.pass(100);
-  await job.settled();
+  it.pass(100);
   assert.deepEqual(await shown(file), { file: "a.cpp", host: "build:3126", slot: 0, phase: 5 });
 
   await utimes(file, 0, 0);
-  await it.pass(29_999);
-  await job.settled();
+  it.pass(29_999);
   assert.equal((await stat(file)).mtimeMs, 0);
-  await it.pass(1);
-  await job.settled();
+  it.pass(1);
   assert.ok((await stat(file)).mtimeMs > 0);
   // A monitor that sees it after a sleep of the machine takes it for left over.
   await rm(file);
-  await it.pass(30_000);
-  await job.settled();
+  it.pass(30_000);
   assert.equal((await shown(file)).phase, 5);
 
-  await job[Symbol.asyncDispose]();
+  job[Symbol.dispose]();
   line.enter("done", "localhost");
-  await it.pass(60_000);
-  await job.settled();
+  it.pass(60_000);
   assert.deepEqual(await readdir(it.states), []);
 });
 
@@ -124,8 +119,7 @@ test("several sources of one command, and jobs of one host, do not hide each oth
     [other, "c.c"],
   ] as const)
     which.follow(name).enter("compile", "build:3126");
-  await it.pass(100);
-  await Promise.all([job.settled(), other.settled()]);
+  it.pass(100);
   const names = (await readdir(states)).toSorted();
   assert.deepEqual(names, ["binstate_7", "binstate_7_1", "binstate_8"]);
   const lines = await Promise.all(names.map((name) => shown(join(states, name))));
@@ -137,46 +131,44 @@ test("several sources of one command, and jobs of one host, do not hide each oth
       ["c.c", 2],
     ],
   );
-  await job[Symbol.asyncDispose]();
+  job[Symbol.dispose]();
   assert.deepEqual(await readdir(states), ["binstate_8"]);
   const next = it.files.ofJob({ environment, cwd: it.home, pid: 9 });
   next.follow("d.c").enter("send", "build:3126");
-  await it.pass(100);
-  await next.settled();
+  it.pass(100);
   assert.equal((await shown(join(states, "binstate_9"))).slot, 0);
-  await Promise.all([other[Symbol.asyncDispose](), next[Symbol.asyncDispose]()]);
+  other[Symbol.dispose]();
+  next[Symbol.dispose]();
 });
 
 test("what cannot be written is said once, and tried again after a minute", async (t) => {
   const it = await bench(t);
   const home = join(it.home, "later");
-  const run = async (pid: number): Promise<void> => {
-    await using job = it.files.ofJob({ environment: { HOME: home }, cwd: "/", pid });
+  const run = (pid: number): void => {
+    using job = it.files.ofJob({ environment: { HOME: home }, cwd: "/", pid });
     job.follow("a.c").enter("compile", "localhost");
-    await it.pass(100);
-    await job.settled();
+    it.pass(100);
   };
-  await run(1);
-  await run(2);
+  run(1);
+  run(2);
   assert.equal(it.debugLines.length, 1);
   assert.match(it.debugLines[0] ?? "", /no state files for monitors: .*ENOENT.*later/);
   assert.deepEqual(await readdir(it.home), []);
   await mkdir(home);
-  await run(3);
+  run(3);
   assert.deepEqual(await readdir(home), []);
   it.nowMs += 60_000;
-  await run(4);
+  run(4);
   assert.deepEqual(await readdir(home), [".distcc"]);
 
   // Neither a file in the way nor a home without a name is an error of the job.
   await rm(home, { recursive: true });
   await writeFile(home, "");
-  await run(5);
+  run(5);
   assert.equal(it.debugLines.length, 2);
-  await using homeless = it.files.ofJob({ environment: {}, cwd: "/", pid: 6 });
+  using homeless = it.files.ofJob({ environment: {}, cwd: "/", pid: 6 });
   homeless.follow("a.c").enter("compile", "localhost");
-  await it.pass(100);
-  await homeless.settled();
+  it.pass(100);
   assert.equal(it.debugLines.length, 2);
 });
 
@@ -196,10 +188,9 @@ test("files that a killed agent left are removed; those of others and of who kno
     await writeFile(join(it.states, name), "x");
   for (const name of [`binstate_${dead}`, `binstate_${dead}_1`, `binstate_${process.pid}`, "notes"])
     await utimes(join(it.states, name), 0, 0);
-  await using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 4242 });
+  using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 4242 });
   job.follow("a.c").enter("compile", "localhost");
-  await it.pass(100);
-  await job.settled();
+  it.pass(100);
   assert.deepEqual(
     (await readdir(it.states)).toSorted(),
     ["binstate_4242", `binstate_${dead + 1}`, `binstate_${process.pid}`, "notes"].toSorted(),
@@ -210,10 +201,28 @@ test("a home that belongs to another user gets no folder", async (t) => {
   if (process.getuid?.() !== 0) return t.skip("needs root");
   const it = await bench(t);
   await chown(it.home, 65_534, 65_534);
-  await using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 1 });
+  using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 1 });
   job.follow("a.c").enter("compile", "localhost");
-  await it.pass(100);
-  await job.settled();
+  it.pass(100);
   assert.deepEqual(await readdir(it.home), []);
   assert.match(it.debugLines[0] ?? "", /belongs to another user/);
+});
+
+test("a slow folder is left alone for a minute", async (t) => {
+  const it = await bench(t);
+  using job = it.files.ofJob({ environment: { HOME: it.home }, cwd: "/", pid: 1 });
+  const line = job.follow("a.c");
+  it.writeMs = 51;
+  line.enter("send", "build:3126");
+  it.pass(100);
+  it.writeMs = 0;
+  assert.match(it.debugLines[0] ?? "", /is slow: 51 ms for one file/);
+  line.enter("compile", "build:3126");
+  it.pass(100);
+  assert.equal((await shown(join(it.states, "binstate_1"))).phase, 4);
+  it.pass(60_000);
+  line.enter("receive", "build:3126");
+  it.pass(100);
+  assert.equal((await shown(join(it.states, "binstate_1"))).phase, 6);
+  assert.equal(it.debugLines.length, 1);
 });

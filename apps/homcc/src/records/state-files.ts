@@ -20,6 +20,9 @@ const touchMs = 30_000;
 /** A folder that cannot be used is tried again after this time. */
 const retryMs = 60_000;
 
+/** A folder on a network that is slower must not hold up the other jobs. */
+const slowMs = 50;
+
 /** More homes than one user has; builds of packages have one each. */
 const maxFolders = 64;
 
@@ -39,18 +42,21 @@ export class StateFiles {
   /** Writes nothing yet. Dispose it when the job has ended: then no file of it is left. */
   ofJob(request: Pick<LaunchRequest, "environment" | "cwd" | "pid">): JobStates {
     const place = placeOf(request);
-    return new JobStates(request.pid, this.#numbers, async (use) => {
-      if (place !== undefined) await this.#inFolder(place, use);
+    return new JobStates(request.pid, this.#numbers, (use) => {
+      if (place !== undefined) this.#inFolder(place, use);
     });
   }
 
-  /** What fails is said once, and not tried again for a minute. */
-  async #inFolder(place: StatePlace, use: (folder: StateFolder) => Promise<void>): Promise<void> {
+  /** What fails, or holds up the agent, is said once, and not tried again for a minute. */
+  #inFolder(place: StatePlace, use: (folder: StateFolder) => void): void {
     const { path } = place;
     const failedMs = this.#failedMs.get(path);
-    if (failedMs !== undefined && this.#clock.monotonicMs() - failedMs < retryMs) return;
+    const startedMs = this.#clock.monotonicMs();
+    if (failedMs !== undefined && startedMs - failedMs < retryMs) return;
     try {
-      await use(this.#folder(place));
+      use(this.#folder(place));
+      const tookMs = Math.round(this.#clock.monotonicMs() - startedMs);
+      if (tookMs > slowMs) throw new Error(`${path} is slow: ${tookMs} ms for one file`);
       this.#failedMs.delete(path);
     } catch (error) {
       if (failedMs === undefined) this.#logger.debug(`no state files for monitors: ${describeError(error)}`);
@@ -84,10 +90,10 @@ function placeOf({ environment, cwd }: Pick<LaunchRequest, "environment" | "cwd"
   return home.startsWith("/") ? { path: resolve(home, ".distcc"), home } : undefined;
 }
 
-type InFolder = (use: (folder: StateFolder) => Promise<void>) => Promise<void>;
+type InFolder = (use: (folder: StateFolder) => void) => void;
 
 /** The state files of one job: one for each source, since a command may compile several at once. */
-export class JobStates implements JobMonitor, AsyncDisposable {
+export class JobStates implements JobMonitor, Disposable {
   readonly #pid: number;
   readonly #numbers: SlotNumbers;
   readonly #inFolder: InFolder;
@@ -108,19 +114,12 @@ export class JobStates implements JobMonitor, AsyncDisposable {
     return file;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     for (const file of this.#files) file[Symbol.dispose]();
-    await this.settled();
-  }
-
-  /** Resolves when what was begun on the disk is done. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#files.map((file) => file.settled));
   }
 }
 
 class StateFile implements MonitorLine {
-  settled: Promise<void> = Promise.resolve();
   readonly #fileName: string;
   readonly #job: { readonly pid: number; readonly file: string };
   readonly #numbers: SlotNumbers;
@@ -129,7 +128,6 @@ class StateFile implements MonitorLine {
   #phase: JobPhase = "startup";
   #timer: NodeJS.Timeout | undefined;
   #wasWritten = false;
-  #isWriting = false;
   #isOver = false;
 
   constructor(
@@ -159,8 +157,7 @@ class StateFile implements MonitorLine {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#place?.slot[Symbol.dispose]();
-    if (!this.#wasWritten) return;
-    this.settled = this.settled.then(() => this.#inFolder((folder) => folder.remove(this.#fileName)));
+    if (this.#wasWritten) this.#inFolder((folder) => folder.remove(this.#fileName));
   }
 
   #writeAfter(delayMs: number): void {
@@ -169,16 +166,11 @@ class StateFile implements MonitorLine {
   }
 
   #write(): void {
-    // A home that hangs gets one write at a time.
-    if (this.#isWriting) return this.#writeAfter(settleMs);
     if (this.#place === undefined) return;
     const { host, slot } = this.#place;
     const bytes = encodeJobState({ ...this.#job, host, slot: slot.number, phase: this.#phase });
     this.#wasWritten = true;
-    this.#isWriting = true;
-    this.settled = this.#inFolder((folder) => folder.write(this.#fileName, bytes)).finally(() => {
-      this.#isWriting = false;
-    });
+    this.#inFolder((folder) => folder.write(this.#fileName, bytes));
     this.#writeAfter(touchMs);
   }
 }
