@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, Socket } from "node:net";
 import { test } from "node:test";
 import { HomccError } from "@homcc/observability/error";
 import { hostIdOf } from "@homcc/scheduler/host";
+import { connectToV1Server } from "@homcc/transport/connect";
 import { actionOn, job } from "../remote-job.fixture.ts";
 import { RefusedByServer } from "../refusal.ts";
 import { FileSums } from "./file-sums.ts";
@@ -51,6 +54,27 @@ test("a server that cannot be reached is lost, and was none of 1.x for all we kn
   const { session, lost } = watched(refusing);
   await assert.rejects(session.run(actionOn("/w", []), v1Job, never), /cannot be reached/);
   assert.deepEqual(lost, [false]);
+});
+
+test("a job that is given up in the middle of a message to a server that does not read ends", async (t) => {
+  const listener = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const address = listener.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const accepted = once(listener, "connection");
+  t.after(async () => {
+    listener.close();
+    for (const socket of await accepted) if (socket instanceof Socket) socket.destroy();
+  });
+  const { session, lost } = watched((signal, onBytes = () => {}) =>
+    connectToV1Server({ host: "127.0.0.1", port: address.port, connectTimeoutMs: 5000, signal, onBytes }),
+  );
+  const call = new AbortController();
+  const long = { ...command, args: ["gcc", "x".repeat(32 << 20)] };
+  const onProgress = (): void => call.abort(new Error("given up"));
+  const running = session.run(actionOn("/w", []), { ...job, forV1: () => long, onProgress }, call.signal);
+  await assert.rejects(running);
+  assert.deepEqual(lost, [], "the server was not lost");
 });
 
 test("what 1.x cannot do is refused before anything is sent", async () => {
