@@ -1,7 +1,7 @@
 /** Compilers for another machine: gcc by its own name for it, clang by --target. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readFile, realpath, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
@@ -38,6 +38,29 @@ for (const command of [
     );
   });
 }
+
+test("a clang that reads a configuration file of its name: its options count on the server", async (t) => {
+  const clang = (await realpath("/usr/bin/clang").catch(() => undefined)) ?? "";
+  if (!meets(t, { program: "clang" })) return;
+  await using server = await startServer();
+  await using workplace = await createWorkplace({ hosts: `${server.address}/4` });
+  // clang looks beside its own program, and for its headers in ../lib.
+  const bin = join(workplace.folder, "llvm/bin");
+  await mkdir(bin, { recursive: true });
+  await symlink(join(dirname(dirname(clang)), "lib"), join(workplace.folder, "llvm/lib"));
+  const own = join(bin, "x86_64-linux-gnu-clang");
+  await copyFile(clang, own);
+  await writeFile(join(workplace.project, "a.c"), "int value = VALUE;\n");
+  for (const value of [7, 8]) {
+    await writeFile(`${own}.cfg`, `-DVALUE=${value} -O1\n`);
+    const words = [own, "-g", "-c", "a.c", "-o", "a.o"];
+    assert.equal((await workplace.run(words)).status, 0);
+    const expected = await readFile(join(workplace.project, "a.o"));
+    const result = await workplace.run([homccProgram, ...words]);
+    assert.deepEqual([result.status, result.stderr], [0, ""]);
+    assert.ok(expected.equals(await readFile(join(workplace.project, "a.o"))), `another object for ${value}`);
+  }
+});
 
 for (const compiler of ["gcc", "clang"]) {
   test(`a homcc 1.x client whose ${compiler} is for another machine: that machine's object`, async (t) => {

@@ -84,7 +84,10 @@ async function ask(
   }
   if (clang !== undefined) {
     const driver = clangProgram(await question(path, ["-###", "-E", "-x", "c", "/dev/null"], env));
-    const wrapper = script || realPathOf(driver) !== program.path;
+    // Options in it are not on the command line, and no server has the file: like a wrapper, it adds to the command.
+    const configuration = /^Configuration file: (\/.*)$/m.exec(answer)?.[1];
+    if (configuration !== undefined) paths.add(configuration);
+    const wrapper = script || configuration !== undefined || realPathOf(driver) !== program.path;
     return known(
       { ...found, family: "clang", version: clang, wrapper, driver: wrapper ? driver : path },
       env,
