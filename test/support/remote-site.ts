@@ -5,6 +5,7 @@ import type { OutcomeName } from "@homcc/observability/outcomes";
 import { writeFiles } from "./files.ts";
 import { homccProgram } from "./repository.ts";
 import { type Server, startServer } from "./server.ts";
+import { waitFor } from "./wait-for.ts";
 import { createWorkplace, type Workplace } from "./workplace.ts";
 
 /** A server, and a developer's machine with a program of two sources, which may compile nowhere else. */
@@ -54,7 +55,10 @@ export async function createRemoteSite(options: { readonly parent?: string } = {
       const environment = workplace.environment({ HOMCC: homccProgram, ...variables });
       const result = await workplace.run(["/bin/sh", "-ec", script], { environment });
       assert.equal(result.status, 0, result.stderr + result.stdout);
-      await workplace.jobs(before + count);
+      // A job is written down after its launcher has ended.
+      await waitFor(`${count} more compiles in the log`, async () =>
+        (await compiles()).length >= before + count ? true : undefined,
+      );
       assert.deepEqual(
         (await compiles()).slice(before).map(({ outcome, host }) => `${outcome} on ${host}`),
         Array.from({ length: count }, () => `compiled-remotely on ${server.address}`),
