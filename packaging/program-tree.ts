@@ -27,17 +27,24 @@ export async function makeNativePrograms(folder: string): Promise<NativePrograms
   await copyFile(join(repository, "dist/node"), node);
   const strip = run("strip", ["--strip-unneeded", node]);
   const [launcher, runner] = await Promise.all(
-    ["launcher", "runner"].map((name) => compile(name, join(folder, name))),
+    Object.entries(sources).map(([name, files]) => compile(files, join(folder, name))),
   );
   await strip;
   await chmod(node, 0o755);
   return { node, launcher: launcher ?? "", runner: runner ?? "" };
 }
 
-async function compile(name: string, output: string): Promise<string> {
-  const source = join(repository, "native", `${name}.c`);
-  await run(process.env["CC"] ?? "cc", ["-O2", "-static", "-s", source, "-o", output]);
+/** What each C program is made of, in native/. */
+const sources = { launcher: ["launcher.c"], runner: ["runner.c", "door.c"] } as const;
+
+async function compile(files: readonly string[], output: string): Promise<string> {
+  const paths = files.map((file) => join(repository, "native", file));
+  await run(process.env["CC"] ?? "cc", ["-O2", "-static", "-s", ...paths, "-o", output]);
   return output;
+}
+
+async function copySources(files: readonly string[], folder: string): Promise<void> {
+  for (const file of files) await copyFile(join(repository, "native", file), join(folder, "native", file));
 }
 
 /**
@@ -59,7 +66,7 @@ export async function layOutPrograms(
   await link(native.node, join(folder, "dist/node"));
   if (programs.includes("homcc")) {
     await copyFile(native.launcher, join(folder, "bin/homcc"));
-    await copyFile(join(repository, "native/launcher.c"), join(folder, "native/launcher.c"));
+    await copySources(sources.launcher, folder);
     await copyFile(
       join(repository, "packaging/homcc-update-masquerade"),
       join(folder, "bin/homcc-update-masquerade"),
@@ -69,6 +76,6 @@ export async function layOutPrograms(
     await copyFile(join(repository, "bin/homccd"), join(folder, "bin/homccd"));
     await rm(join(folder, "dist/runner"), { force: true });
     await copyFile(native.runner, join(folder, "dist/runner"));
-    await copyFile(join(repository, "native/runner.c"), join(folder, "native/runner.c"));
+    await copySources(sources.runner, folder);
   }
 }

@@ -146,7 +146,7 @@ export class Sandboxes implements AsyncDisposable {
 }
 
 /** Tells the homccds of one machine apart, in names that outlive them. */
-export function tagOf(storeFolder: string): string {
-  const owner = `${process.getuid?.()} ${storeFolder}`;
+export function tagOf(storeFolder: string, uid = process.getuid?.()): string {
+  const owner = `${uid} ${storeFolder}`;
   return createHash("sha256").update(owner).digest("hex").slice(0, 12);
 }
