@@ -408,7 +408,7 @@ const misconfigurations: Readonly<Record<string, Preparation>> = {
   "another program behind ssh": async (stack) => ({
     hosts: `@build:${stack.use(await startStrangeServer("speaks HTTP")).address.replace(/^.*:/, "")}/4`,
     cause: /@build:\d+ \(ssh -F \S+\) is no homcc 2 server|an HTTP server listens at build port \d+/,
-    cure: /correct the port at HOMCC_HOSTS:1:1|homcc 1\.x servers and other programs cannot be used/,
+    cure: /correct the port at HOMCC_HOSTS:1:1|the port belongs to another program/,
     stops: atHomccd,
   }),
 };
