@@ -1,3 +1,4 @@
+import { TargetTriples } from "@homcc/compiler/target-triples";
 import { version } from "@homcc/config/version";
 import type { Clock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
@@ -18,7 +19,6 @@ import { ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
 import { FileSums } from "./v1/file-sums.ts";
-import { TargetTriples } from "./v1/target-triples.ts";
 import { V1Session } from "./v1/v1-session.ts";
 
 /** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
@@ -38,7 +38,7 @@ export class ServerDialler {
   readonly #clock: Clock;
   readonly #silentPorts = new Map<HostId, number>();
   readonly #sums = new FileSums();
-  readonly #targets = new TargetTriples();
+  readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
   constructor(logger: Logger, tunnels: SshTunnels, clock: Clock) {
     this.#logger = logger;

@@ -5,7 +5,7 @@ import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { findProgram } from "@homcc/compiler/find-program";
 import type { ServerLimits } from "@homcc/compiler/server-check";
-import { runProgram } from "@homcc/compiler/run-program";
+import { TargetTriples } from "@homcc/compiler/target-triples";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
 import { serverLimits } from "../command-limits.ts";
@@ -24,19 +24,18 @@ export interface StandIn {
   readonly addedArguments: readonly string[];
 }
 
-const timeLimitMs = 20_000;
-
 /** Finds compilers by the names that homcc 1.x clients call them. */
 export class LocalCompilers {
   readonly #toolchains: ToolchainRegistry;
   readonly #path: string;
   readonly #identities = new CompilerIdentities();
-  readonly #targets = new Map<string, Promise<string>>();
+  readonly #targets: TargetTriples;
 
   /** `path`: PATH of this server. */
   constructor(toolchains: ToolchainRegistry, path: string) {
     this.#toolchains = toolchains;
     this.#path = path;
+    this.#targets = new TargetTriples(path);
   }
 
   /** Rejects with ERR_HOMCC_TOOLCHAIN, whose message a client shows, when there is none. */
@@ -44,7 +43,7 @@ export class LocalCompilers {
     if (!driverNames.test(name) || name.includes("/"))
       throw new HomccError("ERR_HOMCC_TOOLCHAIN", `'${name}' is not the name of a compiler`);
     const own = await this.#inspect(name);
-    if (target === undefined || (own !== undefined && (await this.#targetOf(own.toolchain)) === target)) {
+    if (target === undefined || (own !== undefined && (await this.#targets.of(own.toolchain)) === target)) {
       if (own === undefined) throw missing(name);
       return { ...own, addedArguments: [] };
     }
@@ -75,21 +74,6 @@ export class LocalCompilers {
       target: linkTarget,
     }));
     return { family, toolchain, links, limits: serverLimits(toolchain) };
-  }
-
-  /** The target it compiles for without being told another one; the same question and answer for gcc and clang. */
-  #targetOf({ driver, digest }: StandIn["toolchain"]): Promise<string> {
-    const key = `${digest} ${driver}`;
-    const known = this.#targets.get(key);
-    if (known !== undefined) return known;
-    const asked = runProgram(driver, {
-      args: ["-dumpmachine"],
-      cwd: "/",
-      environment: { PATH: this.#path, LC_ALL: "C" },
-      timeLimitMs,
-    }).then(({ stdout }) => stdout.toString().trim());
-    this.#targets.set(key, asked);
-    return asked;
   }
 }
 

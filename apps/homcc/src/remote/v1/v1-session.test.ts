@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, Socket } from "node:net";
 import { test } from "node:test";
+import { TargetTriples } from "@homcc/compiler/target-triples";
 import { HomccError } from "@homcc/observability/error";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { connectToV1Server } from "@homcc/transport/connect";
 import { actionOn, job } from "../remote-job.fixture.ts";
 import { RefusedByServer } from "../refusal.ts";
 import { FileSums } from "./file-sums.ts";
-import { TargetTriples } from "./target-triples.ts";
 import { lifetimeMs, V1Session, type V1SessionOptions } from "./v1-session.ts";
 
 interface Watched {
@@ -26,7 +26,7 @@ function watched(connect: V1SessionOptions["connect"]): Watched {
     onLost: (_session, _reason, wasV1) => lost.push(wasV1),
     clock: { monotonicMs: () => watch.nowMs, wallMs: () => watch.nowMs },
     sums: new FileSums(),
-    targets: new TargetTriples(),
+    targets: new TargetTriples("/usr/bin:/bin"),
   });
   return Object.assign(watch, { session });
 }

@@ -1,5 +1,6 @@
 import type { Action, InputEntry } from "@homcc/cas/action";
 import { runProgram } from "@homcc/compiler/run-program";
+import type { TargetTriples } from "@homcc/compiler/target-triples";
 import type { V1Command } from "@homcc/compiler/v1-command";
 import type { Clock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
@@ -10,7 +11,6 @@ import { RefusedByServer } from "../refusal.ts";
 import type { ServerDescription } from "../server-status.ts";
 import type { JobDescription, RemoteResult, ServerWay, Session } from "../session.ts";
 import type { FileSums } from "./file-sums.ts";
-import type { TargetTriples } from "./target-triples.ts";
 import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
 
 export interface V1SessionOptions {
