@@ -49,6 +49,7 @@ export class Sandboxes implements AsyncDisposable {
   async cleanUp(): Promise<void> {
     const ended = (await this.#schroot?.endLeftovers()) ?? [];
     if (ended.length > 0) this.#options.logger.info(`ended left-over schroot sessions: ${ended.join(" ")}`);
+    await this.#options.shared.removeLeftover();
   }
 
   /** Rejects with ERR_HOMCC_SANDBOX, whose hint says what to change, when it cannot be used. */

@@ -45,6 +45,12 @@ export class SharedFolder implements AsyncDisposable {
     }
   }
 
+  /** What a homccd before this one left, which nobody may come to need again. */
+  async removeLeftover(): Promise<void> {
+    const status = await lstat(this.path).catch(() => undefined);
+    if (status?.isDirectory() === true && status.uid === process.getuid?.()) await removeTree(this.path);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#touching);
     if (this.#made !== undefined) await removeTree(this.path);
