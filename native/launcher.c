@@ -521,9 +521,12 @@ static int lock_start(void) {
   return -1;
 }
 
+/* Nobody else can write there: what lies in it is run and shown. */
+static const char *own_log_folder(void) { return prepare_private(log_folder) ? log_folder : folder; }
+
 /* The agent goes on with that: it keeps the log short while it lives. */
 static int open_log(void) {
-  char *path = format("%s/agent.log", prepare_private(log_folder) ? log_folder : folder);
+  char *path = format("%s/agent.log", own_log_folder());
   struct stat status;
   if (stat(path, &status) == 0 && status.st_size > MAX_LOG_BYTES) rename(path, format("%s.1", path));
   int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -535,7 +538,7 @@ static char **agent_environment(void) {
   static const char *const kept[] = {"HOME",           "USER",          "HOMCC_DIR",
                                      "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
                                      "XDG_STATE_HOME"};
-  char **result = checked(calloc(sizeof kept / sizeof *kept + 7, sizeof *result));
+  char **result = checked(calloc(sizeof kept / sizeof *kept + 8, sizeof *result));
   size_t count = 0;
   result[count++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   result[count++] = "LANG=C";
@@ -544,6 +547,7 @@ static char **agent_environment(void) {
   result[count++] = "MALLOC_ARENA_MAX=1";
   result[count++] = "MALLOC_MMAP_THRESHOLD_=65536";
   result[count++] = "MALLOC_TRIM_THRESHOLD_=65536";
+  result[count++] = format("NODE_COMPILE_CACHE=%s/code", own_log_folder()); /* start-agent.ts */
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
     const char *value = variable(kept[i]);
     if (value == NULL) continue;
@@ -586,7 +590,7 @@ static _Noreturn void become_agent(int listener, const char *identity) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  char *argv[] = {node_path, "--optimize-for-size", agent_path,   "--listen-fd",    "3",
+  char *argv[] = {node_path, "--max-semi-space-size=1", agent_path,   "--listen-fd",    "3",
                   "--socket", socket_path,          "--identity", (char *)identity, NULL};
   execve(node_path, argv, environment);
   dprintf(2, "homcc: %s: %s\n", node_path, strerror(errno));

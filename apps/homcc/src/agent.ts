@@ -8,6 +8,7 @@ import { createLogger, serverLine } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
+import { keepCompiledCode } from "./compiled-code.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { JobStatistics } from "./records/statistics.ts";
@@ -35,7 +36,10 @@ const logger = createLogger(
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
 const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
 const services = await createServices(environment, logger, { idle, logThreshold, statistics });
-const memory = new IdleWatch(releaseAfterMs, () => releaseMemory(services.discovery));
+const memory = new IdleWatch(releaseAfterMs, () => {
+  keepCompiledCode();
+  releaseMemory(services.discovery);
+});
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
 const launchServer = await serveLaunches({
   path: socketPath,

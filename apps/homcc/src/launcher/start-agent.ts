@@ -92,14 +92,15 @@ function startAgent({ paths, installation, identity, environment, uid }: AgentPl
     listener.listen({ path: temporaryPath, backlog: 4096 });
     const listenFd = descriptorOf(listener);
     if (listenFd === undefined) return false;
-    const log = openLog(preparePrivateFolder(paths.logFolder, uid) ? paths.logFolder : paths.folder);
+    const logFolder = preparePrivateFolder(paths.logFolder, uid) ? paths.logFolder : paths.folder;
+    const log = openLog(logFolder);
     const child = spawn(
       "/bin/sh",
       ["-c", raiseLimits, "sh", ...agentCommand(paths, installation, identity)],
       {
         detached: true,
         cwd: "/",
-        env: agentEnvironment(environment),
+        env: agentEnvironment(environment, logFolder),
         stdio: ["ignore", log, log, listenFd],
       },
     );
@@ -123,7 +124,7 @@ const raiseLimits =
 
 function agentCommand(paths: LaunchPaths, { nodePath, agentPath }: Installation, identity: string): string[] {
   const options = ["--listen-fd", "3", "--socket", paths.socketPath, "--identity", identity];
-  return [nodePath, "--optimize-for-size", agentPath, ...options];
+  return [nodePath, "--max-semi-space-size=1", agentPath, ...options];
 }
 
 const agentVariables = [
@@ -137,7 +138,7 @@ const agentVariables = [
 ] as const;
 
 /** What decides about folders and nothing else: everything about a job comes with the job. */
-function agentEnvironment(environment: Environment): Record<string, string> {
+function agentEnvironment(environment: Environment, logFolder: string): Record<string, string> {
   const result: Record<string, string> = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C",
@@ -147,6 +148,8 @@ function agentEnvironment(environment: Environment): Record<string, string> {
     MALLOC_ARENA_MAX: "1",
     MALLOC_MMAP_THRESHOLD_: "65536",
     MALLOC_TRIM_THRESHOLD_: "65536",
+    // V8 compiles the bundle once per version of it, not at every start: 14 ms of 75.
+    NODE_COMPILE_CACHE: `${logFolder}/code`,
   };
   for (const name of agentVariables) {
     const value = environment[name];
