@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly listen?: string;
   /** Default: a temporary one that `stop` removes. */
   readonly storeFolder?: string;
+  /** Default: every job is compiled, so that tests see what that takes. */
+  readonly resultCache?: boolean;
   /** More of homccd's own options. */
   readonly options?: readonly string[];
   /** More variables of its environment. */
@@ -88,6 +90,7 @@ function spawnServer(
   const command = [...(options.prefix ?? []), homccdProgram, "--no-config", "--store", storeFolder];
   command.push("--listen", options.listen ?? "127.0.0.1", "--port", String(options.port ?? 0));
   command.push("--jobs", String(options.limit ?? 4));
+  if (options.resultCache !== true) command.push("--no-result-cache");
   if (options.executor !== undefined) command.push("--executor", options.executor);
   const [program = homccdProgram, ...words] = [...command, ...(options.options ?? [])];
   return spawn(program, words, {

@@ -119,21 +119,26 @@ async function apply(
     await call.stderr(result.stderr);
   }
   const status = results.find((result) => result.status !== 0)?.status ?? 0;
-  const cost = totalCost(results);
-  const outcome = status === 0 ? "compiled-remotely" : "compile-error";
-  if (status !== 0 || link === undefined) {
-    return { outcome, detail: "", silent: false, ending: { kind: "exit", status }, cost };
-  }
+  const conclusion = {
+    outcome: status === 0 ? successOf(results) : "compile-error",
+    detail: status === 0 ? notesOf(results) : "",
+    silent: false,
+    cost: totalCost(results),
+  } as const;
+  if (status !== 0 || link === undefined) return { ...conclusion, ending: { kind: "exit", status } };
   const argv = link.argv.map((word) =>
     typeof word === "string" ? word : objectOf(compilations, word.object),
   );
-  return {
-    outcome,
-    detail: "",
-    silent: false,
-    ending: { kind: "execute", command: { program: compilerPath, argv } },
-    cost,
-  };
+  return { ...conclusion, ending: { kind: "execute", command: { program: compilerPath, argv } } };
+}
+
+/** A command of several sources was compiled as long as one of them was. */
+function successOf(results: readonly FinalResult[]): OutcomeName {
+  return results.every(({ fromCache }) => fromCache) ? "result-from-server" : "compiled-remotely";
+}
+
+function notesOf(results: readonly FinalResult[]): string {
+  return [...new Set(results.map(({ note }) => note))].filter((note) => note !== "").join("; ");
 }
 
 function objectOf(compilations: readonly Compilation[], index: number): string {

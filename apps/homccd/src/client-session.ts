@@ -14,6 +14,7 @@ import { IncomingBlobs } from "./incoming-blobs.ts";
 import { Job } from "./job.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
+import type { ResultReuse } from "./result-reuse.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -23,6 +24,8 @@ export interface ServerServices {
   readonly adoption: LocalFileAdoption;
   readonly toolchains: ToolchainRegistry;
   readonly sandboxes: Pick<Sandboxes, "enter">;
+  /** Absent when every job is to be compiled. */
+  readonly results: Pick<ResultReuse, "find"> | undefined;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */

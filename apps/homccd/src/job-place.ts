@@ -21,6 +21,8 @@ export interface JobPlace {
   readonly inputs: readonly InputEntry[];
   readonly absent: readonly string[];
   readonly limits: ServerLimits;
+  /** Names the way to run it, for jobs that may get each other's results; without one they may not. */
+  readonly sharesResults: string | undefined;
   /** What the result says about the place. */
   readonly report: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">;
   execute(action: Action, signal: AbortSignal): Promise<ActionResult>;
@@ -50,6 +52,7 @@ export async function ownPlace(
     inputs,
     absent,
     limits: serverLimits(match.toolchain),
+    sharesResults: services.executor,
     report: {
       executor: services.executor,
       localeKnown: isLocaleKnown(job.locale, services.locales),
@@ -94,6 +97,8 @@ export async function sandboxPlace(
       isToolchainProgram: (path) => path === compiler.driver,
       isInsideRoot: (path) => path === "/dev/null" || isInsideNamespaceRoot(path),
     },
+    // Its toolchain is not the one that the action names.
+    sharesResults: undefined,
     report: {
       executor: environment.executor.name,
       // Whatever the sandbox says is right: the same command at home would be another compiler.

@@ -12,6 +12,7 @@ import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
+import type { Reuse, ReuseReport } from "./result-reuse.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
@@ -87,13 +88,18 @@ export class Job {
     try {
       await this.#completeInputs(inputs, digests);
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
-      const result = await this.#execute(place);
+      const action = this.#actionIn(place);
+      const reuse = await this.#reuse(action, place);
+      const result = reuse?.kind === "found" ? reuse.result : await this.#execute(action, place);
       await using _result = result;
-      using _unsent = this.#unsent.add(sizeBytesOf(result));
-      await this.#sendResult(result, place);
-      this.#services.logger.info(
-        `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
-      );
+      const report = reuse?.kind === "missed" ? await reuse.made.report(result) : reuse?.report;
+      {
+        using _unsent = this.#unsent.add(sizeBytesOf(result));
+        await this.#sendResult(result, place, report);
+      }
+      const how = report?.fromCache === true ? "from an earlier job" : result.termination.kind;
+      this.#services.logger.info(`${label}: ${how} after ${Math.round(result.usage.wallMs)} ms`);
+      if (reuse?.kind === "missed") await reuse.made.keep(result);
     } finally {
       pin.release();
     }
@@ -123,13 +129,21 @@ export class Job {
       : await sandboxPlace(this.#message, sandbox, this.#sandboxes, this.#services);
   }
 
-  async #execute(place: JobPlace): Promise<ActionResult> {
+  #reuse(action: Action, { sharesResults, report }: JobPlace): Promise<Reuse> | undefined {
+    if (sharesResults === undefined || !report.localeKnown) return undefined;
+    return this.#services.results?.find(action, sharesResults);
+  }
+
+  async #execute(action: Action, place: JobPlace): Promise<ActionResult> {
     const { signal } = this.#abort;
     using _slot = await this.#unsent.acquireSlot(this.#services.slots, signal);
     this.#channel.send(this.#stream, { kind: "started" });
+    return await place.execute(action, signal);
+  }
+
+  #actionIn({ steps, environment, inputs, absent }: JobPlace): Action {
     const { toolchain, cwd, umask, terminal, outputs, timeoutMs, sandbox } = this.#message;
-    const { steps, environment, inputs, absent } = place;
-    const action: Action = {
+    return {
       toolchain: toolchain.digest,
       steps,
       cwd,
@@ -142,11 +156,15 @@ export class Job {
       timeoutMs,
       sandbox,
     };
-    return await place.execute(action, signal);
   }
 
-  async #sendResult(result: ActionResult, { report }: JobPlace): Promise<void> {
-    this.#channel.send(this.#stream, toResultMessage(result, report));
+  async #sendResult(
+    result: ActionResult,
+    { report }: JobPlace,
+    reuse: ReuseReport | undefined,
+  ): Promise<void> {
+    const server = reuse === undefined ? report : { ...report, reuse };
+    this.#channel.send(this.#stream, toResultMessage(result, server));
     await this.#channel.sendData(this.#stream, resultBytes(result), { priority: "large", end: true });
   }
 }

@@ -3,7 +3,9 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { getHeapStatistics } from "node:v8";
+import type { BlobStore } from "@homcc/cas/blob-store";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
+import { DigestIndex } from "@homcc/cas/digest-index";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
 import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import { installedLocales } from "@homcc/compiler/locales";
@@ -14,6 +16,8 @@ import type { Executor, ExecutorSession } from "@homcc/execution/executor";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
+import { MentionsByDigest } from "@homcc/results/mentions";
+import { ResultCache } from "@homcc/results/result-cache";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import { acceptConnection } from "@homcc/transport/accept";
 import type { ServerChannel } from "@homcc/transport/channel";
@@ -27,13 +31,13 @@ import { Administration } from "./sandboxes/administration.ts";
 import { Door } from "./sandboxes/door.ts";
 import { Sandboxes, tagOf } from "./sandboxes/sandboxes.ts";
 import { SharedFolder } from "./sandboxes/shared-folder.ts";
+import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
 import { makeStoreFolder, usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 import { CallPlaces } from "./v1/call-place.ts";
 import { V1Sessions } from "./v1/executor-sessions.ts";
 import { LocalCompilers } from "./v1/local-compiler.ts";
-import { Sha1Index } from "./v1/sha1-index.ts";
 import { serveV1Client, type V1Services } from "./v1/v1-client.ts";
 
 const serverName = `homccd ${version}`;
@@ -121,6 +125,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
     sandboxes,
+    results: settings.noResultCache ? undefined : await openResults(settings, store, logger),
     slots: new SlotQueue(settings.limit),
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
@@ -137,7 +142,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
       new LocalCompilers(toolchains, path),
       sandboxes,
     ),
-    sha1: await Sha1Index.open(join(settings.store, "sha1-index"), logger),
+    sha1: await DigestIndex.open(join(settings.store, "sha1-index"), logger),
     logger,
   };
   started.resolve({ services, v1, ...chosen });
@@ -157,6 +162,13 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await shared[Symbol.asyncDispose]();
   await disk[Symbol.asyncDispose]();
   process.exit(0);
+}
+
+async function openResults(settings: ServerSettings, store: BlobStore, logger: Logger): Promise<ResultReuse> {
+  const index = await DigestIndex.open(join(settings.store, "result-index"), logger);
+  const folder = join(settings.store, "results");
+  const cache = await ResultCache.open({ store, index, folder, logger });
+  return new ResultReuse(cache, new MentionsByDigest(store));
 }
 
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {

@@ -117,6 +117,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
         throw new HomccError("ERR_HOMCC_SANDBOX", "no sandboxes", { hint: "start one" });
       },
     },
+    results: undefined,
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
     executor: "namespace",

@@ -319,6 +319,7 @@ test("the server's settings", async () => {
       logLevel: "INFO",
       verbose: false,
       maxDependencyCacheBytes: 10 * 2 ** 30,
+      noResultCache: false,
       minFreeBytes: 32 * 2 ** 20,
       store: join(HOME, ".cache/homcc/server"),
       executor: "auto",

@@ -132,6 +132,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "INFO"),
     verbose,
     maxDependencyCacheBytes: options.get("max_dependency_cache_size"),
+    noResultCache: options.get("no_result_cache"),
     minFreeBytes: options.get("min_free_space"),
     store: storeFolder(options.get("store"), environment, cwd),
     executor: options.get("executor"),

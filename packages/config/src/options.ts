@@ -424,6 +424,16 @@ export const serverOptions = {
     paragraph:
       "Size of the store of files that clients sent. The least recently used go first. A number followed by M (mebibytes) or G (gibibytes).",
   },
+  no_result_cache: {
+    type: values.boolean,
+    default: "false",
+    flags: ["--no-result-cache"],
+    variables: ["HOMCCD_NO_RESULT_CACHE"],
+    key: "no_result_cache",
+    setBy: "administrator",
+    paragraph:
+      "Compile every job, also those whose result the store has from an earlier one. Results count towards `max_dependency_cache_size`.",
+  },
   store: {
     type: values.path,
     computedDefault: "$HOMCC_DIR/server, else $XDG_CACHE_HOME/homcc/server, else ~/.cache/homcc/server",

@@ -46,6 +46,7 @@ export interface ServerSettings {
   readonly logLevel: LogLevel;
   readonly verbose: boolean;
   readonly maxDependencyCacheBytes: number;
+  readonly noResultCache: boolean;
   /** Stays free on the store's disk. */
   readonly minFreeBytes: number;
   /** Absolute folder of the blob store. */

@@ -12,7 +12,7 @@ import { LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } from "./mapped-arguments.ts";
 import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from "./output-collection.ts";
-import { refoldDependencies } from "./refold-dependencies.ts";
+import { refoldDependencies } from "@homcc/compiler/refold-dependencies";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
 import type { JobRunning, RunnerResult } from "./runner.ts";

@@ -35,6 +35,14 @@ export const outcomes = {
       "The remote compiler ran on complete, verified inputs with the client's toolchain and ended with an error. Its messages and exit status are final.",
     cure: "Correct the source. Should the same command succeed without homcc, that is a bug of homcc: please report it with the texts that `HOMCC_DEBUG_DIR` leaves.",
   },
+  "result-from-server": {
+    number: 3,
+    kind: "remote",
+    label: "result of an earlier compile, from the server",
+    paragraph:
+      "The same command with the same inputs and the same toolchain was compiled before, perhaps for a colleague; the server sent what came of it then.",
+    cure: "Nothing. `homccd --no-result-cache` makes a server compile every job.",
+  },
   "not-a-compiler": {
     number: 10,
     kind: "local",

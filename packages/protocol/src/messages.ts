@@ -212,6 +212,17 @@ export const serverMessages = union("kind", {
     localeKnown: bool,
     /** The compiler of the job's sandbox, where it is another than the client's. */
     sandboxToolchain: optional(identity),
+    /** Whether it was made for this job, and whether the same action may get it again. */
+    reuse: optional(
+      record({
+        /** It was made by an earlier job; `usage` is then 0. */
+        fromCache: bool,
+        /** The same action would have the same result another day: the client may keep it. */
+        reusable: bool,
+        /** Why it is not, or why the result of another checkout did not serve. */
+        note: optional(text),
+      }),
+    ),
   }),
   /** There will be no result; closes the stream. */
   refused: record({

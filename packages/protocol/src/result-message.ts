@@ -5,7 +5,7 @@ import type { ResultMessage } from "./messages.ts";
 /** The message that announces a result; the bytes of stdout, stderr and the written outputs follow it. */
 export function toResultMessage(
   result: Pick<ActionResult, "termination" | "stdout" | "stderr" | "outputs" | "undeclared" | "usage">,
-  server: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">,
+  server: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain" | "reuse">,
 ): ResultMessage {
   return {
     kind: "result",
@@ -25,6 +25,7 @@ export function toResultMessage(
     },
     executor: server.executor,
     localeKnown: server.localeKnown,
+    ...(server.reuse === undefined ? {} : { reuse: server.reuse }),
     ...(server.sandboxToolchain === undefined ? {} : { sandboxToolchain: server.sandboxToolchain }),
   };
 }

@@ -88,6 +88,7 @@ const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMes
     executor: "namespace",
     localeKnown: true,
     sandboxToolchain: { digest: serverToolchain, version: "g++ (Ubuntu 11.4.0-1ubuntu1~22.04) 11.4.0" },
+    reuse: { fromCache: false, reusable: true, note: "a.o names its folder" },
   },
   refused: {
     kind: "refused",

@@ -27,6 +27,10 @@ export type RemoteCompilation =
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
       readonly cost: RemoteCost;
+      /** An earlier job's. */
+      readonly fromCache: boolean;
+      /** Why the server has no use for it afterwards, or had none for an earlier one; "" when there is nothing to say. */
+      readonly note: string;
       commit(): Promise<void>;
       discard(): Promise<void>;
     }
@@ -107,6 +111,8 @@ export async function compileRemotely(
     stdout: result.stdout,
     stderr: pipedMessages(result.stderr, action.steps, compilation.argv),
     cost: result.cost,
+    fromCache: result.reuse?.fromCache === true,
+    note: result.reuse?.note ?? "",
     commit: () => result.commit(),
     discard: () => result.discard(),
   };

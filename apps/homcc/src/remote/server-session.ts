@@ -125,6 +125,7 @@ export class ServerSession implements Session {
         executor: message.executor,
         localeKnown: message.localeKnown,
         sandboxToolchain: message.sandboxToolchain,
+        reuse: message.reuse,
         cost: {
           host: this.hostId,
           executor: message.executor,

@@ -43,6 +43,8 @@ export interface RemoteResult {
   readonly localeKnown: boolean;
   /** The compiler of the job's sandbox, where it is another than this machine's. */
   readonly sandboxToolchain: ResultMessage["sandboxToolchain"];
+  /** Absent from servers that keep no results. */
+  readonly reuse: ResultMessage["reuse"];
   readonly cost: RemoteCost;
   commit(): Promise<void>;
   discard(): Promise<void>;

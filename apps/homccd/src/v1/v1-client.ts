@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { ActionResult, OutputChange } from "@homcc/cas/action";
 import type { BlobStore, Pin } from "@homcc/cas/blob-store";
 import { type Digest, digestOf } from "@homcc/cas/digest";
+import type { DigestIndex } from "@homcc/cas/digest-index";
 import { deadlineAfter } from "@homcc/observability/deadline";
 import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
@@ -16,14 +17,13 @@ import type { AcceptedConnection } from "@homcc/transport/accept";
 import type { CallPlace, CallPlaces } from "./call-place.ts";
 import { absentFor, type CallPlan, inputsOf, planCall } from "./call-plan.ts";
 import type { V1Sessions } from "./executor-sessions.ts";
-import type { Sha1Index } from "./sha1-index.ts";
 
 /** What all homcc 1.x clients share. */
 export interface V1Services {
   readonly store: BlobStore;
   readonly slots: SlotQueue;
   readonly places: CallPlaces;
-  readonly sha1: Sha1Index;
+  readonly sha1: DigestIndex;
   readonly logger: Logger;
 }
 

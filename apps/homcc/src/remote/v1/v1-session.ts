@@ -145,6 +145,7 @@ export class V1Session implements Session {
       executor: "mapped",
       localeKnown: areOurMessages(message.stderr, job.locale),
       sandboxToolchain: undefined,
+      reuse: undefined,
       cost: { host: this.hostId, executor: "homcc 1.x", compileMs, sentBytes, receivedBytes, uploadMs: 0 },
       commit: async () => {
         for (const writer of writers) await writer.commit();

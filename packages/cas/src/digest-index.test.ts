@@ -3,9 +3,9 @@ import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { digestOf } from "@homcc/cas/digest";
 import { silentLogger } from "@homcc/observability/log";
-import { Sha1Index } from "./sha1-index.ts";
+import { digestOf } from "./digest.ts";
+import { DigestIndex } from "./digest-index.ts";
 
 const [first, second] = ["a".repeat(40), "b".repeat(40)];
 const digest = digestOf(Buffer.from("text"));
@@ -14,13 +14,13 @@ test("what was added is there after a restart, whatever a crash left behind it",
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
   const path = join(folder, "index");
   try {
-    const index = await Sha1Index.open(path, silentLogger);
+    const index = await DigestIndex.open(path, silentLogger);
     index.add(first, digest);
     index.add(first, digest);
     index.add(second, digestOf(Buffer.from("other")));
     await index.flush();
     await appendFile(path, `nonsense\n${"c".repeat(40)} torn`);
-    const again = await Sha1Index.open(path, silentLogger);
+    const again = await DigestIndex.open(path, silentLogger);
     assert.equal(again.get(first), digest);
     assert.equal(again.get(second), digestOf(Buffer.from("other")));
     assert.equal(again.get("c".repeat(40)), undefined);
@@ -30,7 +30,7 @@ test("what was added is there after a restart, whatever a crash left behind it",
 });
 
 test("a place that cannot be written costs nothing but the memory of it", async () => {
-  const index = await Sha1Index.open("/nonexistent/folder/index", silentLogger);
+  const index = await DigestIndex.open("/nonexistent/folder/index", silentLogger);
   index.add(first, digest);
   await index.flush();
   assert.equal(index.get(first), digest);

@@ -1,20 +1,21 @@
 import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
-import { type Digest, parseDigest } from "@homcc/cas/digest";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
+import { type Digest, parseDigest } from "./digest.ts";
 
 /** 30 MB of memory. A project of 10,000 files that changes daily fills it in weeks. */
 const maxEntries = 200_000;
+const keyPattern = /^[0-9a-f]{40,64}$/;
 
 /**
- * Which blob has the SHA-1 that a homcc 1.x client names its file by. Kept over restarts, else every client would send
- * everything again:
+ * Which blob belongs to a key of hexadecimal digits: a homcc 1.x client's file to its SHA-1, a result to its action. Kept
+ * over restarts, the least recently added entries forgotten first:
  *
- *     index := (sha1 " " digest LF)*
+ *     index := (key " " digest LF)*      of several lines for a key the last counts
  *
- * A torn line is skipped. Each entry was true when it was written, and stays so: what it names is immutable.
+ * A torn line is skipped. That the blob is still there is nobody's promise: it may have been evicted.
  */
-export class Sha1Index {
+export class DigestIndex {
   readonly #path: string;
   readonly #logger: Logger;
   readonly #digests = new Map<string, Digest>();
@@ -27,29 +28,29 @@ export class Sha1Index {
   }
 
   /** A file that is missing or damaged costs uploads, nothing else. */
-  static async open(path: string, logger: Logger): Promise<Sha1Index> {
-    const index = new Sha1Index(path, logger);
+  static async open(path: string, logger: Logger): Promise<DigestIndex> {
+    const index = new DigestIndex(path, logger);
     for (const line of (await readFile(path, "latin1").catch(() => "")).split("\n")) {
-      const [sha1, text] = line.split(" ");
+      const [key, text] = line.split(" ");
       const digest = parseDigest(text ?? "");
-      if (sha1 === undefined || !/^[0-9a-f]{40}$/.test(sha1) || digest === undefined) continue;
+      if (key === undefined || !keyPattern.test(key) || digest === undefined) continue;
       index.#lines += 1;
-      index.#keep(sha1, digest);
+      index.#keep(key, digest);
     }
     return index;
   }
 
-  get(sha1: string): Digest | undefined {
-    return this.#digests.get(sha1);
+  get(key: string): Digest | undefined {
+    return this.#digests.get(key);
   }
 
-  add(sha1: string, digest: Digest): void {
-    if (this.#digests.get(sha1) === digest) return;
-    this.#keep(sha1, digest);
+  add(key: string, digest: Digest): void {
+    if (this.#digests.get(key) === digest) return;
+    this.#keep(key, digest);
     this.#lines += 1;
     const isCrowded = this.#lines > 2 * maxEntries;
     this.#writing = this.#writing
-      .then(() => (isCrowded ? this.#rewrite() : appendFile(this.#path, `${sha1} ${digest}\n`)))
+      .then(() => (isCrowded ? this.#rewrite() : appendFile(this.#path, `${key} ${digest}\n`)))
       .catch((error: unknown) => this.#logger.warning(`cannot write ${this.#path}: ${describeError(error)}`));
   }
 
@@ -58,15 +59,15 @@ export class Sha1Index {
     await this.#writing;
   }
 
-  #keep(sha1: string, digest: Digest): void {
-    this.#digests.delete(sha1);
-    this.#digests.set(sha1, digest);
+  #keep(key: string, digest: Digest): void {
+    this.#digests.delete(key);
+    this.#digests.set(key, digest);
     const oldest = this.#digests.keys().next();
     if (this.#digests.size > maxEntries && oldest.done !== true) this.#digests.delete(oldest.value);
   }
 
   async #rewrite(): Promise<void> {
-    const lines = [...this.#digests].map(([sha1, digest]) => `${sha1} ${digest}\n`);
+    const lines = [...this.#digests].map(([key, digest]) => `${key} ${digest}\n`);
     await writeFile(`${this.#path}.new`, lines.join(""));
     await rename(`${this.#path}.new`, this.#path);
     this.#lines = lines.length;

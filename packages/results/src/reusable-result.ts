@@ -1,0 +1,72 @@
+import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
+import type { MentionsByDigest } from "./mentions.ts";
+
+/** Whether the same action may get the same result another time. */
+export type Reusability =
+  | { readonly kind: "reusable"; /** An own source looks at its name. */ readonly mentionsName: boolean }
+  | { readonly kind: "once"; readonly reason: string };
+
+/** Larger ones cost more to keep than they save. */
+const maxKeptBytes = 64 << 20;
+
+/** What the inputs say about it; to be asked while the compiler runs. */
+export async function reusabilityOf(
+  inputs: readonly InputEntry[],
+  root: string | undefined,
+  mentions: MentionsByDigest,
+): Promise<Reusability> {
+  let mentionsName = false;
+  for (const entry of inputs) {
+    if (entry.kind !== "file") continue;
+    const found = await mentions.of(entry.digest);
+    if (found === undefined) return once(`${entry.path} was not looked into`);
+    if (found.time) return once(`${entry.path} mentions the time`);
+    if (found.name && root !== undefined && entry.path.startsWith(`${root}/`)) mentionsName = true;
+  }
+  return { kind: "reusable", mentionsName };
+}
+
+/** Why this result is not given to anybody else; `undefined` when nothing speaks against it. */
+export function objectionTo(
+  result: Pick<ActionResult, "termination" | "undeclared" | "outputs">,
+): string | undefined {
+  const { termination, undeclared, outputs } = result;
+  if (termination.kind !== "exited" || termination.status !== 0) return "the compile failed";
+  if (undeclared.length > 0) return `it also wrote ${undeclared[0]}`;
+  const sizeBytes = outputs.reduce(
+    (sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0),
+    0,
+  );
+  if (sizeBytes > maxKeptBytes) return `${sizeBytes} bytes are too many`;
+  return outputs.some(({ kind }) => kind === "removed") ? "it removed an output" : undefined;
+}
+
+function once(reason: string): Reusability {
+  return { kind: "once", reason };
+}
+
+/** Names of today and its neighbours as `__DATE__` gives them, in whatever time zone: a macro may paste that word. */
+export class TimeTraces {
+  readonly #patterns: readonly string[];
+
+  constructor(nowMs: number, { environment }: Pick<Action, "environment">) {
+    const epochMs = Number(environment["SOURCE_DATE_EPOCH"]) * 1000;
+    this.#patterns = [nowMs, ...(Number.isFinite(epochMs) ? [epochMs] : [])].flatMap((timeMs) =>
+      [-dayMs, 0, dayMs].map((shiftMs) => dateText(timeMs + shiftMs)),
+    );
+  }
+
+  isIn(bytes: Uint8Array): boolean {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return this.#patterns.some((pattern) => text.includes(pattern));
+  }
+}
+
+const dayMs = 86_400_000;
+
+/** "Nov  6 2026" */
+function dateText(timeMs: number): string {
+  const [, month = "", day = "", year = ""] =
+    /^\w+, (\d+) (\w+) (\d+)/.exec(new Date(timeMs).toUTCString()) ?? [];
+  return `${day} ${String(Number(month)).padStart(2)} ${year}`;
+}

@@ -1,0 +1,42 @@
+import type { Action } from "@homcc/cas/action";
+import { isDependencyFile, markDependencies } from "./kept-dependencies.ts";
+import type { ResultKeys } from "./result-keys.ts";
+import { RootTraces } from "./root-traces.ts";
+
+/** Looks for the source root in all that came of a compile, until it is found once. */
+export class RootSearch {
+  /** Why the result serves this root only; `undefined` while nothing says so. */
+  reason: string | undefined;
+  readonly #relocatability: ResultKeys["relocatability"];
+  readonly #traces: RootTraces | undefined;
+  readonly #action: Action;
+
+  constructor(action: Action, { root, relocatability }: ResultKeys, mentionsName: boolean) {
+    this.#relocatability = relocatability;
+    this.#action = action;
+    if (relocatability.kind === "bound") this.reason = relocatability.reason;
+    else if (relocatability.namesRoot && mentionsName)
+      this.reason = "a source looks at its own name (__FILE__)";
+    this.#traces = root === undefined ? undefined : new RootTraces(root);
+  }
+
+  async text(bytes: Uint8Array, what: string): Promise<boolean> {
+    if (this.reason !== undefined || this.#traces === undefined) return false;
+    const found = await this.#traces.isIn(bytes).catch(() => true);
+    if (found) this.reason = `${what} its folder`;
+    return !found;
+  }
+
+  /** How the output is kept for every root; `undefined` when it cannot be. */
+  async output(path: string, bytes: Uint8Array): Promise<{ path: string; text?: Buffer } | undefined> {
+    if (this.reason !== undefined || this.#relocatability.kind === "bound") return undefined;
+    const { relocation } = this.#relocatability;
+    if (isDependencyFile(path, this.#action)) {
+      const text = markDependencies(Buffer.from(bytes).toString("latin1"), relocation);
+      if (text !== undefined) return { path: relocation.mark(path), text: Buffer.from(text, "latin1") };
+      this.reason = `${path} names its folder`;
+      return undefined;
+    }
+    return (await this.text(bytes, `${path} names`)) ? { path: relocation.mark(path) } : undefined;
+  }
+}
