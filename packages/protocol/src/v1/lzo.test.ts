@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { hasCode } from "@homcc/observability/error";
 import fc from "fast-check";
-import { lzoCompress, lzoDecompress } from "./lzo.ts";
+import { lzoCompress, lzoDecompress, lzoStepBytes } from "./lzo.ts";
 
 /** Bytes with long runs, repetitions near and far, and noise: every kind of instruction. */
 const compressible = fc
@@ -43,20 +43,59 @@ function far(distance: number): Buffer {
   return Buffer.concat([piece, randomBytes(distance - 100), piece]);
 }
 
-test("what was compressed comes back", () => {
-  for (const bytes of samples()) assert.ok(bytes.equals(lzoDecompress(lzoCompress(bytes), bytes.length)));
-  fc.assert(
-    fc.property(fc.oneof(compressible, fc.uint8Array({ maxLength: 3000 })), (bytes) => {
-      assert.deepEqual(Buffer.from(lzoDecompress(lzoCompress(bytes), bytes.length)), Buffer.from(bytes));
+test("what was compressed comes back", async () => {
+  for (const bytes of samples())
+    assert.ok(bytes.equals(await lzoDecompress(await lzoCompress(bytes), bytes.length)));
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(compressible, fc.uint8Array({ maxLength: 3000 })), async (bytes) => {
+      const back = await lzoDecompress(await lzoCompress(bytes), bytes.length);
+      assert.deepEqual(Buffer.from(back), Buffer.from(bytes));
     }),
   );
 });
 
-test("text and objects become smaller, noise hardly larger", () => {
+test("text and objects become smaller, noise hardly larger", async () => {
   const text = readFileSync(import.meta.filename);
-  assert.ok(lzoCompress(text).length < text.length * 0.7);
-  assert.ok(lzoCompress(Buffer.alloc(1_000_000)).length < 5000);
-  assert.ok(lzoCompress(randomBytes(1_000_000)).length < 1_010_000);
+  assert.ok((await lzoCompress(text)).length < text.length * 0.7);
+  assert.ok((await lzoCompress(Buffer.alloc(1_000_000))).length < 5000);
+  assert.ok((await lzoCompress(randomBytes(1_000_000))).length < 1_010_000);
+});
+
+/** What `work` comes to, and how often somebody else had the event loop meanwhile. */
+async function countTurns<T>(work: Promise<T>): Promise<{ result: T; turns: number }> {
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    if (isOver) return;
+    turns += 1;
+    setImmediate(count);
+  };
+  setImmediate(count);
+  const result = await work;
+  isOver = true;
+  return { result, turns };
+}
+
+test("others have the event loop between the steps, whatever the bytes are, and both ways", async () => {
+  // A match or a literal run may carry a step beyond its bytes, at most to twice as many in these.
+  const steps = 12;
+  const size = steps * lzoStepBytes;
+  for (const [what, bytes] of Object.entries({
+    "a program": readFileSync(process.execPath).subarray(0, size),
+    "one long run": Buffer.alloc(size),
+    "far repetitions": Buffer.alloc(size, randomBytes(3000)),
+  })) {
+    const packed = await countTurns(lzoCompress(bytes));
+    assert.ok(packed.turns >= steps / 2, `${what}: ${packed.turns} turns to compress`);
+    const unpacked = await countTurns(lzoDecompress(packed.result, size));
+    assert.ok(unpacked.turns >= steps / 2, `${what}: ${unpacked.turns} turns to decompress`);
+    assert.ok(bytes.equals(unpacked.result), what);
+  }
+  // Noise is passed in strides, so that its steps are fewer and shorter.
+  const noise = randomBytes(size);
+  const packed = await countTurns(lzoCompress(noise));
+  assert.ok(packed.turns > 1, `${packed.turns} turns to compress noise`);
+  assert.ok(noise.equals(await lzoDecompress(packed.result, size)));
 });
 
 /** Length-prefixed blobs through a Python program, which answers in the same form. */
@@ -98,49 +137,47 @@ function framed(stream: Uint8Array, sizeBytes: number): Buffer {
   return Buffer.concat([header, stream]);
 }
 
-test("liblzo2 decompresses what we compress", (t) => {
-  const blobs = [...samples(), ...fc.sample(compressible, 300)];
-  const answers = python(
-    t,
-    "lzo.decompress(blob)",
-    blobs.map((blob) => framed(lzoCompress(blob), blob.length)),
+test("liblzo2 decompresses what we compress", async (t) => {
+  // More than a step of one byte: a match that is continued by another one.
+  const blobs = [...samples(), Buffer.alloc(3 * lzoStepBytes + 1), ...fc.sample(compressible, 300)];
+  const framedBlobs = await Promise.all(
+    blobs.map(async (blob) => framed(await lzoCompress(blob), blob.length)),
   );
+  const answers = python(t, "lzo.decompress(blob)", framedBlobs);
   answers?.forEach((answer, index) =>
     assert.ok(answer.equals(blobs[index] ?? Buffer.alloc(1)), `blob ${index}`),
   );
 });
 
-test("we decompress what liblzo2 compresses, at its fastest and its best", (t) => {
-  const blobs = [...samples(), ...fc.sample(compressible, 300)];
+test("we decompress what liblzo2 compresses, at its fastest and its best", async (t) => {
+  const blobs = [...samples(), Buffer.alloc(3 * lzoStepBytes + 1), ...fc.sample(compressible, 300)];
   for (const level of [1, 9]) {
     const answers = python(t, `lzo.compress(blob, ${level})`, blobs);
-    answers?.forEach((answer, index) => {
+    for (const [index, answer] of answers?.entries() ?? []) {
       const blob = blobs[index] ?? Buffer.alloc(1);
-      assert.ok(blob.equals(lzoDecompress(answer.subarray(5), blob.length)), `level ${level}, blob ${index}`);
-    });
+      const back = await lzoDecompress(answer.subarray(5), blob.length);
+      assert.ok(blob.equals(back), `level ${level}, blob ${index}`);
+    }
   }
 });
 
-test("damaged streams end in an error, or in as many bytes as were wanted", () => {
-  fc.assert(
-    fc.property(
+test("damaged streams end in an error, or in as many bytes as were wanted", async () => {
+  await fc.assert(
+    fc.asyncProperty(
       compressible,
       fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 5 }),
       fc.integer({ min: -3, max: 3 }),
-      (bytes, damages, off) => {
-        const stream = Uint8Array.from(lzoCompress(bytes));
+      async (bytes, damages, off) => {
+        const stream = Uint8Array.from(await lzoCompress(bytes));
         for (const [at, byte] of damages) stream[at % stream.length] = byte;
         const sizeBytes = Math.max(0, bytes.length + off);
         try {
-          assert.equal(lzoDecompress(stream, sizeBytes).length, sizeBytes);
+          assert.equal((await lzoDecompress(stream, sizeBytes)).length, sizeBytes);
         } catch (error) {
           assert.ok(hasCode(error, "ERR_HOMCC_PROTOCOL"), String(error));
         }
       },
     ),
   );
-  assert.throws(
-    () => lzoDecompress(new Uint8Array(0), 0),
-    (error) => hasCode(error, "ERR_HOMCC_PROTOCOL"),
-  );
+  await assert.rejects(lzoDecompress(new Uint8Array(0), 0), (error) => hasCode(error, "ERR_HOMCC_PROTOCOL"));
 });

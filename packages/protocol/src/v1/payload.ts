@@ -17,7 +17,7 @@ export async function packV1(compression: V1Compression, bytes: Uint8Array): Pro
       const header = Buffer.alloc(lzoHeaderBytes);
       header.writeUInt8(lzoMark);
       header.writeUInt32BE(bytes.byteLength, 1);
-      return Buffer.concat([header, lzoCompress(bytes)]);
+      return Buffer.concat([header, await lzoCompress(bytes)]);
     }
     case "lzma":
       return await filter("xz", ["--compress", "--stdout"], bytes, Infinity);
@@ -35,20 +35,20 @@ export async function unpackV1(
       if (payload.byteLength > maxBytes) throw tooLong(maxBytes);
       return payload;
     case "lzo":
-      return unpackLzo(payload, maxBytes);
+      return await unpackLzo(payload, maxBytes);
     case "lzma":
       return await filter("xz", ["--decompress", "--stdout", "--memlimit=256MiB"], payload, maxBytes);
   }
 }
 
-function unpackLzo(payload: Uint8Array, maxBytes: number): Uint8Array {
+async function unpackLzo(payload: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   const frame = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (frame.byteLength < lzoHeaderBytes || (frame[0] !== lzoMark && frame[0] !== bestLzoMark))
     throw new HomccError("ERR_HOMCC_PROTOCOL", "a payload without the header of lzo");
   const sizeBytes = frame.readUInt32BE(1);
   // A stream gives at most 255 bytes for each of its own: what promises more is not made room for.
   if (sizeBytes > maxBytes || sizeBytes > (frame.byteLength - lzoHeaderBytes) * 256) throw tooLong(maxBytes);
-  return lzoDecompress(frame.subarray(lzoHeaderBytes), sizeBytes);
+  return await lzoDecompress(frame.subarray(lzoHeaderBytes), sizeBytes);
 }
 
 /** Runs a program over `input`. A peer's stream that grows beyond `maxBytes` costs no more memory than that. */
