@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { defaultMinFreeBytes } from "@homcc/cas/free-space";
 import { parseServerCommandLine, type ServerCommand } from "./command-line.ts";
 
 async function parse(
@@ -30,6 +31,7 @@ test("settings come from the command line, the environment and the file", async 
     const withoutFile = await parse(["--no-config"], environment);
     assert.ok(withoutFile.kind === "serve");
     assert.deepEqual(withoutFile.settings.addresses, ["0.0.0.0"]);
+    assert.equal(withoutFile.settings.minFreeBytes, defaultMinFreeBytes, "what clients take it for");
   } finally {
     await rm(folder, { recursive: true });
   }

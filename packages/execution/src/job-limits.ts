@@ -1,4 +1,5 @@
 import { totalmem } from "node:os";
+import { defaultMinFreeBytes } from "@homcc/cas/free-space";
 
 /**
  * What one job may use. Each keeps a runaway compiler (template recursion, a bomb in a header) from taking the server
@@ -34,8 +35,8 @@ export const defaultJobLimits: JobLimits = {
   // them and never homccd: see `oom_score_adj` in native/runner.c.
   dataBytes: Math.max(Math.floor(memoryBytes / 2), 2 ** 30),
   textBytes: 16 * 2 ** 20,
-  startFreeBytes: 32 * 2 ** 20,
-  minFreeBytes: 32 * 2 ** 20,
+  startFreeBytes: defaultMinFreeBytes,
+  minFreeBytes: defaultMinFreeBytes,
 };
 
 /** A day, whatever an action asks for; timers overflow at 2^31 ms. */

@@ -1,3 +1,4 @@
+import { defaultMinFreeBytes } from "@homcc/cas/free-space";
 import type { Host } from "@homcc/config/hosts";
 import { version } from "@homcc/config/version";
 import type { Welcome } from "@homcc/protocol/hello";
@@ -7,8 +8,7 @@ import type { Examination } from "./examination.ts";
 
 /** A clock that is further off gives other texts of __TIME__ than a user would think of. */
 const tolerableClockMs = 60_000;
-/** homccd starts no job with less, and evicts what it could keep long before. */
-const neededDiskBytes = 32 << 20;
+/** homccd evicts what it could keep long before nothing is left. */
 const comfortableDiskBytes = 1 << 30;
 
 /** What the server says about itself. */
@@ -70,7 +70,7 @@ function examineDisk({ disk }: Welcome, examination: Examination): void {
   if (disk === undefined) return;
   const free = `${bytesText(disk.freeBytes)} of ${bytesText(disk.totalBytes)} are free on the disk of its store`;
   if (disk.freeBytes >= comfortableDiskBytes) examination.ok(free);
-  else if (disk.freeBytes >= neededDiskBytes) examination.note(free);
+  else if (disk.freeBytes >= defaultMinFreeBytes) examination.note(free);
   else {
     examination.problem(
       `the server's disk is full: ${free}`,
