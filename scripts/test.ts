@@ -36,7 +36,8 @@ const unknown = options.find((option) => option !== "--all" && option !== "--ver
 if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
 
 await installDebianPackages(process.env);
-if (find(systemTests).some((path) => path.includes("/sandboxes/"))) await prepareSandboxTree(process.env);
+if (find(systemTests).some((path) => /\/(sandboxes|pairings)\//.test(path)))
+  await prepareSandboxTree(process.env);
 const report = new TestReport(root, options.includes("--verbose"));
 await runFiles(find(unitTests), { coverage: filters.length === 0, timeoutMs: testTimeoutMs });
 await runFiles(find(systemTests), { coverage: false, timeoutMs: testTimeoutMs });

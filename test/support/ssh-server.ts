@@ -19,6 +19,8 @@ export interface SshServer extends AsyncDisposable {
   readonly folder: string;
   /** An ssh_config that knows it as `build`, for `HOMCC_SSH_OPTIONS=-F …`. */
   readonly configFile: string;
+  /** A port of this machine that leads through an ssh of its own to `port` of loopback behind the sshd. */
+  forward(port: number): Promise<SshForward>;
   /** How often somebody has logged in. */
   logins(): Promise<number>;
   log(): Promise<string>;
@@ -26,6 +28,10 @@ export interface SshServer extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it again at the same port. */
   start(): Promise<void>;
+}
+
+export interface SshForward extends AsyncDisposable {
+  readonly port: number;
 }
 
 /** `folder` gets everything of it; `settings` are more lines of sshd_config, which come first. */
@@ -63,11 +69,32 @@ export async function startSshServer(folder: string, settings: readonly string[]
     user,
     folder,
     configFile: at("ssh_config"),
+    forward: (target) => startForward(at("ssh_config"), target),
     logins: async () => (await log()).match(/Accepted publickey for/g)?.length ?? 0,
     log,
     kill,
     start,
     [Symbol.asyncDispose]: kill,
+  };
+}
+
+async function startForward(configFile: string, target: number): Promise<SshForward> {
+  const port = await unusedPort();
+  const words = ["-F", configFile, "-N", "-o", "ExitOnForwardFailure=yes"];
+  const child = spawn("ssh", [...words, "-L", `127.0.0.1:${port}:127.0.0.1:${target}`, "build"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = once(child, "close");
+  await waitFor("ssh to forward", async () => {
+    if (child.exitCode !== null) throw new Error(`ssh ended with ${child.exitCode}`);
+    return await accepts(port);
+  });
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await ended;
+    },
   };
 }
 

@@ -109,6 +109,15 @@ def client(host, port):
     print(json.dumps({"answer": answer, "asked": asked, "outputs": outputs, "dwarf": dwarf}))
 
 
+def sandbox(message, cwd):
+    """The words before a command that is to run in the client's sandbox; /tmp is shared with it."""
+    if "schroot_profile" in message:
+        return ["schroot", "--chroot", message["schroot_profile"], "--directory", cwd, "--"]
+    if "docker_container" in message:
+        return ["docker", "exec", "--workdir", cwd, message["docker_container"]]
+    return []
+
+
 class Server:
     """As 1.x compiles: in a private folder that mirrors the client's paths, which are written out of the messages."""
 
@@ -185,7 +194,7 @@ class Server:
             assert target.startswith(cwd), f"1.x hangs on an output outside of the working folder: {target}"
             os.makedirs(os.path.dirname(target), exist_ok=True)
             path = root + os.path.join(message["cwd"], source)
-            command = [name, *kept, f"-ffile-prefix-map={root}=", "-c", path]
+            command = [*sandbox(message, cwd), name, *kept, f"-ffile-prefix-map={root}=", "-c", path]
             command += ["-o", named] if named else []
             run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="surrogateescape")
             stdout += run.stdout.replace(root, "")

@@ -68,11 +68,15 @@ export interface V1Server extends AsyncDisposable {
   readonly conversations: V1Conversation[];
 }
 
-/** A 1.x server on loopback. */
-export async function startV1Server(limit = 4, port = 0): Promise<V1Server> {
+/** A 1.x server on loopback. `variables` of its environment are for the docker it asks. */
+export async function startV1Server(
+  limit = 4,
+  port = 0,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<V1Server> {
   const child = spawn(python, [peerProgram, "server", String(port), String(limit)], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH: systemPath, LANG: "C.UTF-8" },
+    env: { PATH: systemPath, LANG: "C.UTF-8", ...variables },
   });
   const ended = once(child, "close");
   const lines = createInterface({ input: child.stdout });
