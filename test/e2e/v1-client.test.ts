@@ -2,14 +2,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runCommand } from "../support/command.ts";
 import { meets } from "../support/requirements.ts";
 import { type Server, type ServerOptions, startServer } from "../support/server.ts";
-import { startV1Conversation, v1Bytes } from "../support/v1-conversation.ts";
+import { startV1Conversation, v1Arguments, v1Bytes } from "../support/v1-conversation.ts";
 import { askAsV1Client, type V1Answer, type V1Request } from "../support/v1-peer.ts";
+import { waitFor } from "../support/wait-for.ts";
 import { systemPath } from "../support/workplace.ts";
 
 const environment = { PATH: systemPath, LANG: "C.UTF-8" };
@@ -209,7 +211,7 @@ test("a reply with other bytes than were asked for costs that job and nothing el
   if (project === undefined) return;
   const args = ["g++", "-Iinclude", "-c", "src/greet.cpp", "-o", "greet.o"];
   const source = join(project.folder, "src/greet.cpp");
-  const socket = await startV1Conversation(project.server.port, { args, cwd: project.folder, source });
+  const { socket } = await startV1Conversation(project.server.port, { args, cwd: project.folder, source });
   const reply = '{"message_type": "DependencyReplyMessage", "size": 4, "compression": "no_compression"}';
   socket.write(v1Bytes(reply, Buffer.from("evil")));
   const chunks: Buffer[] = [];
@@ -217,6 +219,84 @@ test("a reply with other bytes than were asked for costs that job and nothing el
   await once(socket, "close");
   assert.match(Buffer.concat(chunks).toString(), /"return_code": 75/);
   assert.equal((await project.ask(args)).answer.return_code, 0);
+});
+
+test("a file that is larger than a server takes: the client compiles itself, and is told so after the last byte", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  await project.write("include/large.h", " ".repeat((64 << 20) + 1));
+  await project.write("src/large.c", '#include "large.h"\nint large;\n');
+  const { answer } = await project.ask(["gcc", "-Iinclude", "-c", "src/large.c", "-o", "large.o"]);
+  assert.equal(answer.return_code, 75);
+  assert.match(answer.stderr ?? "", /payloads of more than/);
+});
+
+test("a client's words are one line of the log", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const word = "-DX=\n[ERROR] forged \u001b[31m";
+  const { answer } = await project.ask(["gcc", word, "-c", "src/main.cpp", "-o", "main.o"]);
+  assert.equal(answer.return_code, 0, answer.stderr);
+  const unsuitable = await project.ask(["gcc", "-c", "/x/\n[ERROR] forged.c"]);
+  assert.equal(unsuitable.answer.return_code, 75);
+  await waitFor("the log to have both", () => project.server.log().match(/forged/g)?.length === 2);
+  assert.doesNotMatch(project.server.log(), /^\[ERROR\]/m);
+  assert.ok(!project.server.log().includes("\u001b"), "an escape sequence");
+});
+
+test("fifty clients at once on four slots: each has the local object or is refused, and the slots are free again", async (t) => {
+  await using project = await greeting(t);
+  if (project === undefined) return;
+  const args = ["gcc", "-Iinclude", "-c", "src/gr\u00f6\u00dfe.c", "-o", "g.o"];
+  await project.local(args);
+  const expected = await project.read("g.o");
+  /** True when it was served. */
+  const ask = async (): Promise<boolean> => {
+    const { answer, outputs } = await project.ask(args, { compression: "lzo" });
+    if (answer.info === "Limit 4 reached") return false;
+    assert.equal(answer.return_code, 0, answer.stderr);
+    assert.ok(outputs.get(join(project.folder, "g.o"))?.equals(expected));
+    return true;
+  };
+  const served = await Promise.all(Array.from({ length: 50 }, ask));
+  assert.ok(served.includes(true));
+  await waitFor("four slots at once", async () => {
+    const again = await Promise.all(Array.from({ length: 4 }, ask));
+    return !again.includes(false);
+  });
+});
+
+test("clients that die after any byte of their first message, or of a reply, cost no slot", async (t) => {
+  await using project = await greeting(t, { limit: 1 });
+  if (project === undefined) return;
+  const source = join(project.folder, "src/main.cpp");
+  const command = { args: ["g++", "-c", "src/main.cpp", "-o", "main.o"], cwd: project.folder, source };
+  const first = v1Arguments(command.args, command.cwd, { [source]: "0".repeat(40) });
+  for (let length = 0; length < first.length; length += 29) {
+    const socket = connect(project.server.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.write(first.subarray(0, length));
+    if (length % 2 === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  }
+  const reply = v1Bytes(
+    '{"message_type": "DependencyReplyMessage", "size": 4, "compression": "no_compression"}',
+    Buffer.from("evil"),
+  );
+  for (const length of [0, 5, 30, reply.length - 1]) {
+    const socket = await waitFor("the slot to be free", async () => {
+      const { socket: started, said } = await startV1Conversation(project.server.port, command);
+      if (said.includes("DependencyRequestMessage")) return started;
+      started.destroy();
+      return undefined;
+    });
+    socket.write(reply.subarray(0, length));
+    socket.resetAndDestroy();
+  }
+  await waitFor("the slot to be free", async () => {
+    const { answer } = await project.ask(command.args);
+    return answer.return_code === 0;
+  });
 });
 
 test("what a server knows of 1.x files it knows after a restart", async (t) => {

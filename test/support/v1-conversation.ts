@@ -21,16 +21,22 @@ export function v1Arguments(
   return v1Bytes(json.replace('"message_type":', '"message_type": '));
 }
 
+export interface HeldConversation {
+  readonly socket: Socket;
+  /** The first that came from the server. */
+  readonly said: string;
+}
+
 /** A 1.x client that has been asked for its source and says nothing: it holds a slot until it is destroyed. */
 export async function startV1Conversation(
   port: number,
   { args, cwd, source }: { readonly args: readonly string[]; readonly cwd: string; readonly source: string },
-): Promise<Socket> {
+): Promise<HeldConversation> {
   const socket = connect(port, "127.0.0.1");
   const sha1 = createHash("sha1")
     .update(await readFile(source))
     .digest("hex");
   socket.write(v1Arguments(args, cwd, { [source]: sha1 }));
-  await once(socket, "data");
-  return socket;
+  const [said] = (await once(socket, "data")) as unknown[];
+  return { socket, said: String(said) };
 }

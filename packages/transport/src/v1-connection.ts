@@ -31,6 +31,8 @@ export class V1Connection implements Disposable {
   readonly #onBytes: () => void;
   readonly #abort = new AbortController();
   readonly #frames: V1Frame[] = [];
+  /** Why nothing the peer says is understood any more: it is read and thrown away. */
+  #deafness: HomccError | undefined;
   #wake = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: V1ConnectionOptions) {
@@ -62,7 +64,10 @@ export class V1Connection implements Disposable {
     }
   }
 
-  /** The next message. Rejects with the reason when the connection ends first, or with that of `signal`. */
+  /**
+   * The next message. Rejects with the reason when the connection ends first, or with that of `signal`; with
+   * ERR_HOMCC_PROTOCOL when what comes is no message or beyond the limits, which can still be answered.
+   */
   async receive(signal: AbortSignal): Promise<V1Frame> {
     const abort = (): void => this.#wake.resolve();
     signal.addEventListener("abort", abort, { once: true });
@@ -71,19 +76,21 @@ export class V1Connection implements Disposable {
         signal.throwIfAborted();
         const frame = this.#frames.shift();
         if (frame !== undefined) return frame;
+        if (this.#deafness !== undefined) throw this.#deafness;
         this.signal.throwIfAborted();
         this.#wake = Promise.withResolvers();
         this.#socket.resume();
         await this.#wake.promise;
       }
     } finally {
-      this.#socket.pause();
+      if (this.#deafness === undefined) this.#socket.pause();
       signal.removeEventListener("abort", abort);
     }
   }
 
   /** Ends the connection once the peer has read what was sent, which it has a moment for. */
   finish(): void {
+    this.#deafness ??= lost(this.#peer);
     this.#socket.end();
     this.#socket.resume();
     this.#socket.setTimeout(lingerMs, () => this.#socket.destroy());
@@ -107,17 +114,18 @@ export class V1Connection implements Disposable {
   }
 
   #read(chunk: Uint8Array): void {
-    if (this.signal.aborted) return;
+    if (this.signal.aborted || this.#deafness !== undefined) return;
     this.#onBytes();
     try {
       this.#frames.push(...this.#decoder.push(chunk));
     } catch (error) {
-      this.#end(
+      // A peer in the middle of a long message reads an answer only after its last byte.
+      this.#deafness =
         error instanceof HomccError
           ? error
-          : new HomccError("ERR_HOMCC_PROTOCOL", describeError(error), { cause: error }),
-      );
-      this.#socket.destroy();
+          : new HomccError("ERR_HOMCC_PROTOCOL", describeError(error), { cause: error });
+      this.#socket.resume();
+      this.#wake.resolve();
       return;
     }
     if (this.#frames.length > 0) {

@@ -60,8 +60,11 @@ export const limitTests: Readonly<Record<PairingName, (site: PairingSite) => Pro
   },
 };
 
-function holdSlot({ project }: PairingSite, port: number): Promise<Socket> {
-  return startV1Conversation(port, { args: command, cwd: project, source: join(project, "src/one.c") });
+async function holdSlot({ project }: PairingSite, port: number): Promise<Socket> {
+  const call = { args: command, cwd: project, source: join(project, "src/one.c") };
+  const { socket, said } = await startV1Conversation(port, call);
+  assert.match(said, /DependencyRequestMessage/);
+  return socket;
 }
 
 function startOurs({ workplace, project }: PairingSite, hosts: string): RunningCommand {

@@ -8,7 +8,14 @@ import { deadlineAfter } from "@homcc/observability/deadline";
 import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { readV1Message } from "@homcc/protocol/v1/codec";
-import { type V1ArgumentMessage, type V1Compression, v1RetryElsewhere } from "@homcc/protocol/v1/messages";
+import { maxTextLength } from "@homcc/protocol/limits";
+import { printable } from "@homcc/protocol/printable";
+import {
+  maxV1PayloadBytes,
+  type V1ArgumentMessage,
+  type V1Compression,
+  v1RetryElsewhere,
+} from "@homcc/protocol/v1/messages";
 import { packV1, unpackV1 } from "@homcc/protocol/v1/payload";
 import { textOfBytes } from "@homcc/protocol/v1/surrogate-escape";
 import type { SlotQueue } from "@homcc/scheduler/slots";
@@ -29,11 +36,19 @@ export interface V1Services {
 
 type ReadyPlan = Extract<CallPlan, { kind: "ready" }>;
 
-/** A 1.x client gives up after this, and its slot here is free again. */
-const conversationLimitMs = 240_000;
+export interface V1TimeLimits {
+  /** A 1.x client gives up after this. */
+  readonly conversationMs: number;
+  /** So much later its connection is cut, and its slot is free: it may not read its answer, or never cease to talk. */
+  readonly farewellMs: number;
+}
+
+const defaultTimeLimits: V1TimeLimits = { conversationMs: 240_000, farewellMs: 10_000 };
+
 /** Of a source file, compressed or not. */
 const maxSourceBytes = 64 << 20;
 const maxReplyJsonBytes = 64 << 10;
+const maxLoggedCommand = 200;
 
 /**
  * Serves one homcc 1.x client: its connection is one job. What it gets is what it got from 1.x without the mistakes:
@@ -43,17 +58,21 @@ const maxReplyJsonBytes = 64 << 10;
 export async function serveV1Client(
   accepted: Extract<AcceptedConnection, { kind: "v1" }>,
   services: V1Services,
+  timeLimits: V1TimeLimits = defaultTimeLimits,
 ): Promise<void> {
+  const { conversationMs, farewellMs } = timeLimits;
   const { socket, rest } = accepted;
   const address = socket.remoteAddress ?? "";
   const peer = `${address}:${socket.remotePort}`;
   const limits = { maxJsonBytes: maxReplyJsonBytes, maxPayloadBytes: maxSourceBytes };
   using connection = new V1Connection(socket, { peer, initialBytes: rest, ...limits });
-  using deadline = deadlineAfter(conversationLimitMs, connection.signal);
+  using deadline = deadlineAfter(conversationMs, connection.signal);
+  using _cut = cutAfter(conversationMs + farewellMs, connection);
   try {
-    await new V1Call(connection, address, services, deadline.signal).run(accepted.argumentMessage);
+    const call = new V1Call(connection, address, services, deadline.signal, conversationMs);
+    await call.run(accepted.argumentMessage);
   } catch (error) {
-    services.logger.info(`${peer}: homcc 1.x: ${describeError(error)}`);
+    services.logger.info(`${peer}: homcc 1.x: ${asLine(describeError(error))}`);
     if (!(error instanceof HomccError)) {
       services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
@@ -61,6 +80,16 @@ export async function serveV1Client(
   }
   connection.finish();
   await closed(connection.signal);
+}
+
+function cutAfter(limitMs: number, connection: V1Connection): Disposable {
+  const timer = setTimeout(() => connection[Symbol.dispose](), limitMs);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** A client's words in the log, where they are to look like nothing else. */
+function asLine(text: string, maxLength = maxTextLength): string {
+  return printable(text, maxLength).replaceAll(/[\n\t]/g, " ");
 }
 
 /** Why the client should compile elsewhere is only shown at its DEBUG level. */
@@ -81,12 +110,20 @@ class V1Call {
   readonly #address: string;
   readonly #services: V1Services;
   readonly #signal: AbortSignal;
+  readonly #timeoutMs: number;
 
-  constructor(connection: V1Connection, address: string, services: V1Services, signal: AbortSignal) {
+  constructor(
+    connection: V1Connection,
+    address: string,
+    services: V1Services,
+    signal: AbortSignal,
+    timeoutMs: number,
+  ) {
     this.#connection = connection;
     this.#address = address;
     this.#services = services;
     this.#signal = signal;
+    this.#timeoutMs = timeoutMs;
   }
 
   async run(json: Readonly<Record<string, unknown>>): Promise<void> {
@@ -98,12 +135,12 @@ class V1Call {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a conversation that begins with ${message.message_type}`);
     const place = await this.#place(message);
     if (typeof place === "string") return await this.#refuse(place);
-    const plan = await planCall(message, place.compiler, { ...place, timeoutMs: conversationLimitMs });
+    const plan = await planCall(message, place.compiler, { ...place, timeoutMs: this.#timeoutMs });
     if (plan.kind === "unsuitable") throw new HomccError("ERR_HOMCC_REFUSED", plan.why);
     const startedMs = performance.now();
     const status = await this.#compile(plan, place.sessions, message.compression ?? "no_compression");
     logger.info(
-      `${message.args.join(" ").slice(0, 200)}: homcc 1.x: status ${status} after ${Math.round(performance.now() - startedMs)} ms`,
+      `${asLine(message.args.join(" "), maxLoggedCommand)}: homcc 1.x: status ${status} after ${Math.round(performance.now() - startedMs)} ms`,
     );
   }
 
@@ -198,9 +235,15 @@ class V1Call {
     const dwarf = written.filter(({ path }) => path.endsWith(".dwo"));
     const main = new Set(plan.compilations.map(({ mainOutput }) => mainOutput));
     const files = written.filter(({ path }) => !path.endsWith(".dwo") && (!plan.links || main.has(path)));
+    const outputs = [...files, ...dwarf];
+    const outputBytes = outputs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (outputBytes > maxV1PayloadBytes)
+      throw new HomccError("ERR_HOMCC_EXECUTOR", `outputs of ${outputBytes} bytes, which would be in memory`);
     const payloads: Uint8Array[] = [];
-    for (const { file } of [...files, ...dwarf])
+    for (const { file } of outputs) {
+      this.#signal.throwIfAborted();
       payloads.push(await packV1(compression, await readFile(file)));
+    }
     const named = ({ path }: WrittenOutput, index: number): { filename: string; size: number } => ({
       filename: path,
       size: payloads[index]?.byteLength ?? 0,

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, Socket } from "node:net";
+import { test } from "node:test";
+import { HomccError } from "@homcc/observability/error";
+import { silentLogger } from "@homcc/observability/log";
+import { SlotQueue } from "@homcc/scheduler/slots";
+import { serveV1Client, type V1Services } from "./v1-client.ts";
+
+const argumentMessage = { message_type: "ArgumentMessage", args: ["gcc"], cwd: "/w", dependencies: {} };
+
+async function pair(): Promise<[client: Socket, served: Socket]> {
+  const listener = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const address = listener.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const accepted = once(listener, "connection");
+  const client = connect({ port: address.port, host: "127.0.0.1", allowHalfOpen: true });
+  client.on("error", () => {});
+  const [served] = (await accepted) as unknown[];
+  assert.ok(served instanceof Socket);
+  listener.close();
+  return [client, served];
+}
+
+/** A server that has no compiler, and says so in `info`. */
+function refusing(slots: SlotQueue, info: string): V1Services {
+  const services = {
+    slots,
+    logger: silentLogger,
+    places: { placeFor: () => Promise.reject(new HomccError("ERR_HOMCC_TOOLCHAIN", info)) },
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else is asked for without a compiler
+  return services as unknown as V1Services;
+}
+
+test("a client that does not read its answer has its slot for so long and no longer", async () => {
+  const slots = new SlotQueue(1);
+  const [client, served] = await pair();
+  // More than the kernels of both ends take.
+  const services = refusing(slots, "x".repeat(32 << 20));
+  const accepted = { kind: "v1", socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
+  const serving = serveV1Client(accepted, services, { conversationMs: 100, farewellMs: 100 });
+  assert.equal(slots.held, 1);
+  const next = await slots.acquire();
+  next.release();
+  await serving;
+  client.destroy();
+});
+
+test("a client that never ceases to talk after its answer is cut off", async () => {
+  const slots = new SlotQueue(1);
+  const [client, served] = await pair();
+  const accepted = { kind: "v1", socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
+  const serving = serveV1Client(accepted, refusing(slots, "none"), { conversationMs: 100, farewellMs: 100 });
+  let isAnswered = false;
+  client.once("end", () => (isAnswered = true));
+  const talking = setInterval(() => client.write("x"), 10);
+  client.resume();
+  // Its last word may have met a closed door, which is an error of its own.
+  await new Promise((resolve) => client.once("close", resolve));
+  clearInterval(talking);
+  assert.ok(isAnswered, "cut off before it was answered");
+  await serving;
+  assert.equal(slots.held, 0);
+});
