@@ -1,11 +1,16 @@
 /** Our client at a homcc 1.x server: every compile it can do is done there, everything else at home. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { compilersOf, endProcesses } from "../support/processes.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
 import { startServer } from "../support/server.ts";
+import { slowSource } from "../support/slow-source.ts";
+import { startStrangeV1Server } from "../support/strange-v1-server.ts";
+import { v1Bytes } from "../support/v1-conversation.ts";
 import { startV1Server, type V1Server } from "../support/v1-peer.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { createWorkplace, type Workplace } from "../support/workplace.ts";
@@ -200,4 +205,77 @@ test("a 1.x server that becomes one of ours is used as one, and the other way ro
   }
   await using _again = await startV1Server(4, port);
   await compileUntil("homcc 1.x");
+});
+
+/** A result as 1.x writes it, with as much of its payload as has come so far. */
+function result(files: Readonly<Record<string, number>>, payload = "", status = 0): Buffer {
+  const entries = Object.entries(files).map(([name, size]) => `{"filename": "${name}", "size": ${size}}`);
+  const json = `{"message_type": "CompilationResultMessage", "files": [${entries.join(", ")}], "stdout": "", "stderr": "", "return_code": ${status}, "compression": "no_compression", "dwarf_files": []}`;
+  return v1Bytes(json, Buffer.from(payload));
+}
+
+const noBytes = Buffer.alloc(0);
+const askForNothing = v1Bytes(`{"message_type": "DependencyRequestMessage", "sha1sum": "${"0".repeat(40)}"}`);
+
+for (const [what, answerFor] of Object.entries({
+  "hangs up without a word": () => noBytes,
+  "hangs up in the middle of a message": () => askForNothing.subarray(0, 40),
+  "hangs up in the middle of an object": (object) => result({ [object]: 1000 }, "half of it"),
+  "asks for a file that nobody has": () => askForNothing,
+  "sends what is no message": () => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"),
+  "sends another file than the object": (object) => result({ [`${object}/../../evil`]: 4 }, "evil"),
+  "sends no object": () => result({}),
+  "asks to compile elsewhere": () => result({}, "", 75),
+  "says that a signal ended the compiler": () => result({}, "", -9),
+} satisfies Readonly<Record<string, (object: string) => Buffer>>)) {
+  test(`a server that ${what}: the job is compiled at home, and nothing else is left`, async () => {
+    await using workplace = await createWorkplace({ forbidLocal: false });
+    await write(workplace, "a.c", "int a;\n");
+    const object = join(workplace.project, "a.o");
+    await using server = await startStrangeV1Server(answerFor(object));
+    const environment = workplace.environment({ HOMCC_HOSTS: `127.0.0.1:${server.port}/4` });
+    const words = ["gcc", "-c", join(workplace.project, "a.c"), "-o", "a.o"];
+    assert.equal((await workplace.run(words)).status, 0);
+    const expected = await readFile(object);
+    await rm(object);
+    const ran = await workplace.run([homccProgram, ...words], { environment });
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.ok(expected.equals(await readFile(object)));
+    assert.deepEqual(await readdir(workplace.project), ["a.c", "a.o"]);
+    assert.equal(existsSync(join(workplace.folder, "evil")), false);
+    assert.ok(server.jobs() > 0, "nobody asked it");
+    assert.equal((await workplace.jobs(1))[0]?.host, "localhost");
+  });
+}
+
+test("a server that does not answer any more has the job for as long as jobs may take, and then it is compiled at home", async () => {
+  await using server = await startStrangeV1Server(noBytes, "is silent");
+  await using workplace = await createWorkplace({ forbidLocal: false });
+  await write(workplace, "a.c", "int a;\n");
+  const environment = workplace.environment({
+    HOMCC_HOSTS: `127.0.0.1:${server.port}/4`,
+    HOMCC_COMPILATION_REQUEST_TIMEOUT: "1",
+  });
+  const ran = await workplace.run([homccProgram, "gcc", "-c", "a.c", "-o", "a.o"], { environment });
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.match(ran.stderr, /Compiling locally instead!/);
+  assert.equal(server.jobs(), 1);
+});
+
+test("a server that is killed while it compiles", async (t) => {
+  if (!meets(t, { pythonModule: "lzo" })) return;
+  await using workplace = await createWorkplace({ forbidLocal: false });
+  await using server = await startV1Server();
+  await write(workplace, "slow.cpp", slowSource);
+  const environment = workplace.environment({ HOMCC_HOSTS: `127.0.0.1:${server.port}/4` });
+  const source = join(workplace.project, "slow.cpp");
+  const running = workplace.start([homccProgram, "g++", "-c", source, "-o", "slow.o"], { environment });
+  await waitFor("the compiler", () => compilersOf(source).length > 0);
+  const compilers = compilersOf(source);
+  await server[Symbol.asyncDispose]();
+  await endProcesses(compilers);
+  const ran = await running.finished;
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.match(ran.stderr, /Compiling locally instead!/);
+  assert.deepEqual(await readdir(workplace.project), ["slow.cpp", "slow.o"]);
 });
