@@ -128,12 +128,3 @@ function mtimeOf(path: string): bigint {
   const seconds = createHash("sha1").update(path).digest().readUInt32BE() % 1_000_000_000;
   return BigInt(seconds) * 1_000_000_000n;
 }
-
-/**
- * Names that this client's earlier jobs had and that this one must not find: its folders may have changed. Only a name
- * that a file of this job has too can be found instead of it; all others nobody looks for.
- */
-export function absentFor(seenPaths: Iterable<string>, files: ReadonlyMap<string, unknown>): string[] {
-  const names = new Set(Array.from(files.keys(), (path) => basename(path)));
-  return [...seenPaths].filter((path) => !files.has(path) && names.has(basename(path)));
-}

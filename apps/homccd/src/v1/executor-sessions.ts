@@ -1,4 +1,5 @@
 import type { Executor, ExecutorSession } from "@homcc/execution/executor";
+import { SeenPaths } from "./seen-paths.ts";
 
 /** A build of a 1.x client opens a connection for each file; between two of them no more than this passes. */
 const idleMs = 60_000;
@@ -6,13 +7,12 @@ const idleMs = 60_000;
 /** What the jobs of one client's machine share: mirrored inputs, and the paths that are in there. */
 export interface V1Session extends AsyncDisposable {
   readonly executorSession: ExecutorSession;
-  /** Every path that a job of this session has had. */
-  readonly seenPaths: Set<string>;
+  readonly seenPaths: SeenPaths;
 }
 
 interface Kept {
   readonly opening: Promise<ExecutorSession>;
-  readonly seenPaths: Set<string>;
+  readonly seenPaths: SeenPaths;
   users: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -63,7 +63,7 @@ export class V1Sessions {
   #open(address: string): Kept {
     const kept: Kept = {
       opening: this.#executor.openSession(),
-      seenPaths: new Set(),
+      seenPaths: new SeenPaths(),
       users: 0,
       timer: undefined,
     };

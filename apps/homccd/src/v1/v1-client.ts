@@ -22,7 +22,7 @@ import type { SlotQueue } from "@homcc/scheduler/slots";
 import { V1Connection } from "@homcc/transport/v1-connection";
 import type { AcceptedConnection } from "@homcc/transport/accept";
 import type { CallPlace, CallPlaces } from "./call-place.ts";
-import { absentFor, type CallPlan, inputsOf, planCall } from "./call-plan.ts";
+import { type CallPlan, inputsOf, planCall } from "./call-plan.ts";
 import type { V1Sessions } from "./executor-sessions.ts";
 
 /** What all homcc 1.x clients share. */
@@ -164,7 +164,7 @@ class V1Call {
     try {
       const files = await this.#completeInputs(plan, pins);
       await using session = await sessions.use(this.#address);
-      const absent = absentFor(session.seenPaths, files);
+      const absent = session.seenPaths.absentFor(files);
       for (const path of files.keys()) session.seenPaths.add(path);
       await using results = new AsyncDisposableStack();
       const ran: ActionResult[] = [];
