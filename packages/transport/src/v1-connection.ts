@@ -40,6 +40,8 @@ export class V1Connection implements Disposable {
     this.#peer = options.peer;
     this.#onBytes = options.onBytes ?? (() => {});
     this.#decoder = new V1Decoder(options);
+    // The last piece of a message would wait for the peer's acknowledgement of the one before: up to 40 ms.
+    socket.setNoDelay(true);
     socket.pause();
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     socket.on("error", (error) => this.#end(lost(this.#peer, error)));
@@ -57,10 +59,11 @@ export class V1Connection implements Disposable {
 
   /** Resolves when it is handed to the kernel. */
   async send(message: V1Message, payloads: readonly Uint8Array[] = []): Promise<void> {
-    const bytes = encodeV1(message, payloads);
-    for (let start = 0; start < bytes.byteLength; start += writeBytes) {
-      await this.#write(bytes.subarray(start, start + writeBytes));
-      this.#onBytes();
+    for (const piece of encodeV1(message, payloads)) {
+      for (let start = 0; start < piece.byteLength; start += writeBytes) {
+        await this.#write(piece.subarray(start, start + writeBytes));
+        this.#onBytes();
+      }
     }
   }
 
