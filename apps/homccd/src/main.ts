@@ -116,6 +116,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     folder: join(settings.store, "sandboxes"),
     shared,
     blobs: store,
+    startFreeBytes: settings.minFreeBytes,
     variables: administration.environment,
     logger,
   });

@@ -206,6 +206,22 @@ test("the administrator says which profiles there are; --profiles shows those", 
   assert.ok(!(await profiles("--allowed-profiles", "other")).includes(name));
 });
 
+test("min_free_space holds for jobs in sandboxes too, in namespaces and mapped", async (t) => {
+  for (const executor of ["namespace", "mapped"] as const) {
+    await using site = await siteFor(t, { executor, options: ["--min-free-space", "999999G"] });
+    if (site === undefined) return;
+    const { workplace, server } = site;
+    await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+    const environment = workplace.environment({ HOMCC_SCHROOT_PROFILE: site.profile });
+    await workplace.run([homccProgram, "g++", "-c", "a.cpp"], { environment });
+    const [job] = await workplace.jobs(1);
+    assert.equal(job?.outcome, "server-full", server.log());
+    // That of the job's own folder: a full store would say so later.
+    const place = executor === "mapped" ? "/tmp/homccd-" : `${server.storeFolder}/sandboxes/`;
+    assert.ok(server.log().includes(`are free in the file system of ${place}`), server.log());
+  }
+});
+
 test("a folder of homccd's name in the shared place that is somebody else's is not used", async (t) => {
   if (!meets(t, "root", { program: "schroot" }, "sandbox tree")) return;
   const place = await mkdtemp(join(tmpdir(), "homcc-test-shared-"));

@@ -7,7 +7,7 @@ import type { EntryOptions } from "./entry-options.ts";
 import type { SandboxEnvironment } from "./environment.ts";
 import { enterMapped } from "./mapped-environment.ts";
 import { enterRoot } from "./root-environment.ts";
-import { unavailable } from "./unavailable.ts";
+import { hasOwnCause, unavailable } from "./unavailable.ts";
 
 /**
  * Where homccd may look into a running container, its root is the floor of jobs in namespaces. Else the container has to
@@ -33,6 +33,7 @@ export async function enterDocker(
     try {
       return await enterRoot({ ...common, root: { pid: container.pid } });
     } catch (error) {
+      if (hasOwnCause(error)) throw error;
       const why = `paths are mapped, because: ${describeError(error)}`;
       options.logger.warning(`docker container ${container.name}: ${why}`);
     }
@@ -52,7 +53,7 @@ export async function enterDocker(
       ? await enterAs("0:0").catch(() => enterAs(user))
       : await enterAs(user);
   } catch (error) {
-    if (!(error instanceof HomccError) || error.code === "ERR_HOMCC_SANDBOX") throw error;
+    if (!(error instanceof HomccError) || hasOwnCause(error)) throw error;
     throw unavailable(
       `docker container ${container.name} does not let homccd's account (${user}) work in ${shared}: ${error.message}`,
       "its user has to be allowed there: no remapped users, and no noexec on the shared folder",

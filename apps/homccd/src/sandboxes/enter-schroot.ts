@@ -5,7 +5,7 @@ import type { SandboxEnvironment } from "./environment.ts";
 import { enterMapped } from "./mapped-environment.ts";
 import { enterRoot } from "./root-environment.ts";
 import type { Schroot, SchrootProfile } from "./schroot.ts";
-import { unavailable } from "./unavailable.ts";
+import { hasOwnCause, unavailable } from "./unavailable.ts";
 
 /**
  * A profile that is a folder of this machine is the floor of jobs in namespaces; schroot is only asked whether it lets
@@ -28,6 +28,7 @@ export async function enterSchroot(
         isCurrent: () => true,
       });
     } catch (error) {
+      if (hasOwnCause(error)) throw error;
       options.logger.warning(
         `schroot profile ${profile.name}: paths are mapped, because: ${describeError(error)}`,
       );
@@ -65,7 +66,7 @@ async function enterSession(
 
 /** The session could be begun, so what fails now is the place that both sides should see. */
 function explain(error: unknown, profile: SchrootProfile, path: string): unknown {
-  if (!(error instanceof HomccError) || error.code === "ERR_HOMCC_SANDBOX") return error;
+  if (!(error instanceof HomccError) || hasOwnCause(error)) return error;
   const fstab = /^setup\.fstab=(.+)$/m.exec(profile.text)?.[1];
   const file = fstab === undefined ? "the profile's fstab" : `/etc/schroot/${fstab}`;
   const shared = path.slice(0, path.lastIndexOf("/")) || "/";

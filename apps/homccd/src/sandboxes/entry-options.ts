@@ -14,6 +14,8 @@ export interface EntryOptions {
   readonly folder: string;
   readonly shared: SharedFolder;
   readonly blobs: BlobStore;
+  /** No job starts with less room on the store's disk. */
+  readonly startFreeBytes: number;
   /** Of the programs `schroot` and `docker`. */
   readonly variables: Readonly<Record<string, string>>;
   readonly logger: Logger;

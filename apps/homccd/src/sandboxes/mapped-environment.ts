@@ -1,9 +1,9 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { probePlainRunner } from "@homcc/execution/available-executors";
-import { defaultJobLimits } from "@homcc/execution/job-limits";
+import { defaultJobLimits, type JobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
 import { createMappedExecutor } from "@homcc/execution/mapped-executor";
 import { removeTree } from "@homcc/execution/remove-tree";
@@ -23,6 +23,10 @@ export interface MappedEnvironmentOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly shared: SharedFolder;
   readonly blobs: BlobStore;
+  /** In the store. */
+  readonly folder: string;
+  /** No job starts with less room on the store's disk. */
+  readonly startFreeBytes: number;
   readonly isCurrent: () => boolean;
   readonly close: () => Promise<void>;
 }
@@ -54,7 +58,7 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
       mapArguments,
       isSystem: isSandboxOwn,
       comparesSystemFiles: false,
-      limits: defaultJobLimits,
+      limits: await limitsIn(shared.path, options),
     });
     const executor = new TrackedExecutor(inner);
     const session = await executor.openSession();
@@ -75,4 +79,13 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
     await removeTree(folder);
     throw error;
   }
+}
+
+/** The shared folder may be a small one of its own: what the administrator wants free is room on the store's disk. */
+async function limitsIn(
+  place: string,
+  { folder, startFreeBytes }: Pick<MappedEnvironmentOptions, "folder" | "startFreeBytes">,
+): Promise<JobLimits> {
+  const [there, store] = await Promise.all([stat(place), stat(dirname(folder))]);
+  return there.dev === store.dev ? { ...defaultJobLimits, startFreeBytes } : defaultJobLimits;
 }

@@ -34,7 +34,7 @@ export async function enterRoot(options: RootEnvironmentOptions): Promise<Sandbo
     folder,
     root: typeof root === "string" ? root : undefined,
     blobs: options.blobs,
-    limits: defaultJobLimits,
+    limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });
   const executor = new TrackedExecutor(inner);
   const session = await executor.openSession();
