@@ -44,6 +44,22 @@ async function assertIdle(session: Served): Promise<void> {
   );
 }
 
+test("a survey is answered on its stream, which ends", (t) => {
+  const inventory = {
+    toolchains: [],
+    profiles: [{ name: "jammy" }],
+    containers: [],
+    problems: [],
+    omitted: 0,
+  };
+  return served(t, { inventory }, async (_client, session) => {
+    const asked = openStream(session.client, { kind: "survey" });
+    await asked.ended;
+    assert.deepEqual(asked.messages, [{ kind: "inventory", ...inventory }]);
+    assert.equal(session.client.openStreams, 0);
+  });
+});
+
 /** An execution that lasts until it is cancelled. */
 function endless(): { execute: NonNullable<ServedOptions["execute"]>; readonly running: () => number } {
   let running = 0;

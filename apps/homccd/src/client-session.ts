@@ -11,6 +11,7 @@ import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
+import type { ServerInventory } from "./inventory.ts";
 import { Job } from "./job.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
@@ -26,6 +27,7 @@ export interface ServerServices {
   readonly sandboxes: Pick<Sandboxes, "enter">;
   /** Absent when every job is to be compiled. */
   readonly results: Pick<ResultReuse, "find"> | undefined;
+  readonly inventory: Pick<ServerInventory, "take">;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */
@@ -79,6 +81,9 @@ export class ClientSession {
         return this.#acceptJob(stream, message);
       case "blob":
         return this.#acceptBlob(stream, message.digest);
+      case "survey":
+        void this.#answerSurvey(stream);
+        return { onMessage: () => {} };
       case "cancel":
         return undefined;
     }
@@ -131,6 +136,11 @@ export class ClientSession {
       onEnd: () => upload.end(),
       onClose: (reason) => upload.abort(reason),
     };
+  }
+
+  async #answerSurvey(stream: number): Promise<void> {
+    const inventory = await this.#services.inventory.take();
+    this.#channel.send(stream, { kind: "inventory", ...inventory }, { end: true });
   }
 
   async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {

@@ -6,8 +6,11 @@ import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
 import { exitStatusOf } from "@homcc/observability/error";
 import { serverLine } from "@homcc/observability/log";
+import { serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { describeProfiles } from "./sandboxes/profiles.ts";
+import { sandboxPrograms } from "./sandboxes/sandboxes.ts";
+import { schrootAccountOf } from "./sandboxes/schroot-account.ts";
 
 /** What a start of homccd comes to. */
 export type ServerCommand =
@@ -39,7 +42,12 @@ export async function parseServerCommandLine(
   const errors = problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
   if (flags.values["profiles"] !== undefined) {
-    return print(await describeProfiles(new Administration(call.environment), settings));
+    const administration = new Administration(call.environment);
+    const uid = (await serviceAccount(settings.user))?.uid ?? process.getuid?.() ?? 0;
+    const account = schrootAccountOf(uid);
+    return print(
+      await describeProfiles({ ...sandboxPrograms(administration, ""), account, allowed: settings }),
+    );
   }
   return { kind: "serve", settings, warnings: problems.map(describeProblem) };
 }

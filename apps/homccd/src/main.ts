@@ -25,7 +25,9 @@ import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { diskOf } from "./disk-space.ts";
 import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
+import { ServerInventory } from "./inventory.ts";
 import { listenOn } from "./listening.ts";
+import { OwnCompilers } from "./own-compilers.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { Door } from "./sandboxes/door.ts";
@@ -121,19 +123,20 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     logger,
   });
   await sandboxes.cleanUp();
+  const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const services: ServerServices = {
     store,
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
     sandboxes,
     results: settings.noResultCache ? undefined : await openResults(settings, store, logger),
+    inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
     slots: new SlotQueue(settings.limit),
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
     locales: await installedLocales(),
     logger,
   };
-  const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const v1Sessions = new V1Sessions(chosen.v1Executor);
   const v1: V1Services = {
     store,

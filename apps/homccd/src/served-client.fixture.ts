@@ -12,7 +12,7 @@ import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { HomccError } from "@homcc/observability/error";
 import { createLogger } from "@homcc/observability/log";
-import type { ClientMessage, JobMessage, ServerMessage } from "@homcc/protocol/messages";
+import type { ClientMessage, Inventory, JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import { SlotQueue } from "@homcc/scheduler/slots";
@@ -79,7 +79,10 @@ export interface ServedOptions {
   readonly maxBytes?: number;
   readonly locales?: readonly string[];
   readonly adoptedFolders?: readonly string[];
+  readonly inventory?: Inventory;
 }
+
+const emptyInventory: Inventory = { toolchains: [], profiles: [], containers: [], problems: [], omitted: 0 };
 
 /** A client session on a real connection, and a client that says what a test wants. */
 export interface Served extends AsyncDisposable {
@@ -118,6 +121,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
       },
     },
     results: undefined,
+    inventory: { take: async () => options.inventory ?? emptyInventory },
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
     executor: "namespace",

@@ -50,7 +50,7 @@ export const clientOptions = {
     setBy: "user",
     group: "action",
     paragraph:
-      "Show the hosts that are configured, one a line. Without any, the exit status is 66. With the flag --verbose each server is asked, and a table shows version, slots, round trip and executors, or why it does not answer.",
+      "Show the hosts that are configured, one a line. Without any, the exit status is 66. With the flag --verbose each server is asked, and a table shows version, slots, round trip and executors, and below each its compilers, schroot profiles and docker containers, or why it does not answer.",
   },
   show_concurrency: {
     type: values.boolean,

@@ -35,7 +35,7 @@ import {
 export const protocolVersions: readonly number[] = [2];
 
 /** What this program can do beyond version 2's base; a peer that lacks one is served without it. */
-export const knownCapabilities: readonly string[] = ["zstd"];
+export const knownCapabilities: readonly string[] = ["zstd", "inventory"];
 
 const name = string({ maxLength: maxNameLength });
 const program = prose(maxNameLength);
@@ -195,6 +195,11 @@ export function agree(peer: Pick<Hello | Welcome, "capabilities" | "maxFrameByte
     zstd: peer.capabilities.includes("zstd"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
+}
+
+/** Whether a server may be sent a `survey`. */
+export function answersSurveys({ capabilities }: Pick<Welcome, "capabilities">): boolean {
+  return capabilities.includes("inventory");
 }
 
 function encodeV1Frame(message: object): Buffer {

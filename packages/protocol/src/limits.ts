@@ -70,5 +70,15 @@ export const maxPingBytes = 64;
 
 export const maxTimeoutMs = 24 * 3600 * 1000;
 
+/** Compilers that an inventory tells of, and names of one. */
+export const maxToolchains = 64;
+export const maxToolchainNames = 16;
+
+/** Profiles that an inventory tells of; and containers. */
+export const maxSandboxes = 128;
+
+/** Reasons why an inventory lacks something. */
+export const maxProblems = 8;
+
 /** Bytes of standard output, standard error or one output of a job. */
 export const maxOutputBytes = 4 * 2 ** 30;

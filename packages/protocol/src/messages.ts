@@ -9,10 +9,14 @@ import {
   maxOutputBytes,
   maxOutputs,
   maxPathLength,
+  maxProblems,
+  maxSandboxes,
   maxSessionEntries,
   maxSteps,
   maxTextLength,
   maxTimeoutMs,
+  maxToolchainNames,
+  maxToolchains,
   maxUndeclared,
 } from "./limits.ts";
 import {
@@ -91,9 +95,14 @@ const sandboxName = string({
   maxLength: maxNameLength,
   where: {
     description: "a name of letters, digits and '_.:-' that begins with none of ':-'",
-    test: (text) => /^[\w.][\w.:-]*$/.test(text),
+    test: isSandboxName,
   },
 });
+
+/** A profile or container of another name cannot be asked for. */
+export function isSandboxName(text: string): boolean {
+  return text.length <= maxNameLength && /^[\w.][\w.:-]*$/.test(text);
+}
 
 /** An environment of the server that the user named; its own compiler and system headers are meant. */
 const sandbox = union("kind", {
@@ -139,6 +148,8 @@ export const clientMessages = union("kind", {
   blob: record({ digest }),
   /** Sent on a job's stream: end the job, its processes included; nobody reads the answer. */
   cancel: record({}),
+  /** What compilers and sandboxes do you have? Only to servers with the capability `inventory`, which answer with one. */
+  survey: record({}),
 });
 
 const termination = union("kind", {
@@ -183,6 +194,19 @@ export const refusalReasons = [
   "shutting-down",
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
+
+/** A program that compiles. */
+const offeredToolchain = record({
+  /** Under which PATH has it, such as `gcc` and `gcc-12`. */
+  names: array(name, maxToolchainNames),
+  /** First line of `--version`. */
+  version: text,
+  /** Its own target, such as `x86_64-linux-gnu`; empty when it does not say. */
+  target: name,
+});
+
+/** A sandbox that clients may name, and why it cannot be used at present. */
+const offeredSandbox = record({ name: sandboxName, problem: optional(text) });
 
 const identity = record({ digest: optional(digest), version: text });
 
@@ -231,6 +255,16 @@ export const serverMessages = union("kind", {
     hint: optional(text),
     identities: optional(record({ client: identity, server: identity })),
   }),
+  /** What this server can compile with; closes the stream. */
+  inventory: record({
+    toolchains: array(offeredToolchain, maxToolchains),
+    profiles: array(offeredSandbox, maxSandboxes),
+    containers: array(offeredSandbox, maxSandboxes),
+    /** Why something may be missing: an engine that does not answer. */
+    problems: array(text, maxProblems),
+    /** Members of the three lists that had no room. */
+    omitted: int(0, Number.MAX_SAFE_INTEGER),
+  }),
   /** The blob of this stream is in the store; closes the stream. */
   stored: record({}),
   /** The blob of this stream was not stored; closes the stream. */
@@ -242,4 +276,5 @@ export type ServerMessage = TypeOf<typeof serverMessages>;
 export type JobMessage = Extract<ClientMessage, { kind: "job" }>;
 export type ResultMessage = Extract<ServerMessage, { kind: "result" }>;
 export type RefusedMessage = Extract<ServerMessage, { kind: "refused" }>;
+export type Inventory = Omit<Extract<ServerMessage, { kind: "inventory" }>, "kind">;
 export type SessionEntry = TypeOf<typeof sessionEntry>;

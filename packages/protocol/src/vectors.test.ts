@@ -68,6 +68,7 @@ const clientExamples: { readonly [K in ClientMessage["kind"]]: Extract<ClientMes
   },
   blob: { kind: "blob", digest: header },
   cancel: { kind: "cancel" },
+  survey: { kind: "survey" },
 };
 
 const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMessage, { kind: K }> } = {
@@ -98,6 +99,20 @@ const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMes
       client: { digest: clientToolchain, version: "g++ (Debian 12.2.0-14) 12.2.0" },
       server: { digest: serverToolchain, version: "g++ (Debian 14.2.0-19) 14.2.0" },
     },
+  },
+  inventory: {
+    kind: "inventory",
+    toolchains: [
+      {
+        names: ["g++", "g++-12"],
+        version: "g++ (Debian 12.2.0-14) 12.2.0",
+        target: "x86_64-linux-gnu",
+      },
+    ],
+    profiles: [{ name: "jammy" }],
+    containers: [{ name: "box" }, { name: "old", problem: "exited, not running" }],
+    problems: [],
+    omitted: 0,
   },
   stored: { kind: "stored" },
   rejected: { kind: "rejected", reason: "digest-mismatch", message: "the bytes have another digest" },
@@ -143,19 +158,26 @@ const connectionFrame = (type: number, payload: string): Frame => ({
   payload: Buffer.from(payload),
 });
 
+const lastMessages: ReadonlySet<string> = new Set(["refused", "stored", "rejected", "inventory"]);
+/** Those of a job are on stream 1. */
+const streams: Readonly<Record<string, number>> = {
+  blob: 2,
+  stored: 2,
+  rejected: 2,
+  survey: 3,
+  inventory: 3,
+};
+const streamOf = (kind: string): number => streams[kind] ?? 1;
+
 /** Frames by the name of their file. Messages that close their stream carry the end flag. */
 const frames: ReadonlyMap<string, Frame> = new Map([
   ...Object.values(clientExamples).map((example): [string, Frame] => [
     example.kind,
-    message(encodeMessage(clientMessages, example), 0, example.kind === "blob" ? 2 : 1),
+    message(encodeMessage(clientMessages, example), 0, streamOf(example.kind)),
   ]),
   ...Object.values(serverExamples).map((example): [string, Frame] => {
-    const isLast = example.kind === "refused" || example.kind === "stored" || example.kind === "rejected";
-    const stream = example.kind === "stored" || example.kind === "rejected" ? 2 : 1;
-    return [
-      example.kind,
-      message(encodeMessage(serverMessages, example), isLast ? frameFlags.end : 0, stream),
-    ];
+    const flags = lastMessages.has(example.kind) ? frameFlags.end : 0;
+    return [example.kind, message(encodeMessage(serverMessages, example), flags, streamOf(example.kind))];
   }),
   [
     "data",

@@ -185,7 +185,20 @@ test("--show-hosts --verbose asks each server; without the flag nobody is asked"
   const dead = `127.0.0.1:${await unusedPort()}/2`;
   await using workplace = await createWorkplace({ hosts: `${server.address}/4 ${dead}` });
   const table = await ask(workplace, "--show-hosts", "--verbose");
-  const [titles = "", alive = "", silent = "", why = ""] = table.split("\n");
+  const lines = table.split("\n");
+  const [titles = "", alive = ""] = lines;
+  const [silent = "", why = ""] = lines.slice(lines.findIndex((line) => line.startsWith(dead)));
+  const version = (await workplace.run(["gcc", "--version"])).stdout.split("\n", 1)[0] ?? "";
+  const target = (await workplace.run(["gcc", "-dumpmachine"])).stdout.trim();
+  const told = lines.slice(2, lines.indexOf(silent));
+  assert.ok(
+    told.some((line) => /^ {4}gcc\b/.test(line) && line.includes(version) && line.endsWith(target)),
+    table,
+  );
+  assert.ok(
+    told.some((line) => line.startsWith("    schroot profiles: ")),
+    table,
+  );
   assert.match(titles, /^HOST +VERSION +SLOTS +ROUND TRIP +EXECUTORS$/);
   assert.match(alive, /^127\.0\.0\.1:\d+\/4 +homccd \S+ +7 +\d+\.\d ms +mapped$/);
   assert.ok(silent.startsWith(dead), silent);

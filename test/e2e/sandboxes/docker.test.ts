@@ -113,8 +113,22 @@ test("what cannot be used is refused with what there is and the line to change",
   });
   assert.match(
     profiles.stdout,
-    /docker containers:\n(?: {2}.*\n)* {2}stopped \(created\)\n(?: {2}.*\n)* {2}box\n/,
+    /docker containers:\n(?: {2}.*\n)* {2}stopped \(created, not running\)\n(?: {2}.*\n)* {2}box\n/,
   );
+});
+
+test("homcc --show-hosts --verbose and homcc doctor tell the containers and their states, as homccd --profiles does", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await engine.docker("create", "--name", "asleep", "tiny", "/runner", "inside");
+  const variables = { HOMCC_HOSTS: `${entering.address}/4` };
+  for (const words of [["--show-hosts", "--verbose"], ["doctor"]]) {
+    const { stdout } = await workplace.run([homccProgram, ...words], {
+      environment: workplace.environment(variables),
+    });
+    const [line = ""] = /docker containers: .*/.exec(stdout) ?? [];
+    assert.match(line, /\basleep \(created, not running\)/, stdout);
+    assert.match(line, /[ ,]box(?:,|$)/, stdout);
+  }
 });
 
 test("a container that restarts and a runner that dies are entered again", async (t) => {

@@ -204,6 +204,21 @@ test("the administrator says which profiles there are; --profiles shows those", 
     workplace.run([homccdProgram, "--no-config", "--profiles", ...words]).then(({ stdout }) => stdout);
   assert.match(await profiles(), new RegExp(`^schroot profiles:\\n(?:  .*\\n)*  ${name}\\n`));
   assert.ok(!(await profiles("--allowed-profiles", "other")).includes(name));
+  const told = async (address: string): Promise<string> => {
+    const environment = workplace.environment({ HOMCC_HOSTS: `${address}/4` });
+    const { stdout } = await workplace.run([homccProgram, "--show-hosts", "--verbose"], { environment });
+    return /schroot profiles: .*/.exec(stdout)?.[0] ?? stdout;
+  };
+  assert.equal(await told(site.server.address), "schroot profiles: none");
+  await using forbidden = await addSchrootProfile({ users: "root" });
+  await using open = await startServer();
+  const line = await told(open.address);
+  assert.match(line, new RegExp(`[ ,]${name}(?:,|$)`));
+  assert.ok(line.includes(`${forbidden.name} (its users= does not name nobody)`), line);
+  assert.match(
+    await profiles(),
+    new RegExp(`\\n  ${forbidden.name} \\(its users= does not name nobody\\)\\n`),
+  );
 });
 
 test("min_free_space holds for jobs in sandboxes too, in namespaces and mapped", async (t) => {

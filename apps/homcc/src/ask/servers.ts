@@ -6,6 +6,7 @@ import type { Welcome } from "@homcc/protocol/hello";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { ConnectError, connectToServer } from "@homcc/transport/connect";
 import { connectThroughSsh } from "@homcc/transport/connect-through-ssh";
+import { askInventory, type InventoryAnswer } from "./inventory.ts";
 import type { SshTunnels } from "../remote/ssh-tunnels.ts";
 
 /** What became of asking one server what it is. */
@@ -13,7 +14,12 @@ export type ServerAnswer = {
   /** As configured. */
   readonly text: string;
 } & (
-  | { readonly kind: "welcome"; readonly welcome: Welcome; readonly roundTripMs: number | undefined }
+  | {
+      readonly kind: "welcome";
+      readonly welcome: Welcome;
+      readonly roundTripMs: number | undefined;
+      readonly inventory: InventoryAnswer;
+    }
   /** It says no more about itself than that. */
   | { readonly kind: "v1" }
   | { readonly kind: "failed"; readonly why: string }
@@ -41,8 +47,9 @@ async function askServer(
       ? connectToServer({ ...options, host: name, port })
       : connectThroughSsh({ ...options, tunnel, peer: hostIdOf(host) }));
     const { roundTripMs } = channel;
+    const inventory = await askInventory(channel, welcome);
     void channel.close("homcc --show-hosts has seen enough");
-    return { text, kind: "welcome", welcome, roundTripMs };
+    return { text, kind: "welcome", welcome, roundTripMs, inventory };
   } catch (error) {
     if (error instanceof ConnectError && error.failure === "v1") return { text, kind: "v1" };
     return { text, kind: "failed", why: describeError(error) };

@@ -6,6 +6,7 @@ import { systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { ConnectError, greetServer } from "@homcc/transport/connect";
+import { askInventory, type InventoryAnswer } from "../ask/inventory.ts";
 import type { Examination } from "./examination.ts";
 
 /** A server that has welcomed us. */
@@ -14,6 +15,7 @@ export interface Greeted {
   readonly roundTripMs: number;
   /** When the welcome came, by our clock: milliseconds since the epoch. */
   readonly receivedAtMs: number;
+  readonly inventory: InventoryAnswer;
 }
 
 type Attempt =
@@ -58,11 +60,10 @@ async function attempt(host: Host, address: string, timeoutMs: number): Promise<
     const peer = `${isIPv6(address) ? `[${address}]` : address}:${host.port}`;
     const startMs = systemClock.monotonicMs();
     const { channel, welcome } = await greetServer(socket, { peer, deadline, agent: `homcc ${version}` });
-    const greeted = {
-      welcome,
-      roundTripMs: systemClock.monotonicMs() - startMs,
-      receivedAtMs: systemClock.wallMs(),
-    };
+    const roundTripMs = systemClock.monotonicMs() - startMs;
+    const receivedAtMs = systemClock.wallMs();
+    const inventory = await askInventory(channel, welcome);
+    const greeted = { welcome, roundTripMs, receivedAtMs, inventory };
     void channel.close("homcc doctor has seen enough");
     return { kind: "greeted", address, greeted };
   } catch (error) {

@@ -7,6 +7,7 @@ import { connectThroughSsh } from "@homcc/transport/connect-through-ssh";
 import { destinationOf } from "@homcc/transport/ssh-command";
 import { SshError, type SshStage } from "@homcc/transport/ssh-error";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
+import { askInventory } from "../ask/inventory.ts";
 import { type Greeted, ungreeted } from "./connection.ts";
 import type { Examination } from "./examination.ts";
 
@@ -42,7 +43,9 @@ export async function examineSsh(
     });
     const tookMs = systemClock.monotonicMs() - startMs;
     const roundTripMs = channel.roundTripMs ?? tookMs;
-    const greeted = { welcome, roundTripMs, receivedAtMs: systemClock.wallMs() };
+    const receivedAtMs = systemClock.wallMs();
+    const inventory = await askInventory(channel, welcome);
+    const greeted = { welcome, roundTripMs, receivedAtMs, inventory };
     void channel.close("homcc doctor has seen enough");
     examination.ok(`ssh logs in to ${destination}, ${Math.round(tookMs - roundTripMs)} ms`);
     examination.ok(

@@ -3,6 +3,7 @@ import type { Host } from "@homcc/config/hosts";
 import { version } from "@homcc/config/version";
 import type { Welcome } from "@homcc/protocol/hello";
 import { bytesText, durationText } from "../ask/quantities.ts";
+import { inventoryLines } from "../ask/inventory-print.ts";
 import type { Greeted } from "./connection.ts";
 import type { Examination } from "./examination.ts";
 
@@ -20,6 +21,7 @@ export function examineWelcome(host: Host, greeted: Greeted, examination: Examin
   examineSlots(host, welcome, examination);
   examineClock(greeted, examination);
   examineDisk(welcome, examination);
+  examineInventory(greeted, examination);
 }
 
 function examineExecutor({ executors, unavailable = [] }: Welcome, examination: Examination): void {
@@ -64,6 +66,12 @@ function examineClock({ welcome, roundTripMs, receivedAtMs }: Greeted, examinati
     `the server's clock is ${distance} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's; __DATE__ and __TIME__ in objects come from it`,
     "set the clock that is wrong, with timedatectl set-ntp true",
   );
+}
+
+function examineInventory({ inventory }: Greeted, examination: Examination): void {
+  const [first = "", ...rest] = inventoryLines(inventory);
+  if (inventory.kind === "unknown") examination.note(first);
+  else examination.ok(["it can compile with:", ...[first, ...rest].map((line) => `  ${line}`)].join("\n"));
 }
 
 function examineDisk({ disk }: Welcome, examination: Examination): void {

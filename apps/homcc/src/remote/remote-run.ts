@@ -148,6 +148,7 @@ export class RemoteRun {
       case "started":
         this.#onPhase?.("compile");
         break;
+      case "inventory":
       case "stored":
       case "rejected":
         break;

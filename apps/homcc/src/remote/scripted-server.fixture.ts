@@ -97,7 +97,7 @@ function serve(
   const arrivals = new Set<() => void>();
   const received = new Set<Digest>();
   channel.serve((stream, message) => {
-    if (message.kind === "cancel") return undefined;
+    if (message.kind === "cancel" || message.kind === "survey") return undefined;
     if (message.kind === "blob") {
       const chunks: Uint8Array[] = [];
       return {

@@ -1,4 +1,5 @@
 import type { Administration } from "./administration.ts";
+import type { OfferedSandbox } from "./offers.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** One mount of a container. */
@@ -47,6 +48,14 @@ export class Docker {
       const [names = "", state = ""] = line.split("\t");
       return { name: names.split(",", 1)[0] ?? "", state: stateOf(state) };
     });
+  }
+
+  /** Every container; one that does not run cannot be used. */
+  async offers(): Promise<OfferedSandbox[]> {
+    const containers = await this.containers();
+    return containers.map(({ name, state }) =>
+      state === "running" ? { name } : { name, problem: `${state}, not running` },
+    );
   }
 
   /** `undefined` for a container that does not exist. */

@@ -1,49 +1,24 @@
-import type { ServerSettings } from "@homcc/config/settings";
-import { describeError } from "@homcc/observability/error";
-import type { Administration } from "./administration.ts";
-import { Docker } from "./docker.ts";
-import { Schroot } from "./schroot.ts";
+import { type OfferedSandbox, offeredSandboxes, type OffersCall } from "./offers.ts";
 
 const hint = `No profiles: there are no schroot profiles and no docker containers here that clients may name.
 docs/sandboxes.md says how to make some.
 `;
 
-/** What `homccd --profiles` prints: one name a line, and what is wrong with it. */
-export async function describeProfiles(
-  administration: Administration,
-  { allowedProfiles, allowedContainers }: Pick<ServerSettings, "allowedProfiles" | "allowedContainers">,
-): Promise<string> {
-  const profiles = (await schrootProfiles(administration)).filter((name) => allowedProfiles.includes(name));
-  const docker = await dockerContainers(administration);
-  const containers = docker.containers.filter(({ name }) => allowedContainers.includes(name));
+/** What `homccd --profiles` prints: one name a line, and what is wrong with it. Clients are told the same. */
+export async function describeProfiles(call: OffersCall): Promise<string> {
+  const { profiles, containers, problems } = await offeredSandboxes(call);
   const sections = [
-    section(
-      "schroot profiles:",
-      profiles.map((name) => `  ${name}`),
-    ),
-    section("docker containers:", [
-      ...containers.map(({ name, state }) => `  ${name}${state === "running" ? "" : ` (${state})`}`),
-      ...docker.problem.map((problem) => `  ${problem}`),
-    ]),
+    section("schroot profiles:", profiles.map(line)),
+    section("docker containers:", containers.map(line)),
+    ...problems.map((problem) => `${problem}\n`),
   ];
   return sections.join("") || hint;
 }
 
+function line({ name, problem }: OfferedSandbox): string {
+  return `  ${name}${problem === undefined ? "" : ` (${problem})`}`;
+}
+
 function section(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? "" : `${[title, ...lines].join("\n")}\n`;
-}
-
-async function schrootProfiles(administration: Administration): Promise<string[]> {
-  const program = administration.find("schroot");
-  return program === undefined ? [] : await new Schroot(program, administration, "").profiles();
-}
-
-async function dockerContainers(administration: Administration) {
-  const program = administration.find("docker");
-  if (program === undefined) return { containers: [], problem: [] };
-  try {
-    return { containers: await new Docker(program, administration).containers(), problem: [] };
-  } catch (error) {
-    return { containers: [], problem: [describeError(error)] };
-  }
 }

@@ -8,6 +8,8 @@ import { enterDocker } from "./enter-docker.ts";
 import { enterSchroot } from "./enter-schroot.ts";
 import type { EntryOptions } from "./entry-options.ts";
 import type { SandboxEnvironment } from "./environment.ts";
+import { offeredSandboxes, type OffersCall, type SandboxOffers } from "./offers.ts";
+import { schrootAccountOf } from "./schroot-account.ts";
 import { Schroot, unknownProfile } from "./schroot.ts";
 import { listed, unavailable } from "./unavailable.ts";
 
@@ -39,10 +41,9 @@ export class Sandboxes implements AsyncDisposable {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
-    const { administration, tag } = options;
-    const [schroot, docker] = [administration.find("schroot"), administration.find("docker")];
-    this.#schroot = schroot === undefined ? undefined : new Schroot(schroot, administration, tag);
-    this.#docker = docker === undefined ? undefined : new Docker(docker, administration);
+    const { schroot, docker } = sandboxPrograms(options.administration, options.tag);
+    this.#schroot = schroot;
+    this.#docker = docker;
   }
 
   /** What a homccd before this one left open. */
@@ -50,6 +51,13 @@ export class Sandboxes implements AsyncDisposable {
     const ended = (await this.#schroot?.endLeftovers()) ?? [];
     if (ended.length > 0) this.#options.logger.info(`ended left-over schroot sessions: ${ended.join(" ")}`);
     await this.#options.shared.removeLeftover();
+  }
+
+  /** What clients may name, as far as it can be seen without entering anything. */
+  async offers(): Promise<SandboxOffers> {
+    const account = schrootAccountOf(process.getuid?.() ?? 0);
+    const { allowed } = this.#options;
+    return await offeredSandboxes({ schroot: this.#schroot, docker: this.#docker, account, allowed });
   }
 
   /** Rejects with ERR_HOMCC_SANDBOX, whose hint says what to change, when it cannot be used. */
@@ -144,6 +152,18 @@ export class Sandboxes implements AsyncDisposable {
     }
     throw unavailable(`no docker container '${name}' on this server; ${there}`);
   }
+}
+
+/** Those of this machine by which sandboxes are administered. */
+export function sandboxPrograms(
+  administration: Administration,
+  tag: string,
+): Pick<OffersCall, "schroot" | "docker"> {
+  const [schroot, docker] = [administration.find("schroot"), administration.find("docker")];
+  return {
+    schroot: schroot === undefined ? undefined : new Schroot(schroot, administration, tag),
+    docker: docker === undefined ? undefined : new Docker(docker, administration),
+  };
 }
 
 /** Tells the homccds of one machine apart, in names that outlive them. */

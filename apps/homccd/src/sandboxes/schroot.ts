@@ -1,4 +1,6 @@
 import type { Administration } from "./administration.ts";
+import type { OfferedSandbox } from "./offers.ts";
+import type { SchrootAccount } from "./schroot-account.ts";
 import { listed, unavailable } from "./unavailable.ts";
 
 /** What of a profile's configuration matters here. */
@@ -28,6 +30,17 @@ export class Schroot {
   async profiles(): Promise<string[]> {
     const { stdout } = await this.#administration.ask(this.program, ["--list", "--all-chroots"]);
     return namesIn(stdout, "chroot");
+  }
+
+  /** The profiles and other names of them, and which of them schroot does not let the account into. */
+  async offers(account: SchrootAccount): Promise<OfferedSandbox[]> {
+    const { stdout } = await this.#administration.ask(this.program, ["--config", "--all-chroots"]);
+    return stdout.split(/^(?=\[)/m).flatMap((text) => {
+      const name = /^\[(.+)\]$/m.exec(text)?.[1];
+      if (name === undefined) return [];
+      const problem = mayEnter(text, account) ? {} : { problem: `its users= does not name ${account.name}` };
+      return [name, ...wordsOf(text, "aliases")].map((each) => ({ name: each, ...problem }));
+    });
   }
 
   async profile(name: string): Promise<SchrootProfile> {
@@ -90,6 +103,18 @@ export class Schroot {
     const hint = `schroot -c ${name} -- true, as homccd's account, shows it on the server`;
     return unavailable(`schroot profile ${name} cannot be entered: ${text}`, hint);
   }
+}
+
+function mayEnter(section: string, { name, isRoot, groups }: SchrootAccount): boolean {
+  const users = [...wordsOf(section, "users"), ...wordsOf(section, "root-users")];
+  const lists = new Set([...wordsOf(section, "groups"), ...wordsOf(section, "root-groups")]);
+  return isRoot || users.includes(name) || groups.some((group) => lists.has(group));
+}
+
+/** The members of a list of a section. */
+function wordsOf(section: string, key: string): string[] {
+  const value = new RegExp(`^${key}=(.*)$`, "m").exec(section)?.[1] ?? "";
+  return value.split(",").filter((word) => word !== "");
 }
 
 /** `chroot:jammy` lines; also in the versions that print more on a line. */
