@@ -30,7 +30,7 @@
  *                            list of (u32 resource, u64 limit), list of string environment,
  *                            list of (string program, list of string argv) steps
  *                    cancel  u8 'C', u32 id (an unknown one is ignored: the job may just have ended)
- *   from the runner  ready   u8 'S'
+ *   from the runner  ready   u8 'S', u32 process number where it was started: /proc/NUMBER/root has the root made below
  *                    done    u8 'D', u32 id, u32 outcome, u32 value, u64 CPU microseconds, u32 maximum RSS in KiB, string text
  *                            outcome 0: steps ended, value is the wait status of the last one that ran
  *                                    1: could not be run, value is errno, text the failing call
@@ -100,6 +100,7 @@ static struct job *jobs;
 static struct pollfd *polled; /* [0] is stdin, [n + 1] the pidfd of jobs[n] */
 static size_t job_count, job_capacity;
 static int report_pipe; /* in a job */
+static uint32_t own_number;
 
 static void serve(void);
 static void make_room(void);
@@ -213,6 +214,7 @@ int main(int argc, char **argv) {
     fputs("usage: runner namespace SESSION TOOLCHAINS [SHARE...] | plain | inside | door … | through … | --version\n", stderr);
     return 64;
   }
+  own_number = getpid();
   setsid(); /* signals from homccd's terminal are homccd's */
   if (!plain) {
     shares = argv + 4;
@@ -248,7 +250,9 @@ static void serve(void) {
   char *buffer = NULL;
   size_t filled = 0, capacity = 0;
   make_room();
-  send_frame("S", 1);
+  char ready[5] = {'S'};
+  memcpy(ready + 1, &own_number, 4);
+  send_frame(ready, sizeof ready);
   for (;;) {
     polled[0] = (struct pollfd){.fd = 0, .events = POLLIN};
     for (size_t i = 0; i < job_count; i++) polled[i + 1] = (struct pollfd){.fd = jobs[i].pidfd, .events = POLLIN};

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -32,6 +32,28 @@ export async function makeSandboxTree(): Promise<void> {
     await symlink(`${program}-${version}`, join(partial, "usr/bin", name));
   await writeFile(join(partial, "etc/homcc-test-complete"), version);
   await rename(partial, sandboxTree);
+}
+
+export interface TreeCopy extends AsyncDisposable {
+  readonly root: string;
+}
+
+/** The tree as a folder that may be changed: a layer over it. As root. */
+export async function copySandboxTree(): Promise<TreeCopy> {
+  const folder = await mkdtemp("/var/tmp/homcc-test-copy-");
+  const parts = ["upper", "work", "root"].map((name) => join(folder, name));
+  await Promise.all(parts.map((part) => mkdir(part)));
+  await chmod(folder, 0o755);
+  const [upper = "", work = "", root = ""] = parts;
+  const options = `lowerdir=${sandboxTree},upperdir=${upper},workdir=${work}`;
+  await run("mount", ["-t", "overlay", "-o", options, "overlay", root]);
+  return {
+    root,
+    [Symbol.asyncDispose]: async () => {
+      await run("umount", ["--lazy", root]);
+      await rm(folder, { recursive: true });
+    },
+  };
 }
 
 /** What no compile reads: an engine copies the tree several times. */

@@ -10,7 +10,7 @@ import { serverLimits } from "./command-limits.ts";
 import { Refusal } from "./job-refusal.ts";
 import type { ResolvedJob } from "./job.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
-import { isSameVersion } from "./sandboxes/compilers.ts";
+import { isSameCompiler } from "./sandboxes/compilers.ts";
 import { unavailable } from "./sandboxes/unavailable.ts";
 import { driverNames } from "./toolchain-registry.ts";
 
@@ -80,7 +80,7 @@ export async function sandboxPlace(
   if (compiler.family !== toolchain.family) {
     throw unavailable(`${compiler.driver} is ${compiler.family} there and ${toolchain.family} at home`);
   }
-  const { version } = compiler;
+  const { version, digest } = compiler;
   // Nor does the client bring programs: what its folders in PATH hold at home stays there.
   const programFolders = new Set([...compilers.path.split(":"), posix.dirname(compiler.driver)]);
   const travels = ({ path }: { readonly path: string }): boolean =>
@@ -103,7 +103,9 @@ export async function sandboxPlace(
       executor: environment.executor.name,
       // Whatever the sandbox says is right: the same command at home would be another compiler.
       localeKnown: true,
-      ...(isSameVersion(version, toolchain.version) ? {} : { sandboxToolchain: { version } }),
+      ...(isSameCompiler(compiler, toolchain)
+        ? {}
+        : { sandboxToolchain: { version, ...(digest === undefined ? {} : { digest }) } }),
     },
     execute: async (action, signal) => {
       try {

@@ -28,8 +28,14 @@ export class LinkWalk {
   readonly links = new Map<string, string>();
   /** Real paths of folders that a path goes through by name and leaves by `..`. */
   readonly crossed = new Set<string>();
+  readonly #root: string;
   readonly #folders = new Map<string, Resolved>();
   readonly #components = new Map<string, Resolved>();
+
+  /** `root`: the folder that stands for `/`; links and `..` do not lead out of it. */
+  constructor(root = "") {
+    this.#root = root;
+  }
 
   resolve(path: string): Resolved {
     return this.#resolve(path, 0);
@@ -76,7 +82,7 @@ export class LinkWalk {
       this.#components.set(path, resolved);
       return resolved;
     }
-    const target = readTarget(path);
+    const target = readTarget(this.#root + path);
     if (target === undefined) return blocked(path);
     this.links.set(path, target);
     return this.#follow(folder, target, linksFollowed);
@@ -85,7 +91,7 @@ export class LinkWalk {
   /** `undefined` for a link. */
   #look(path: string, folder: string, name: string): Resolved | undefined {
     try {
-      const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      const stats = lstatSync(this.#root + path, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) return { kind: "absent", path, folder, name };
       if (stats.isSymbolicLink()) return undefined;
       const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { LinkWalk } from "./link-walk.ts";
-import { runProgram } from "./run-program.ts";
+import type { ToolchainPlace } from "./toolchain-place.ts";
 
 /** What the loader maps for a program. */
 export interface LoadedFiles {
@@ -10,7 +10,6 @@ export interface LoadedFiles {
   readonly needsCache: boolean;
 }
 
-const timeLimitMs = 20_000;
 /** Program headers lie behind the ELF header; loaders' names are short. */
 const headBytes = 4096;
 const interpreterType = 3;
@@ -19,14 +18,18 @@ const interpreterType = 3;
  * The libraries of a dynamically linked ELF program, as its own loader finds them without LD_LIBRARY_PATH. `undefined`
  * for what is no ELF program; one that is statically linked has none.
  */
-export async function loadedFilesOf(program: string): Promise<LoadedFiles | undefined> {
-  const head = await readHead(program);
+export async function loadedFilesOf(
+  program: string,
+  place: ToolchainPlace,
+): Promise<LoadedFiles | undefined> {
+  const head = await readHead(place.root + new LinkWalk(place.root).resolve(program).path);
   if (!isElf(head)) return undefined;
   const interpreter = interpreterOf(head);
   if (interpreter === undefined) return { paths: [], needsCache: false };
-  const cached = await ask(interpreter, ["--list", program]);
-  const plain = await ask(interpreter, ["--inhibit-cache", "--list", program]);
-  return { paths: [interpreter, ...cached], needsCache: realPaths(cached) !== realPaths(plain) };
+  const cached = await ask(place, interpreter, ["--list", program]);
+  const plain = await ask(place, interpreter, ["--inhibit-cache", "--list", program]);
+  const needsCache = realPaths(cached, place.root) !== realPaths(plain, place.root);
+  return { paths: [interpreter, ...cached], needsCache };
 }
 
 async function readHead(program: string): Promise<Buffer> {
@@ -57,18 +60,13 @@ function interpreterOf(head: Buffer): string | undefined {
 }
 
 /** Lines like `\tlibm.so.6 => /lib/libm.so.6 (0x…)` or `\t/lib64/ld-linux-x86-64.so.2 (0x…)`. */
-async function ask(interpreter: string, args: readonly string[]): Promise<string[]> {
-  const { stdout } = await runProgram(interpreter, {
-    args,
-    cwd: "/",
-    environment: { LC_ALL: "C" },
-    timeLimitMs,
-  });
+async function ask(place: ToolchainPlace, interpreter: string, args: readonly string[]): Promise<string[]> {
+  const { stdout } = await place.run(interpreter, args, { LC_ALL: "C" });
   const paths = stdout.toString("utf8").matchAll(/^\t(?:.* => )?(\/.*) \(0x[0-9a-f]+\)$/gm);
   return [...paths].map((match) => match[1] ?? "");
 }
 
-function realPaths(paths: readonly string[]): string {
-  const walk = new LinkWalk();
+function realPaths(paths: readonly string[], root: string): string {
+  const walk = new LinkWalk(root);
   return [...new Set(paths.map((path) => walk.resolve(path).path))].sort().join("\n");
 }

@@ -4,11 +4,17 @@ import { stampOf } from "./stamp.ts";
 
 /** Paths that an answer was made from: each link on the way and what is at the end, with the stat it had. */
 export class StampedPaths {
+  readonly #root: string;
   readonly #stamps = new Map<string, string>();
+
+  /** `root` as of a LinkWalk. */
+  constructor(root = "") {
+    this.#root = root;
+  }
 
   /** Remembers everything on the way to `path` and says where it leads. */
   add(path: string): Resolved {
-    const walk = new LinkWalk();
+    const walk = new LinkWalk(this.#root);
     const resolved = walk.resolve(path);
     this.addWalk(walk);
     this.#stamps.set(resolved.path, "stats" in resolved ? stampOf(resolved.stats) : absent);
@@ -21,12 +27,12 @@ export class StampedPaths {
   }
 
   addPath(path: string): void {
-    this.#stamps.set(path, stampNow(path));
+    this.#stamps.set(path, stampNow(this.#root + path));
   }
 
   /** Whether every one of them still has the stat it had; about 5 µs each. */
   unchanged(): boolean {
-    for (const [path, stamp] of this.#stamps) if (stampNow(path) !== stamp) return false;
+    for (const [path, stamp] of this.#stamps) if (stampNow(this.#root + path) !== stamp) return false;
     return true;
   }
 

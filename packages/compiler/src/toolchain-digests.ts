@@ -27,13 +27,14 @@ export class ToolchainDigests {
     this.#clock = options.clock ?? systemClock;
   }
 
-  async digest(file: Existing): Promise<Digest> {
+  /** `root` as of the LinkWalk that found the file. */
+  async digest(file: Existing, root = ""): Promise<Digest> {
     this.#loading ??= this.#load();
     await this.#loading;
     const known = this.#known.get(file.path);
     if (known?.stamp === stampOf(file.stats)) return known.digest;
     const readAtMs = this.#clock.wallMs();
-    const { digest, stats } = await digestFile(file.path);
+    const { digest, stats } = await digestFile(root + file.path);
     if (isSettled(stats, readAtMs)) {
       this.#known.set(file.path, { stamp: stampOf(stats), digest });
       this.#changed = true;

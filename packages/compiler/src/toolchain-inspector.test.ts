@@ -22,6 +22,7 @@ import { findProgram } from "./find-program.ts";
 import { LinkWalk } from "./link-walk.ts";
 import { ToolchainInspector } from "./toolchain-inspector.ts";
 import { manifestDigest } from "./toolchain-manifest.ts";
+import type { ToolchainPlace } from "./toolchain-place.ts";
 import type { Toolchain, ToolchainEntry } from "./toolchain.ts";
 
 const searchPath = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -213,4 +214,34 @@ test("a missing driver and a script are refused", async (t) => {
     const inspected = new ToolchainInspector().inspect(driver, { family: "gcc", path: searchPath });
     await assert.rejects(inspected, (error) => hasCode(error, "ERR_HOMCC_TOOLCHAIN"), driver);
   }
+});
+
+test("a toolchain below another root has the digest that it has in its own, and a change of it there is noticed", async (t) => {
+  const driver = findProgram("g++", searchPath);
+  if (driver === undefined) return t.skip("needs g++");
+  const question = { family: "gcc", path: searchPath } as const;
+  const own = await new ToolchainInspector().inspect(realpathSync(driver), question);
+  const root = temporaryFolder(t);
+  layOut(own.entries, root);
+  const inside: ToolchainPlace = {
+    root,
+    run: async (program, args, env) => {
+      const { stdout, stderr } = spawnSync("chroot", [root, program, ...args], {
+        env: { ...env, PATH: "/usr/sbin" },
+      });
+      return { stdout, stderr };
+    },
+  };
+  if (spawnSync("chroot", [root, realpathSync(driver), "--version"]).status !== 0)
+    return t.skip("needs root");
+  const inspector = new ToolchainInspector({ place: inside, recheckMs: 0 });
+  const there = await inspector.inspect(realpathSync(driver), question);
+  assert.deepEqual(there.entries, own.entries);
+  assert.equal(there.digest, own.digest);
+  const compiler = there.entries.find(({ path }) => path.endsWith("/cc1plus"));
+  assert.ok(compiler !== undefined);
+  appendFileSync(root + compiler.path, "\0");
+  const changed = await inspector.inspect(realpathSync(driver), question);
+  assert.equal(changed.version, own.version);
+  assert.notEqual(changed.digest, own.digest);
 });

@@ -7,6 +7,7 @@ import { StampedPaths } from "./stamped-paths.ts";
 import { ToolchainDigests } from "./toolchain-digests.ts";
 import { isExecutable, ToolchainLayout } from "./toolchain-layout.ts";
 import { manifestDigest, sortEntries } from "./toolchain-manifest.ts";
+import { thisMachine, type ToolchainPlace } from "./toolchain-place.ts";
 import { collectParts, type ToolchainParts } from "./toolchain-parts.ts";
 import type { Toolchain, ToolchainEntry } from "./toolchain.ts";
 
@@ -16,6 +17,8 @@ export interface InspectorOptions {
   /** How long an answer is given without looking at its files again (400 stats, 2 ms). */
   readonly recheckMs?: number;
   readonly clock?: Clock;
+  /** Default: this machine. */
+  readonly place?: ToolchainPlace;
 }
 
 interface Inspection {
@@ -36,11 +39,13 @@ const maxInspections = 256;
 export class ToolchainInspector {
   readonly #digests: ToolchainDigests;
   readonly #clock: Clock;
+  readonly #place: ToolchainPlace;
   readonly #recheckMs: number;
   readonly #inspections = new Map<string, Inspection>();
 
   constructor(options: InspectorOptions = {}) {
     this.#clock = options.clock ?? systemClock;
+    this.#place = options.place ?? thisMachine;
     this.#recheckMs = options.recheckMs ?? defaultRecheckMs;
     this.#digests = new ToolchainDigests({ cacheFile: options.cacheFile, clock: this.#clock });
   }
@@ -83,13 +88,15 @@ export class ToolchainInspector {
     path: string,
     complete: (unchanged: () => boolean) => void,
   ): Promise<Toolchain> {
-    const layout = new ToolchainLayout();
-    const parts = await collectParts({ driver, family, path }, layout);
-    await addPrograms(parts, layout);
+    const place = this.#place;
+    const { root } = place;
+    const layout = new ToolchainLayout(root);
+    const parts = await collectParts({ driver, family, path, place }, layout);
+    await addPrograms(parts, layout, place);
     const entries = sortEntries(await this.#entries(layout));
     await this.#digests.save();
-    const stamps = stampsOf(layout);
-    complete(() => stamps.unchanged() && sameLookups(parts, path));
+    const stamps = stampsOf(layout, root);
+    complete(() => stamps.unchanged() && sameLookups(parts, path, root));
     return { family, version: parts.version, driver, digest: manifestDigest(entries), entries };
   }
 
@@ -98,17 +105,21 @@ export class ToolchainInspector {
     for (const path of layout.folders()) entries.push({ kind: "directory", path });
     for (const [path, target] of layout.walk.links) entries.push({ kind: "symlink", path, target });
     for (const file of layout.files.values()) {
-      const digest = await this.#digests.digest(file);
+      const digest = await this.#digests.digest(file, this.#place.root);
       entries.push({ kind: "file", path: file.path, digest, executable: isExecutable(file) });
     }
     return entries;
   }
 }
 
-async function addPrograms(parts: ToolchainParts, layout: ToolchainLayout): Promise<void> {
+async function addPrograms(
+  parts: ToolchainParts,
+  layout: ToolchainLayout,
+  place: ToolchainPlace,
+): Promise<void> {
   for (const program of parts.programs) {
     layout.addFile(program);
-    const loaded = await loadedFilesOf(program);
+    const loaded = await loadedFilesOf(program, place);
     if (loaded === undefined) {
       throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${program} is no program of this machine`, {
         hint: "a script as compiler or assembler cannot be compared",
@@ -120,14 +131,14 @@ async function addPrograms(parts: ToolchainParts, layout: ToolchainLayout): Prom
 }
 
 /** Everything whose change makes another toolchain, folders by their own stat: a new file in one changes it. */
-function stampsOf(layout: ToolchainLayout): StampedPaths {
-  const stamps = new StampedPaths();
+function stampsOf(layout: ToolchainLayout, root: string): StampedPaths {
+  const stamps = new StampedPaths(root);
   stamps.addWalk(layout.walk);
   for (const path of [...layout.files.keys(), ...layout.trees]) stamps.addPath(path);
   return stamps;
 }
 
-function sameLookups(parts: ToolchainParts, path: string): boolean {
-  for (const [name, program] of parts.lookedUp) if (findProgram(name, path) !== program) return false;
+function sameLookups(parts: ToolchainParts, path: string, root: string): boolean {
+  for (const [name, program] of parts.lookedUp) if (findProgram(name, path, root) !== program) return false;
   return true;
 }

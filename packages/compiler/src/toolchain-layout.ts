@@ -14,10 +14,18 @@ const maxFiles = 20_000;
  * on its way with it.
  */
 export class ToolchainLayout {
-  readonly walk = new LinkWalk();
+  readonly walk: LinkWalk;
   readonly files = new Map<string, Existing>();
   /** Added whole: their names count. */
   readonly trees = new Set<string>();
+
+  readonly #root: string;
+
+  /** `root` as of a LinkWalk. */
+  constructor(root = "") {
+    this.#root = root;
+    this.walk = new LinkWalk(root);
+  }
 
   /** A file, or what a link to it leads to; what does not exist is left out. */
   addFile(path: string): void {
@@ -30,7 +38,7 @@ export class ToolchainLayout {
     const folder = this.walk.resolve(path);
     if (folder.kind !== "directory" || this.trees.has(folder.path)) return;
     this.trees.add(folder.path);
-    for (const entry of readdirSync(folder.path, { withFileTypes: true, encoding: "utf8" })) {
+    for (const entry of readdirSync(this.#root + folder.path, { withFileTypes: true, encoding: "utf8" })) {
       this.#addFromTree(posix.join(folder.path, entry.name), entry.isSymbolicLink(), filter);
     }
   }
@@ -57,7 +65,7 @@ export class ToolchainLayout {
 
   #addFromTree(path: string, isLink: boolean, filter: FileFilter): void {
     if (isLink && isLibrary(path)) {
-      this.walk.links.set(path, readlinkSync(path));
+      this.walk.links.set(path, readlinkSync(this.#root + path));
       return;
     }
     const resolved = this.walk.resolve(path);

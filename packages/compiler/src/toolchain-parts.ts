@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
 import { posix } from "node:path";
 import { HomccError } from "@homcc/observability/error";
 import type { CompilerFamily } from "./compilation.ts";
 import { findProgram } from "./find-program.ts";
-import { runProgram } from "./run-program.ts";
+import { LinkWalk } from "./link-walk.ts";
 import type { FileFilter, ToolchainLayout } from "./toolchain-layout.ts";
+import type { ToolchainPlace } from "./toolchain-place.ts";
 
 /** What a compiler says about itself when asked. */
 export interface ToolchainParts {
@@ -20,9 +20,8 @@ interface Question {
   readonly family: CompilerFamily;
   /** PATH of the job. */
   readonly path: string;
+  readonly place: ToolchainPlace;
 }
-
-const timeLimitMs = 20_000;
 
 /** Asks the driver for its parts and lays out the folders it brings along. */
 export async function collectParts(question: Question, layout: ToolchainLayout): Promise<ToolchainParts> {
@@ -36,7 +35,7 @@ export async function collectParts(question: Question, layout: ToolchainLayout):
   const programs = [question.driver, ...compilers];
   for (const name of ["as", "objcopy"]) {
     const printed = await answer(question, [`-print-prog-name=${name}`]);
-    const program = findProgram(printed, question.path);
+    const program = findProgram(printed, question.path, question.place.root);
     if (!printed.includes("/")) lookedUp.set(printed, program);
     if (program !== undefined) programs.push(program);
   }
@@ -59,7 +58,7 @@ async function gccParts(question: Question, layout: ToolchainLayout): Promise<st
   const programs: string[] = [];
   for (const name of ["cc1", "cc1plus", "cc1obj", "cc1objplus"]) {
     const printed = await answer(question, [`-print-prog-name=${name}`]);
-    if (printed.startsWith("/") && existsSync(printed)) programs.push(printed);
+    if (printed.startsWith("/") && isThere(printed, question.place)) programs.push(printed);
   }
   return programs;
 }
@@ -92,9 +91,12 @@ const isGccPart = (name: string, executable: boolean, withCompilers: boolean): R
   return withCompilers && /^cc1(plus|obj|objplus)?$/.test(name);
 };
 
+function isThere(path: string, { root }: ToolchainPlace): boolean {
+  return new LinkWalk(root).resolve(path).kind === "file";
+}
+
 /** Both streams: gcc answers `-v` on the second. */
-async function answer({ driver, path }: Question, args: readonly string[]): Promise<string> {
-  const environment = { PATH: path, LC_ALL: "C" };
-  const { stdout, stderr } = await runProgram(driver, { args, cwd: "/", environment, timeLimitMs });
+async function answer({ driver, path, place }: Question, args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await place.run(driver, args, { PATH: path, LC_ALL: "C" });
   return `${stdout.toString("utf8")}${stderr.toString("utf8")}`.trimEnd();
 }

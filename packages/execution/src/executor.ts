@@ -17,6 +17,8 @@ export interface ExecutorSession {
    * Aborting `signal` kills the whole process tree at once and rejects with the signal's reason.
    */
   execute(action: Action, signal: AbortSignal): Promise<ActionResult>;
+  /** The folder at which this process can read what lies below a job's own files, where there is one. */
+  floor?(): Promise<string | undefined>;
   /** Ends running jobs and frees everything. */
   close(): Promise<void>;
 }

@@ -144,6 +144,11 @@ class NamespaceSession implements ExecutorSession {
     return await this.#jobs.run((ended) => this.#execute(action, ended), signal);
   }
 
+  /** The runner's view: it may be of a root that only the runner was shown. */
+  async floor(): Promise<string> {
+    return `/proc/${await this.#runner.pid()}/root/t`;
+  }
+
   async close(): Promise<void> {
     await this.#jobs.end(() => this.#runner.close());
     await removeTree(this.#folder);

@@ -63,7 +63,7 @@ test("what the runner could not take is refused", () => {
 test("replies survive any split", () => {
   const u32s = fc.nat(0xffffffff);
   const reply: fc.Arbitrary<RunnerReply> = fc.oneof(
-    fc.constant({ kind: "ready" } as const),
+    u32s.map((pid) => ({ kind: "ready", pid }) as const),
     fc
       .record({
         id: u32s,
@@ -115,7 +115,7 @@ function refused(changes: Partial<RunnerJob>): void {
 }
 
 function encodeReply(reply: RunnerReply): Buffer {
-  if (reply.kind === "ready") return Buffer.concat([u32(1), Buffer.from("S")]);
+  if (reply.kind === "ready") return Buffer.concat([u32(5), Buffer.from("S"), u32(reply.pid)]);
   const outcome = { ended: 0, failed: 1, killed: 2 }[reply.outcome];
   const value = reply.outcome === "ended" ? reply.waitStatus : reply.outcome === "failed" ? reply.errno : 0;
   const text = Buffer.from(`${reply.outcome === "failed" ? reply.call : ""}\0`);

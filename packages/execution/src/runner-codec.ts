@@ -23,7 +23,8 @@ export interface RunnerJob {
 }
 
 export type RunnerReply =
-  | { readonly kind: "ready" }
+  /** `pid` in the namespace in which the runner was started. */
+  | { readonly kind: "ready"; readonly pid: number }
   | ({ readonly kind: "done"; readonly id: number } & RunnerOutcome);
 
 export type RunnerOutcome = { readonly cpuMs: number; readonly maxRssKiB: number } & (
@@ -98,7 +99,7 @@ export class RunnerReplyDecoder {
 
 function decodeReply(body: Buffer): RunnerReply {
   const type = String.fromCharCode(body.readUInt8(0));
-  if (type === "S") return { kind: "ready" };
+  if (type === "S") return { kind: "ready", pid: body.readUInt32LE(1) };
   if (type !== "D") throw new Error(`runner reply of unknown type ${type}`);
   const value = body.readUInt32LE(9);
   const usage = { cpuMs: Number(body.readBigUInt64LE(13)) / 1000, maxRssKiB: body.readUInt32LE(21) };

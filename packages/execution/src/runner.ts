@@ -24,7 +24,8 @@ interface PendingJob {
 interface Connection {
   readonly process: RunnerProcess;
   readonly pending: Map<number, PendingJob>;
-  readonly ready: Promise<void>;
+  /** With its process number. */
+  readonly ready: Promise<number>;
   readonly ended: Promise<void>;
 }
 
@@ -75,6 +76,11 @@ export class JobRunner {
     return outcome;
   }
 
+  /** Starts it where it does not run. Its number among the processes where it was started; /proc/PID/root has what it sees. */
+  async pid(): Promise<number> {
+    return await this.#connect().ready;
+  }
+
   /** True once a runner of it ended that nobody had closed. */
   get hasDied(): boolean {
     return this.#hasDied;
@@ -107,7 +113,7 @@ export class JobRunner {
     });
     const pending = new Map<number, PendingJob>();
     const decoder = new RunnerReplyDecoder();
-    const ready = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<number>();
     const ended = Promise.withResolvers<void>();
     let complaint = "";
     const connection: Connection = { process: child, pending, ready: ready.promise, ended: ended.promise };
@@ -118,7 +124,7 @@ export class JobRunner {
     child.stdout.on("data", (chunk: Buffer) => {
       try {
         for (const reply of decoder.push(chunk)) {
-          if (reply.kind === "ready") ready.resolve();
+          if (reply.kind === "ready") ready.resolve(reply.pid);
           else takePending(pending, reply.id)?.settle(reply);
         }
       } catch (error) {

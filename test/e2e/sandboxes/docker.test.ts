@@ -131,6 +131,24 @@ test("homcc --show-hosts --verbose and homcc doctor tell the containers and thei
   }
 });
 
+test("a compiler that changes inside a container and still says the same version is noticed, where its files can be read", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await using own = await createWorkplace({ hosts: `${entering.address}/4`, forbidLocal: true });
+  await writeFiles(own.project, { "a.cpp": "int x;\n" });
+  const identity = async (): Promise<string | undefined> => {
+    const environment = own.environment({ HOMCC_DOCKER_CONTAINER: "box" });
+    const result = await own.run([homccProgram, "g++", "-c", "a.cpp"], { environment });
+    assert.equal(result.status, 0, result.stderr);
+    return /there .* \(([0-9a-f]{12})\)\n$/.exec(result.stderr)?.[1];
+  };
+  const before = await identity();
+  assert.ok(before !== undefined, "its files are read");
+  assert.equal(await identity(), undefined, "said once");
+  await docker("exec", "box", "sh", "-c", 'printf x >>"$(g++ -print-prog-name=cc1plus)"');
+  const after = await waitFor("the change to be noticed", identity);
+  assert.notEqual(after, before);
+});
+
 test("a container that restarts and a runner that dies are entered again", async (t) => {
   if (!meetsAll(t) || engine === undefined) return;
   await writeFiles(workplace.project, { "a.cpp": "int x;\n" });

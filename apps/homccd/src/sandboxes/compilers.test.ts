@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { digestOf } from "@homcc/cas/digest";
 import type { ActionResult } from "@homcc/cas/action";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { JobNotStarted } from "@homcc/execution/runner";
 import { hasCode, HomccError } from "@homcc/observability/error";
-import { isSameVersion, SandboxCompilers } from "./compilers.ts";
+import { isSameCompiler, SandboxCompilers } from "./compilers.ts";
 
 const ENOENT = 2;
 
@@ -29,7 +30,10 @@ function sandboxWith(programs: Readonly<Record<string, string>>) {
     },
     close: async () => {},
   };
-  return { asked, compilers: new SandboxCompilers(session, "docker container box", "/a:relative:/b") };
+  return {
+    asked,
+    compilers: new SandboxCompilers({ session, place: "docker container box", path: "/a:relative:/b" }),
+  };
 }
 
 test("a compiler is found through the sandbox's PATH, once for all jobs", async () => {
@@ -38,7 +42,12 @@ test("a compiler is found through the sandbox's PATH, once for all jobs", async 
     "/b/c++": "Debian clang version 14",
   });
   const [one, other] = await Promise.all([compilers.compiler("g++"), compilers.compiler("g++")]);
-  assert.deepEqual(one, { driver: "/b/g++", version: "g++ (Debian 11) 11", family: "gcc" });
+  assert.deepEqual(one, {
+    driver: "/b/g++",
+    version: "g++ (Debian 11) 11",
+    family: "gcc",
+    digest: undefined,
+  });
   assert.equal(other, one);
   assert.deepEqual(asked, ["/a/g++", "/b/g++"]);
   assert.equal((await compilers.compiler("c++")).family, "clang");
@@ -57,14 +66,28 @@ test("a missing one is refused with those that are there; anything else that fai
     },
     close: async () => {},
   };
-  await assert.rejects(new SandboxCompilers(failing, "x", "/a").compiler("gcc"), /mount overlay/);
-  await assert.rejects(new SandboxCompilers(failing, "x", "/a").probe(), /mount overlay/);
+  await assert.rejects(
+    new SandboxCompilers({ session: failing, place: "x", path: "/a" }).compiler("gcc"),
+    /mount overlay/,
+  );
+  await assert.rejects(
+    new SandboxCompilers({ session: failing, place: "x", path: "/a" }).probe(),
+    /mount overlay/,
+  );
 });
 
-test("the name a compiler was called by says nothing about its version", () => {
+test("compilers are told apart by their files, else by what they say, in which the name they were called by means nothing", () => {
+  const isSameVersion = (one: string, other: string): boolean =>
+    isSameCompiler(
+      { version: one, digest: undefined },
+      { version: other, digest: digestOf(Buffer.from("x")) },
+    );
   assert.ok(
     isSameVersion("x86_64-linux-gnu-g++-12 (Debian 12.2.0-14) 12.2.0", "g++ (Debian 12.2.0-14) 12.2.0"),
   );
   assert.ok(!isSameVersion("g++ (Debian 12.2.0-14) 12.2.0", "g++ (Debian 11.3.0-12) 11.3.0"));
   assert.ok(!isSameVersion("Debian clang version 14.0.6", "Debian clang version 15.0.6"));
+  const [one, other] = ["one", "other"].map((text) => digestOf(Buffer.from(text)));
+  assert.ok(!isSameCompiler({ version: "g++ 12", digest: one }, { version: "g++ 12", digest: other }));
+  assert.ok(isSameCompiler({ version: "g++ 12", digest: one }, { version: "c++ 12", digest: one }));
 });

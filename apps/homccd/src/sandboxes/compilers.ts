@@ -1,7 +1,10 @@
 import { posix } from "node:path";
-import { digestOf } from "@homcc/cas/digest";
+import { type Digest, digestOf } from "@homcc/cas/digest";
+import type { ActionResult } from "@homcc/cas/action";
+import { findProgram } from "@homcc/compiler/find-program";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { JobNotStarted } from "@homcc/execution/runner";
+import { SandboxIdentities } from "./identities.ts";
 import { listed, unavailable } from "./unavailable.ts";
 
 /** A compiler as it is inside a sandbox. */
@@ -11,12 +14,14 @@ export interface SandboxCompiler {
   /** First line of `--version`. */
   readonly version: string;
   readonly family: "gcc" | "clang";
+  /** The toolchain's, equal to that of an equal one on another machine; `undefined` where its files cannot be read. */
+  readonly digest: Digest | undefined;
 }
 
 /** Where the compilers of a sandbox are looked for when nothing else is said: Debian's PATH of root. */
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** An upgrade inside the sandbox counts from then on; asking takes 5 ms. */
+/** Where only the version is known, an upgrade inside the sandbox counts from then on; asking takes 5 ms. */
 const rememberMs = 10_000;
 
 interface Known {
@@ -24,22 +29,50 @@ interface Known {
   readonly untilMs: number;
 }
 
-/** Finds compilers in a sandbox by running them there. */
+export interface SandboxCompilersOptions {
+  /** Runs programs in the sandbox. Its floor, where it has one, is where the files of compilers are read. */
+  readonly session: Pick<ExecutorSession, "execute" | "floor">;
+  /** Names the sandbox in messages. */
+  readonly place: string;
+  /** PATH of the sandbox. */
+  readonly path: string;
+}
+
+/** Finds compilers in a sandbox, and what they consist of. */
 export class SandboxCompilers {
   readonly path: string;
-  readonly #session: ExecutorSession;
+  readonly #session: SandboxCompilersOptions["session"];
   readonly #place: string;
   readonly #known = new Map<string, Known>();
+  readonly #identities: SandboxIdentities;
 
-  /** `place` names the sandbox in messages; `path` is its PATH. */
-  constructor(session: ExecutorSession, place: string, path: string) {
+  constructor({ session, place, path }: SandboxCompilersOptions) {
     this.#session = session;
     this.#place = place;
     this.path = path;
+    this.#identities = new SandboxIdentities(path, (program, args, environment) =>
+      this.#answer(program, args, environment),
+    );
   }
 
   /** The compiler of that base name, found through the sandbox's PATH. Rejects when there is none. */
-  compiler(name: string): Promise<SandboxCompiler> {
+  async compiler(name: string): Promise<SandboxCompiler> {
+    const root = await this.#session.floor?.();
+    const driver = root === undefined ? undefined : findProgram(name, this.path, root);
+    const identity =
+      root === undefined || driver === undefined ? undefined : await this.#identities.of(driver, root);
+    return driver === undefined || identity === undefined
+      ? await this.#byVersion(name)
+      : { driver, ...identity };
+  }
+
+  /** Rejects when nothing at all can be started there. */
+  async probe(): Promise<void> {
+    await this.#versionOf("/homcc-probe"); // that there is no such program is an answer
+  }
+
+  /** By running it: where its files cannot be read. */
+  #byVersion(name: string): Promise<SandboxCompiler> {
     const known = this.#known.get(name);
     if (known !== undefined && performance.now() < known.untilMs) return known.compiler;
     const compiler = this.#find(name);
@@ -48,18 +81,11 @@ export class SandboxCompilers {
     return compiler;
   }
 
-  /** Rejects when nothing at all can be started there. */
-  async probe(): Promise<void> {
-    await this.#versionOf("/homcc-probe"); // that there is no such program is an answer
-  }
-
   async #find(name: string): Promise<SandboxCompiler> {
     for (const folder of this.#folders()) {
       const driver = posix.join(folder, name);
       const version = await this.#versionOf(driver);
-      if (version === undefined) continue;
-      const family = /clang/i.test(version) ? "clang" : "gcc";
-      return { driver, version, family };
+      if (version !== undefined) return { driver, version, family: familyOf(version), digest: undefined };
     }
     const hint = `install it inside ${this.#place}, or call a compiler that is there`;
     throw unavailable(`${this.#place} has no ${name}; ${listed(await this.#others())}`, hint);
@@ -67,13 +93,25 @@ export class SandboxCompilers {
 
   /** `undefined` when there is no such program. */
   async #versionOf(driver: string): Promise<string | undefined> {
+    const environment = { PATH: this.path, LC_ALL: "C" };
+    const { succeeded, stdout } = await this.#answer(driver, ["--version"], environment);
+    const line = stdout.toString().split("\n", 1)[0] ?? "";
+    return succeeded && line !== "" ? line : undefined;
+  }
+
+  /** Nothing of a program that is not there. Rejects when nothing can be run: a mount that failed is no answer. */
+  async #answer(
+    program: string,
+    args: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ): Promise<SandboxAnswer> {
     try {
       await using result = await this.#session.execute(
         {
           toolchain: noToolchain,
-          steps: [{ program: driver, argv: [driver, "--version"] }],
+          steps: [{ program, argv: [program, ...args] }],
           cwd: "/",
-          environment: { PATH: this.path, LC_ALL: "C" },
+          environment,
           umask: 0o022,
           terminal: {},
           inputs: [],
@@ -83,12 +121,9 @@ export class SandboxCompilers {
         },
         new AbortController().signal,
       );
-      const line = Buffer.from(result.stdout).toString().split("\n", 1)[0] ?? "";
-      const answered = result.termination.kind === "exited" && result.termination.status === 0;
-      return answered && line !== "" ? line : undefined;
+      return answerOf(result);
     } catch (error) {
-      // Anything else, such as a mount that failed, is no answer to the question.
-      if (error instanceof JobNotStarted && error.call === driver) return undefined;
+      if (error instanceof JobNotStarted && error.call === program) return noAnswer;
       throw error;
     }
   }
@@ -111,14 +146,37 @@ export class SandboxCompilers {
   }
 }
 
+interface SandboxAnswer {
+  readonly succeeded: boolean;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+function answerOf({ termination, stdout, stderr }: ActionResult): SandboxAnswer {
+  return {
+    succeeded: termination.kind === "exited" && termination.status === 0,
+    stdout: Buffer.from(stdout),
+    stderr: Buffer.from(stderr),
+  };
+}
+
+const noAnswer: SandboxAnswer = { succeeded: false, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
 const noToolchain = digestOf(new Uint8Array());
 const commonNames = ["gcc", "g++", "cc", "c++", "clang", "clang++"];
 
-/** gcc begins the line with the name it was called by, which says nothing about it. */
-export function isSameVersion(one: string, other: string): boolean {
-  return withoutName(one) === withoutName(other);
+export function familyOf(version: string): "gcc" | "clang" {
+  return /clang/i.test(version) ? "clang" : "gcc";
 }
 
+/** Whether they are one compiler: by their files where those are known, else by what they say. */
+export function isSameCompiler(one: CompilerName, other: CompilerName): boolean {
+  if (one.digest !== undefined && other.digest !== undefined) return one.digest === other.digest;
+  return withoutName(one.version) === withoutName(other.version);
+}
+
+type CompilerName = Pick<SandboxCompiler, "version" | "digest">;
+
+/** gcc begins the line with the name it was called by, which says nothing about it. */
 function withoutName(version: string): string {
   return version.replace(/^\S+(?= \()/, "");
 }

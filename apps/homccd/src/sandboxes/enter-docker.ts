@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from "node:fs";
+import { accessSync, constants, readFileSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeError, HomccError } from "@homcc/observability/error";
 import { defaultPath } from "./compilers.ts";
@@ -44,6 +44,7 @@ export async function enterDocker(
   const enterAs = (account: string): Promise<SandboxEnvironment> =>
     enterMapped({
       ...common,
+      root: rootOf(container.pid),
       command: { program: docker.program, args: docker.commandIn(container, account) },
       close: async () => {},
     });
@@ -96,6 +97,17 @@ function realPath(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
+  }
+}
+
+/** As root, and with a podman of homccd's own account. */
+function rootOf(pid: number): string | undefined {
+  const root = `/proc/${pid}/root`;
+  try {
+    accessSync(`${root}/usr/bin`, constants.R_OK);
+    return root;
+  } catch {
+    return undefined;
   }
 }
 

@@ -54,6 +54,7 @@ async function enterSession(
       kind: "schroot",
       place: `schroot profile ${profile.name}`,
       path: defaultPath,
+      root: session === undefined ? profile.directory : await schroot.location(session),
       command: { program: schroot.program, args },
       isCurrent: () => true,
       close: end,

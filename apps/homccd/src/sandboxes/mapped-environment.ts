@@ -20,6 +20,8 @@ export interface MappedEnvironmentOptions {
   readonly path: string;
   /** Starts a program inside for as long as its stdin is open; the program's path and arguments follow. */
   readonly command: { readonly program: string; readonly args: readonly string[] };
+  /** The folder of this machine that is its root, where homccd can read that. */
+  readonly root: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
   readonly shared: SharedFolder;
   readonly blobs: BlobStore;
@@ -50,25 +52,34 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
   try {
     await mkdir(folder, { mode: 0o700 });
     await probePlainRunner(runner, join(folder, "probe"), shared.runner);
-    const inner = await createMappedExecutor({
+    const common = {
       name: `${kind}-mapped`,
-      openRunner: () => ({ run: (job, signal) => runner.run(job, signal), close: async () => {} }),
-      folder: join(folder, "jobs"),
+      openRunner: () => ({ run: runner.run.bind(runner), close: async () => {} }),
       blobs: options.blobs,
-      mapArguments,
       isSystem: isSandboxOwn,
       comparesSystemFiles: false,
       limits: await limitsIn(shared.path, options),
+    };
+    const jobs = await createMappedExecutor({ ...common, folder: join(folder, "jobs"), mapArguments });
+    const executor = new TrackedExecutor(jobs);
+    const questions = await createMappedExecutor({
+      ...common,
+      folder: join(folder, "questions"),
+      mapArguments: (argv) => ({ argv, textOutputs: [] }),
     });
-    const executor = new TrackedExecutor(inner);
-    const session = await executor.openSession();
+    const session = await questions.openSession();
     return {
       executor,
       isMapped: true,
-      compilers: new SandboxCompilers(session, options.place, options.path),
+      compilers: new SandboxCompilers({
+        // It has no floor itself: what the sandbox's root is on this machine is known here.
+        session: { execute: session.execute.bind(session), floor: async () => options.root },
+        place: options.place,
+        path: options.path,
+      }),
       isCurrent: () => !runner.hasDied && options.isCurrent(),
       close: async () => {
-        await executor.closeSessions();
+        await Promise.all([executor.closeSessions(), session.close()]);
         await runner.close();
         await options.close();
         await removeTree(folder);

@@ -38,7 +38,7 @@ export async function enterRoot(options: RootEnvironmentOptions): Promise<Sandbo
   });
   const executor = new TrackedExecutor(inner);
   const session = await executor.openSession();
-  const compilers = new SandboxCompilers(session, options.place, options.path);
+  const compilers = new SandboxCompilers({ session, place: options.place, path: options.path });
   try {
     await compilers.probe();
   } catch (error) {

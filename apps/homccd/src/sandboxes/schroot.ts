@@ -72,6 +72,17 @@ export class Schroot {
     throw this.#refusal(name, answer.complaint);
   }
 
+  /** The folder of this machine that is a session's root; `undefined` when it does not say. */
+  async location(session: string): Promise<string | undefined> {
+    const answer = await this.#administration.ask(this.program, [
+      "--location",
+      "--chroot",
+      `session:${session}`,
+    ]);
+    const path = answer.stdout.trim();
+    return answer.status === 0 && path.startsWith("/") ? path : undefined;
+  }
+
   async end(session: string): Promise<void> {
     const args = ["--end-session", "--force", "--chroot", `session:${session}`];
     await this.#administration.ask(this.program, args);

@@ -15,6 +15,7 @@ export class TrackedExecutor implements Executor {
     const session = await this.#inner.openSession();
     const tracked: ExecutorSession = {
       execute: (action, signal) => session.execute(action, signal),
+      floor: async () => await session.floor?.(),
       close: async () => {
         this.#open.delete(tracked);
         await session.close();
