@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { compilersOf, type ProcessInfo } from "./processes.ts";
 
 const run = promisify(execFile);
 
@@ -32,6 +33,14 @@ export async function makeSandboxTree(): Promise<void> {
     await symlink(`${program}-${version}`, join(partial, "usr/bin", name));
   await writeFile(join(partial, "etc/homcc-test-complete"), version);
   await rename(partial, sandboxTree);
+}
+
+/** Those of `compilersOf` that are the tree's, and not this machine's looking for includes. */
+export async function compilersOfTree(text: string): Promise<ProcessInfo[]> {
+  const version = await readFile(completeMark, "utf8");
+  return compilersOf(text).filter(
+    ({ commandLine }) => commandLine[0]?.endsWith(`/${version}/cc1plus`) === true,
+  );
 }
 
 export interface TreeCopy extends AsyncDisposable {

@@ -10,6 +10,7 @@ import { serverLimits } from "./command-limits.ts";
 import { Refusal } from "./job-refusal.ts";
 import type { ResolvedJob } from "./job.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
+import type { SandboxEnvironment } from "./sandboxes/environment.ts";
 import { isSameCompiler } from "./sandboxes/compilers.ts";
 import { unavailable } from "./sandboxes/unavailable.ts";
 import { driverNames } from "./toolchain-registry.ts";
@@ -21,12 +22,18 @@ export interface JobPlace {
   readonly inputs: readonly InputEntry[];
   readonly absent: readonly string[];
   readonly limits: ServerLimits;
-  /** Names the way to run it, for jobs that may get each other's results; without one they may not. */
-  readonly sharesResults: string | undefined;
-  /** What the result says about the place. */
-  readonly report: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">;
-  execute(action: Action, signal: AbortSignal): Promise<ActionResult>;
+  /** What is said of a result that an earlier job had here; `undefined` when jobs may not get each other's. */
+  readonly keptReport: PlaceReport | undefined;
+  execute(action: Action, signal: AbortSignal): Promise<PlacedResult>;
 }
+
+/** What a job came to, and what is to be said about where it really ran. */
+export interface PlacedResult {
+  readonly result: ActionResult;
+  readonly report: PlaceReport;
+}
+
+type PlaceReport = Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">;
 
 /** The server's own executor, when its toolchain is the client's. */
 export async function ownPlace(
@@ -46,18 +53,18 @@ export async function ownPlace(
       },
     });
   }
+  const report = {
+    executor: services.executor,
+    localeKnown: isLocaleKnown(job.locale, services.locales),
+  };
   return {
     steps,
     environment,
     inputs,
     absent,
     limits: serverLimits(match.toolchain),
-    sharesResults: services.executor,
-    report: {
-      executor: services.executor,
-      localeKnown: isLocaleKnown(job.locale, services.locales),
-    },
-    execute: (action, signal) => session.execute(action, signal),
+    keptReport: report.localeKnown ? report : undefined,
+    execute: async (action, signal) => ({ result: await session.execute(action, signal), report }),
   };
 }
 
@@ -66,8 +73,37 @@ export async function sandboxPlace(
   job: ResolvedJob,
   sandbox: Sandbox,
   sessions: ClientSandboxes,
-  { sandboxes }: ServerServices,
+  services: Pick<ServerServices, "sandboxes">,
 ): Promise<JobPlace> {
+  const place = await enteredPlace(job, sandbox, sessions, services);
+  return {
+    ...place,
+    execute: async (action, signal) => {
+      try {
+        return await place.execute(action, signal);
+      } catch (error) {
+        if (signal.aborted || place.environmentOfSandbox.isCurrent()) throw error;
+      }
+      // It ended under the job: a container that was restarted is entered again, once.
+      const again = await enteredPlace(job, sandbox, sessions, services);
+      if (!isSameCommand(again, place)) {
+        throw unavailable("the sandbox became another one while the job ran: its compiler moved");
+      }
+      return await again.execute(action, signal);
+    },
+  };
+}
+
+interface EnteredPlace extends JobPlace {
+  readonly environmentOfSandbox: SandboxEnvironment;
+}
+
+async function enteredPlace(
+  job: ResolvedJob,
+  sandbox: Sandbox,
+  sessions: ClientSandboxes,
+  { sandboxes }: Pick<ServerServices, "sandboxes">,
+): Promise<EnteredPlace> {
   const { toolchain } = job;
   const name = posix.basename(toolchain.driver);
   if (!driverNames.test(name)) throw unavailable(`${name} is not called like a compiler`);
@@ -85,7 +121,16 @@ export async function sandboxPlace(
   const programFolders = new Set([...compilers.path.split(":"), posix.dirname(compiler.driver)]);
   const travels = ({ path }: { readonly path: string }): boolean =>
     !isSandboxOwn(path) && !programFolders.has(posix.dirname(path));
+  const report = {
+    executor: environment.executor.name,
+    // Whatever the sandbox says is right: the same command at home would be another compiler.
+    localeKnown: true,
+    ...(isSameCompiler(compiler, toolchain)
+      ? {}
+      : { sandboxToolchain: { version, ...(digest === undefined ? {} : { digest }) } }),
+  };
   return {
+    environmentOfSandbox: environment,
     steps: job.steps.map(({ program, argv }) => ({
       program: program === toolchain.driver ? compiler.driver : program,
       argv,
@@ -98,23 +143,17 @@ export async function sandboxPlace(
       isInsideRoot: (path) => path === "/dev/null" || isInsideNamespaceRoot(path),
     },
     // Its toolchain is not the one that the action names.
-    sharesResults: undefined,
-    report: {
-      executor: environment.executor.name,
-      // Whatever the sandbox says is right: the same command at home would be another compiler.
-      localeKnown: true,
-      ...(isSameCompiler(compiler, toolchain)
-        ? {}
-        : { sandboxToolchain: { version, ...(digest === undefined ? {} : { digest }) } }),
-    },
-    execute: async (action, signal) => {
-      try {
-        return await sessions.execute(environment, action, signal);
-      } catch (error) {
-        if (signal.aborted || environment.isCurrent()) throw error;
-        // It ended under the job: a container that was restarted is entered again, once.
-        return await sessions.execute(await sandboxes.enter(sandbox), action, signal);
-      }
-    },
+    keptReport: undefined,
+    execute: async (action, signal) => ({
+      result: await sessions.execute(environment, action, signal),
+      report,
+    }),
   };
+}
+
+/** What was checked and laid out for one of them is so for the other. */
+function isSameCommand(one: JobPlace, other: JobPlace): boolean {
+  const same = (key: "steps" | "environment"): boolean =>
+    JSON.stringify(one[key]) === JSON.stringify(other[key]);
+  return same("steps") && same("environment");
 }

@@ -9,7 +9,7 @@ import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
-import { type JobPlace, ownPlace, sandboxPlace } from "./job-place.ts";
+import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
@@ -90,14 +90,17 @@ export class Job {
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
-      const result = reuse?.kind === "found" ? reuse.result : await this.#execute(action, place);
+      const { result, report } = reuse?.kind === "found" ? reuse : await this.#execute(action, place);
       await using _result = result;
-      const report = reuse?.kind === "missed" ? await reuse.made.report(result) : reuse?.report;
+      const reuseReport = reuse?.kind === "missed" ? await reuse.made.report(result) : reuse?.reuse;
       {
         using _unsent = this.#unsent.add(sizeBytesOf(result));
-        await this.#sendResult(result, place, report);
+        await this.#sendResult(
+          result,
+          reuseReport === undefined ? report : { ...report, reuse: reuseReport },
+        );
       }
-      const how = report?.fromCache === true ? "from an earlier job" : result.termination.kind;
+      const how = reuse?.kind === "found" ? "from an earlier job" : result.termination.kind;
       this.#services.logger.info(`${label}: ${how} after ${Math.round(result.usage.wallMs)} ms`);
       if (reuse?.kind === "missed") await reuse.made.keep(result);
     } finally {
@@ -129,12 +132,13 @@ export class Job {
       : await sandboxPlace(this.#message, sandbox, this.#sandboxes, this.#services);
   }
 
-  #reuse(action: Action, { sharesResults, report }: JobPlace): Promise<Reuse> | undefined {
-    if (sharesResults === undefined || !report.localeKnown) return undefined;
-    return this.#services.results?.find(action, sharesResults);
+  async #reuse(action: Action, { keptReport }: JobPlace): Promise<PlacedReuse | undefined> {
+    if (keptReport === undefined) return undefined;
+    const reuse = await this.#services.results?.find(action, keptReport.executor);
+    return reuse?.kind === "found" ? { ...reuse, report: keptReport } : reuse;
   }
 
-  async #execute(action: Action, place: JobPlace): Promise<ActionResult> {
+  async #execute(action: Action, place: JobPlace): Promise<PlacedResult> {
     const { signal } = this.#abort;
     using _slot = await this.#unsent.acquireSlot(this.#services.slots, signal);
     this.#channel.send(this.#stream, { kind: "started" });
@@ -158,16 +162,16 @@ export class Job {
     };
   }
 
-  async #sendResult(
-    result: ActionResult,
-    { report }: JobPlace,
-    reuse: ReuseReport | undefined,
-  ): Promise<void> {
-    const server = reuse === undefined ? report : { ...report, reuse };
-    this.#channel.send(this.#stream, toResultMessage(result, server));
+  async #sendResult(result: ActionResult, report: SentReport): Promise<void> {
+    this.#channel.send(this.#stream, toResultMessage(result, report));
     await this.#channel.sendData(this.#stream, resultBytes(result), { priority: "large", end: true });
   }
 }
+
+type PlacedReuse =
+  | (Extract<Reuse, { kind: "found" }> & Pick<PlacedResult, "report">)
+  | Extract<Reuse, { kind: "missed" }>;
+type SentReport = PlacedResult["report"] & { readonly reuse?: ReuseReport };
 
 function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
   const texts = stdout.byteLength + stderr.byteLength;

@@ -17,7 +17,7 @@ export interface NewResult {
 }
 
 export type Reuse =
-  | { readonly kind: "found"; readonly result: ActionResult; readonly report: ReuseReport }
+  | { readonly kind: "found"; readonly result: ActionResult; readonly reuse: ReuseReport }
   | { readonly kind: "missed"; readonly made: NewResult };
 
 /** Results of earlier jobs, for jobs that would give the same. */
@@ -35,7 +35,7 @@ export class ResultReuse {
     const keys = resultKeysOf(action, place);
     const lookup = await this.#cache.find(action, keys);
     if (lookup.kind === "found") {
-      return { kind: "found", result: lookup.result, report: { fromCache: true, reusable: true } };
+      return { kind: "found", result: lookup.result, reuse: { fromCache: true, reusable: true } };
     }
     // While the compiler runs.
     const judging = reusabilityOf(action.inputs, keys.root, this.#mentions).catch(

@@ -1,18 +1,20 @@
 /** A docker container with another g++ than this machine's, on a real engine that the test starts. */
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { existsSync, readFileSync as readNow, statSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { tagOf } from "@homcc/homccd/sandboxes/sandboxes";
 import { type CommandResult, runCommand } from "../../support/command.ts";
 import { type DockerEngine, startDockerEngine } from "../../support/docker-engine.ts";
 import { writeFiles } from "../../support/files.ts";
-import { endProcesses, type ProcessInfo, processesMentioning } from "../../support/processes.ts";
+import { endProcesses, isAlive, type ProcessInfo, processesMentioning } from "../../support/processes.ts";
 import { homccdProgram, homccProgram } from "../../support/repository.ts";
 import { hasProgram, meets } from "../../support/requirements.ts";
 import { compareWithSandbox, namespaceCommands, sandboxCommands } from "../../support/sandbox-site.ts";
-import { hasSandboxTree } from "../../support/sandbox-tree.ts";
+import { compilersOfTree, hasSandboxTree } from "../../support/sandbox-tree.ts";
 import { type Server, startServer } from "../../support/server.ts";
+import { slowSource } from "../../support/slow-source.ts";
 import { waitFor } from "../../support/wait-for.ts";
 import { createWorkplace, systemPath, type Workplace } from "../../support/workplace.ts";
 
@@ -168,12 +170,79 @@ test("a container that restarts and a runner that dies are entered again", async
   }
 });
 
+for (const kind of ["in namespaces", "mapped"] as const) {
+  test(`${kind}: a job under which its container dies is answered and compiled at home; the next one gets the restarted container`, async (t) => {
+    if (!meetsAll(t) || engine === undefined) return;
+    const server = kind === "mapped" ? executing : entering;
+    await using own = await createWorkplace({ hosts: `${server.address}/4`, forbidLocal: false });
+    await writeFiles(own.project, { "slow.cpp": slowSource, "a.cpp": "int x;\n" });
+    const environment = own.environment({ HOMCC_DOCKER_CONTAINER: "box" });
+    const running = own.run([homccProgram, "g++", "-c", "slow.cpp", "-o", "slow.o"], { environment });
+    const compiler = await waitFor("the compiler to run", async () => (await compilersOfTree("slow.cpp"))[0]);
+    await engine.docker("kill", "box");
+    const { status, stderr } = await running;
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /container box is exited, not running .*Compiling locally instead!/s);
+    const plain = await own.run(["g++", "-c", "slow.cpp", "-o", "plain.o"]);
+    assert.equal(plain.status, 0);
+    assert.deepEqual(
+      await readFile(join(own.project, "slow.o")),
+      await readFile(join(own.project, "plain.o")),
+    );
+    await waitFor("the remote compiler to be gone", () => !isAlive(compiler.pid));
+    await waitFor("the runners in the container to be gone", () => runnersOf(server).length === 0);
+    assert.deepEqual(await leftBy(server), []);
+    await engine.docker("start", "box");
+    await waitFor("a job in the restarted container", async () => {
+      const before = (await own.jobs()).length;
+      await own.run([homccProgram, "g++", "-c", "a.cpp"], { environment });
+      return (await own.jobs(before + 1)).at(-1)?.outcome === "compiled-remotely";
+    });
+    // Every slot is there: as many jobs as the server has at once, and one more.
+    const compiles = Array.from({ length: 5 }, (_, index) =>
+      own.run([homccProgram, "g++", "-c", "a.cpp", "-o", `a${index}.o`], { environment }),
+    );
+    for (const { status: each } of await Promise.all(compiles)) assert.equal(each, 0);
+  });
+}
+
+/** Folders of environments and mounts that are left of a server's sandboxes. */
+async function leftBy(server: Server): Promise<string[]> {
+  const folders = [join(server.storeFolder, "sandboxes"), sharedFolderOf(server)];
+  const names = await Promise.all(
+    folders.map(async (folder) => (existsSync(folder) ? await readdir(folder) : [])),
+  );
+  const mounts = readNow("/proc/self/mounts", "utf8").split("\n");
+  return [
+    ...names.flat().filter((name) => name !== "runner"),
+    ...mounts.filter((line) => folders.some((folder) => line.includes(folder))),
+  ];
+}
+
+test("a job under which its container is restarted is run again in it", async (t) => {
+  if (!meetsAll(t) || engine === undefined) return;
+  await using own = await createWorkplace({ hosts: `${entering.address}/4`, forbidLocal: true });
+  await writeFiles(own.project, { "slow.cpp": slowSource });
+  const environment = own.environment({ HOMCC_DOCKER_CONTAINER: "box" });
+  const running = own.run([homccProgram, "g++", "-c", "slow.cpp", "-o", "slow.o"], { environment });
+  await waitFor("the compiler to run", async () => (await compilersOfTree("slow.cpp"))[0]);
+  await engine.docker("restart", "--time", "0", "box");
+  assert.equal((await running).status, 0, entering.log());
+  const [job] = await own.jobs(1);
+  assert.deepEqual([job?.outcome, job?.executor], ["compiled-remotely", "docker"]);
+});
+
+/** Of this server: other tests have homccds and runners of their own. */
+function sharedFolderOf(server: Server): string {
+  return `/tmp/homccd-${tagOf(server.storeFolder, statSync(`/proc/${server.pid}`).uid)}`;
+}
+
 /** The job runners in containers that this homccd started. */
 function runnersOf(server: Server): ProcessInfo[] {
   if (server === executing) {
-    // Of this server's shared folder: other tests have homccds and runners of their own.
-    const folder = `/tmp/homccd-${tagOf(server.storeFolder, statSync(`/proc/${server.pid}`).uid)}/`;
-    return processesMentioning(folder).filter(({ commandLine }) => commandLine[1] === "inside");
+    return processesMentioning(`${sharedFolderOf(server)}/`).filter(
+      ({ commandLine }) => commandLine[1] === "inside",
+    );
   }
   return processesMentioning(join(server.storeFolder, "sandboxes")).filter(
     ({ commandLine }) => commandLine[1] === "namespace",

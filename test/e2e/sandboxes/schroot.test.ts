@@ -1,20 +1,23 @@
 /** A schroot profile with another g++ than this machine's, through a real schroot. */
 import assert from "node:assert/strict";
-import { existsSync, statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { tagOf } from "@homcc/homccd/sandboxes/sandboxes";
 import { runCommand } from "../../support/command.ts";
+import { isAlive } from "../../support/processes.ts";
 import { writeFiles } from "../../support/files.ts";
 import { homccdProgram, homccProgram } from "../../support/repository.ts";
 import { hasProgram, meets } from "../../support/requirements.ts";
-import { hasSandboxTree } from "../../support/sandbox-tree.ts";
+import { compilersOfTree, hasSandboxTree } from "../../support/sandbox-tree.ts";
 import { compareWithSandbox, namespaceCommands, sandboxCommands } from "../../support/sandbox-site.ts";
 import { addSchrootProfile, type SchrootProfile } from "../../support/schroot-profile.ts";
 import { type Server, type ServerOptions, startServer } from "../../support/server.ts";
+import { slowSource } from "../../support/slow-source.ts";
 import { askAsV1Client } from "../../support/v1-peer.ts";
+import { waitFor } from "../../support/wait-for.ts";
 import { createWorkplace, systemPath, type Workplace } from "../../support/workplace.ts";
 
 let profile: SchrootProfile | undefined;
@@ -139,6 +142,35 @@ test("with mapped paths, in one session: the same; the session ends with homccd,
   await next.stop();
   assert.deepEqual(await sessions(), []);
   assert.ok(!existsSync(sharedFolder));
+});
+
+test("a job under which its session is ended is answered, nothing is left, and the next one gets a new session", async (t) => {
+  await using site = await siteFor(t, { executor: "mapped", forbidLocal: false });
+  if (site === undefined) return;
+  const { server, workplace } = site;
+  await writeFiles(workplace.project, { "slow.cpp": slowSource });
+  const environment = workplace.environment({ HOMCC_SCHROOT_PROFILE: site.profile });
+  const compile = [homccProgram, "g++", "-c", "slow.cpp", "-o", "slow.o"];
+  const running = workplace.run(compile, { environment });
+  const compiler = await waitFor("the compiler to run", async () => (await compilersOfTree("slow.cpp"))[0]);
+  const [ended = ""] = await sessions();
+  await schroot("--end-session", "--force", "--chroot", ended);
+  const { status, stderr } = await running;
+  assert.equal(status, 0, `${stderr}\n${server.log()}`);
+  await waitFor("the compiler to be gone", () => !isAlive(compiler.pid));
+  const again = await workplace.run(compile, { environment });
+  assert.equal(again.status, 0, again.stderr);
+  assert.equal((await workplace.jobs(2)).at(-1)?.outcome, "compiled-remotely", server.log());
+  const now = await sessions();
+  assert.equal(now.length, 1);
+  assert.notEqual(now[0], ended);
+  const shared = `/tmp/homccd-${tagOf(server.storeFolder, statSync(`/proc/${server.pid}`).uid)}`;
+  await waitFor(
+    "the folder of the ended session to be gone",
+    async () => (await readdir(shared)).length === 2,
+  );
+  const mounts = readFileSync("/proc/self/mounts", "utf8");
+  assert.ok(!mounts.includes(ended.replace("session:", "")), mounts);
 });
 
 /** Of homccds of tests; nobody else names them so. */

@@ -61,7 +61,8 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
       limits: await limitsIn(shared.path, options),
     };
     const jobs = await createMappedExecutor({ ...common, folder: join(folder, "jobs"), mapArguments });
-    const executor = new TrackedExecutor(jobs);
+    const isCurrent = (): boolean => !runner.hasDied && options.isCurrent();
+    const executor = new TrackedExecutor(jobs, isCurrent);
     const questions = await createMappedExecutor({
       ...common,
       folder: join(folder, "questions"),
@@ -77,7 +78,7 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
         place: options.place,
         path: options.path,
       }),
-      isCurrent: () => !runner.hasDied && options.isCurrent(),
+      isCurrent,
       close: async () => {
         await Promise.all([executor.closeSessions(), session.close()]);
         await runner.close();

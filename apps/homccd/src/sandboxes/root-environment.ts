@@ -36,7 +36,7 @@ export async function enterRoot(options: RootEnvironmentOptions): Promise<Sandbo
     blobs: options.blobs,
     limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });
-  const executor = new TrackedExecutor(inner);
+  const executor = new TrackedExecutor(inner, options.isCurrent);
   const session = await executor.openSession();
   const compilers = new SandboxCompilers({ session, place: options.place, path: options.path });
   try {

@@ -19,8 +19,11 @@ export interface SandboxesOptions extends EntryOptions {
   readonly tag: string;
 }
 
-/** A sandbox that could not be entered is tried again after this: each of 64 jobs of a build would ask at once. */
-const failureHoldsMs = 3000;
+/**
+ * A sandbox that could not be entered is tried again after this: each of 64 jobs of a build would ask at once, and one that
+ * was started again should not stay out of use for long.
+ */
+const failureHoldsMs = 1000;
 
 /** How soon a container that ended is let go, also when nobody asks for it: 20 µs for each that was entered. */
 const watchEveryMs = 5000;
