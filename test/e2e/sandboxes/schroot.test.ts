@@ -173,6 +173,27 @@ test("a job under which its session is ended is answered, nothing is left, and t
   assert.ok(!mounts.includes(ended.replace("session:", "")), mounts);
 });
 
+test("a profile whose section is changed is entered as it is now", async (t) => {
+  if (!meets(t, "root", { program: "schroot" }, "sandbox tree")) return;
+  await using own = await addSchrootProfile();
+  for (const executor of ["namespace", "mapped"] as const) {
+    await using site = await siteFor(t, { executor });
+    assert.ok(site !== undefined);
+    const { workplace } = site;
+    await own.change({});
+    await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+    const environment = workplace.environment({ HOMCC_SCHROOT_PROFILE: own.name });
+    const compile = () => workplace.run([homccProgram, "g++", "-c", "a.cpp"], { environment });
+    assert.equal((await compile()).status, 0);
+    await own.change({ users: "root" });
+    const refused = await compile();
+    assert.equal(refused.status, 69);
+    assert.match(refused.stderr, /does not let homccd's account into profile/);
+    await own.change({ description: "open again" });
+    await waitFor("the profile to be entered again", async () => (await compile()).status === 0);
+  }
+});
+
 /** Of homccds of tests; nobody else names them so. */
 async function sessions(): Promise<string[]> {
   const listed = await schroot("--list", "--all-sessions");

@@ -4,6 +4,7 @@ import type { EntryOptions } from "./entry-options.ts";
 import type { SandboxEnvironment } from "./environment.ts";
 import { enterMapped } from "./mapped-environment.ts";
 import { enterRoot } from "./root-environment.ts";
+import { filesOf } from "./profile-files.ts";
 import type { Schroot, SchrootProfile } from "./schroot.ts";
 import { hasOwnCause, unavailable } from "./unavailable.ts";
 
@@ -16,6 +17,8 @@ export async function enterSchroot(
   schroot: Schroot,
   options: EntryOptions,
 ): Promise<SandboxEnvironment> {
+  const files = filesOf(profile);
+  const isCurrent = (): boolean => files.unchanged();
   if (options.namespaces && profile.directory !== undefined) {
     await schroot.visit(profile.name);
     try {
@@ -25,7 +28,7 @@ export async function enterSchroot(
         place: `schroot profile ${profile.name}`,
         path: defaultPath,
         root: profile.directory,
-        isCurrent: () => true,
+        isCurrent,
       });
     } catch (error) {
       if (hasOwnCause(error)) throw error;
@@ -34,12 +37,13 @@ export async function enterSchroot(
       );
     }
   }
-  return await enterSession(profile, schroot, options);
+  return await enterSession(profile, schroot, isCurrent, options);
 }
 
 async function enterSession(
   profile: SchrootProfile,
   schroot: Schroot,
+  isCurrent: () => boolean,
   options: EntryOptions,
 ): Promise<SandboxEnvironment> {
   // A plain profile has no set-up, so no sessions either.
@@ -56,7 +60,7 @@ async function enterSession(
       path: defaultPath,
       root: session === undefined ? profile.directory : await schroot.location(session),
       command: { program: schroot.program, args },
-      isCurrent: () => true,
+      isCurrent,
       close: end,
     });
   } catch (error) {
@@ -68,11 +72,14 @@ async function enterSession(
 /** The session could be begun, so what fails now is the place that both sides should see. */
 function explain(error: unknown, profile: SchrootProfile, path: string): unknown {
   if (!(error instanceof HomccError) || hasOwnCause(error)) return error;
+  const shared = path.slice(0, path.lastIndexOf("/")) || "/";
+  const message = `schroot profile ${profile.name} does not share ${shared}: ${error.message}`;
+  if (profile.type === "plain")
+    return unavailable(message, `make it type=directory, whose set-up mounts ${shared}`);
   const fstab = /^setup\.fstab=(.+)$/m.exec(profile.text)?.[1];
   const file = fstab === undefined ? "the profile's fstab" : `/etc/schroot/${fstab}`;
-  const shared = path.slice(0, path.lastIndexOf("/")) || "/";
   return unavailable(
-    `schroot profile ${profile.name} does not share ${shared}: ${error.message}`,
+    message,
     `add the line "${shared} ${shared} none rw,bind 0 0" to ${file}, or choose another folder with sandbox_dir`,
   );
 }

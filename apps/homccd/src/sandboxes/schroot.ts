@@ -7,7 +7,10 @@ import { listed, unavailable } from "./unavailable.ts";
 export interface SchrootProfile {
   readonly name: string;
   readonly type: string;
-  /** The root itself, for profiles that are a plain folder of this machine; jobs can be laid over it. */
+  /**
+   * The root itself, for profiles that are a folder of this machine; jobs can be laid over it. A union over it is what each
+   * session writes to, and begins empty.
+   */
   readonly directory: string | undefined;
   /** The whole configuration as schroot prints it: another text means another environment. */
   readonly text: string;
@@ -49,10 +52,9 @@ export class Schroot {
     const text = answer.stdout.replace(/^#.*\n/, "");
     const valueOf = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
     const type = valueOf("type");
-    const isPlainFolder =
-      (type === "directory" || type === "plain") && /^(?:none|)$/.test(valueOf("union-type"));
+    const isFolder = type === "directory" || type === "plain";
     const directory = valueOf("directory");
-    return { name, type, directory: isPlainFolder && directory !== "" ? directory : undefined, text };
+    return { name, type, directory: isFolder && directory !== "" ? directory : undefined, text };
   }
 
   /** Rejects when schroot does not let homccd's account in, or the profile's set-up fails. */
