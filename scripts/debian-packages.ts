@@ -43,6 +43,7 @@ const packages: readonly DebianPackage[] = [
   { name: "g++-aarch64-linux-gnu", reason: "cross compilation" },
   { name: "schroot", reason: "sandboxes" },
   { name: "docker.io", reason: "sandboxes" },
+  { name: "podman", reason: "sandboxes whose engine is podman" },
   { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },
 ];
 

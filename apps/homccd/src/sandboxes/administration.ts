@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { findProgram } from "@homcc/compiler/find-program";
 import { runProgram } from "@homcc/compiler/run-program";
 
@@ -22,6 +23,7 @@ export class Administration {
     this.environment = {
       PATH: "/usr/local/bin:/usr/bin:/bin",
       ...Object.fromEntries(Object.entries(environment).filter(([name]) => isForwarded(name))),
+      HOME: homeOf(environment),
       LC_ALL: "C",
     };
   }
@@ -43,6 +45,16 @@ export class Administration {
   }
 }
 
+/** podman does nothing with a home that is not there; an account of a service has often none, and that of root is closed. */
+function homeOf({ HOME: home = "/" }: Readonly<Record<string, string>>): string {
+  try {
+    accessSync(home, constants.X_OK);
+    return home;
+  } catch {
+    return "/";
+  }
+}
+
 function isForwarded(name: string): boolean {
-  return /^(?:PATH|HOME|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_.*|CONTAINERS_.*)$/.test(name);
+  return /^(?:PATH|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_.*|CONTAINERS_.*)$/.test(name);
 }

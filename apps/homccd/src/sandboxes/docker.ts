@@ -73,7 +73,8 @@ export class Docker {
 
   #unreachable(complaint: string): Error {
     const line = complaint.split("\n").at(-1) ?? "";
-    const hint = "homccd's account needs access to its socket (group docker), which makes it equal to root";
+    const hint =
+      "homccd's account needs access to its socket (group docker; with podman CONTAINER_HOST), which makes it equal to root";
     return unavailable(`${this.program} does not answer homccd: ${line}`, hint);
   }
 }

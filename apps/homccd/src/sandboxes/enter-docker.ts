@@ -40,19 +40,14 @@ export async function enterDocker(
   }
   const shared = dirname(options.shared.path);
   requireShared(container, shared, engine);
-  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-  const enterAs = (account: string): Promise<SandboxEnvironment> =>
-    enterMapped({
+  const user = userInside(container.pid);
+  try {
+    return await enterMapped({
       ...common,
       root: rootOf(container.pid),
-      command: { program: docker.program, args: docker.commandIn(container, account) },
+      command: { program: docker.program, args: docker.commandIn(container, user) },
       close: async () => {},
     });
-  try {
-    // A podman without root shows the account that started it as root inside.
-    return engine === "podman" && process.getuid?.() !== 0
-      ? await enterAs("0:0").catch(() => enterAs(user))
-      : await enterAs(user);
   } catch (error) {
     if (!(error instanceof HomccError) || hasOwnCause(error)) throw error;
     throw unavailable(
@@ -97,6 +92,26 @@ function realPath(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
+  }
+}
+
+/**
+ * homccd's account as the container numbers it. A podman without root shows the account that started it as root inside;
+ * anywhere else number 0 is the machine's root or nobody's business.
+ */
+function userInside(pid: number): string {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const isOwnRoot = numbersOf(pid).some(([inside, outside]) => inside === 0 && outside === uid && uid !== 0);
+  return isOwnRoot ? "0:0" : `${uid}:${gid}`;
+}
+
+/** The starts of the ranges in /proc/PID/uid_map: inside, outside, length. */
+function numbersOf(pid: number): number[][] {
+  try {
+    const lines = readFileSync(`/proc/${pid}/uid_map`, "latin1").trim().split("\n");
+    return lines.map((line) => line.trim().split(/ +/).map(Number));
+  } catch {
+    return [];
   }
 }
 
