@@ -36,7 +36,7 @@ const unknown = options.find((option) => option !== "--all" && option !== "--ver
 if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
 
 await installDebianPackages(process.env);
-if (find(systemTests).some((path) => /\/(sandboxes|pairings)\//.test(path)))
+if (find(systemTests).some((path) => /\/sandboxes\/|\/pairings\/|\/packages-installed/.test(path)))
   await prepareSandboxTree(process.env);
 const report = new TestReport(root, options.includes("--verbose"));
 await runFiles(find(unitTests), { coverage: filters.length === 0, timeoutMs: testTimeoutMs });

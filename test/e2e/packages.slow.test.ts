@@ -1,4 +1,4 @@
-/** The Debian packages on a fresh Debian: every way to install and remove them, upgrades, and a compile through them. */
+/** The Debian packages on a fresh Debian: every way to install and remove them, upgrades, the service. packages-installed.test.ts compiles through them. */
 import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { runCommand } from "../support/command.ts";
 import { createDebianBase, type DebianBase, type DebianMachine } from "../support/debian-tree.ts";
+import { buildPackages, install, withServer } from "../support/installed-packages.ts";
 import { removeFolder } from "../support/remove-folder.ts";
 import { repository } from "../support/repository.ts";
 import { hasProgram, meets } from "../support/requirements.ts";
@@ -17,14 +18,7 @@ let debian: DebianBase;
 before(async () => {
   if (!possible) return;
   debian = await createDebianBase();
-  await run([
-    "node_modules/.bin/node",
-    "scripts/deb.ts",
-    "--compression",
-    "gzip",
-    "--output",
-    debian.packages,
-  ]);
+  await buildPackages(debian.packages);
 });
 after(() => debian?.[Symbol.asyncDispose]());
 
@@ -53,8 +47,6 @@ test("lintian finds no error and gives no warning", async (t) => {
 const listFiles = `find / -xdev '(' -path /proc -o -path /dev -o -path /scratch -o -path /packages -o -path /tmp -o -path /run ')' \\
   -prune -o -printf '%y %m %u %g %p %l\\n' | grep -vE ' /(var/(cache|lib|log)/(apt|dpkg|ldconfig|man)[/ ]|var/log/(dpkg|alternatives)|var/cache/debconf|etc/(ld.so.cache|.*-) )' | sort
 cat /etc/passwd /etc/group`;
-const install = (...names: readonly string[]): string =>
-  `( cd /packages; apt-get -qq install -y --no-install-recommends ${names.map((name) => `./${name}.deb`).join(" ")} >/dev/null 2>/tmp/apt ) || { cat /tmp/apt; exit 1; }`;
 const remove = (how: "remove" | "purge", ...names: readonly string[]): string =>
   `apt-get -qq ${how} -y ${names.join(" ")} >/dev/null 2>/tmp/apt || { cat /tmp/apt; exit 1; }`;
 
@@ -81,31 +73,6 @@ for (const order of orders) {
     assert.equal(afterwards, before);
   });
 }
-
-/** homccd as its account, with a store in /scratch; then the script, with no way to compile at home. */
-const withServer = (script: string): string => `
-  install -d -o homcc /scratch/cache
-  setpriv --reuid=homcc --regid=homcc --clear-groups env XDG_CACHE_HOME=/scratch/cache homccd >/scratch/log 2>&1 &
-  until grep -q listening /scratch/log; do kill -0 $! || { cat /scratch/log; exit 1; }; done
-  mkdir /scratch/project; cd /scratch/project
-  printf '#include <vector>\\nint f() { return std::vector<int>(3).size(); }\\n' >a.cpp
-  printf '#include <stdio.h>\\nint g(void) { return puts("g"); }\\n' >b.c
-  export HOMCC_HOSTS=127.0.0.1/4 HOMCC_DIR=/scratch/homcc HOMCC_NO_LOCAL_COMPILATION=1
-  ${script}`;
-
-test("a compile through the installed packages gives gcc's object, by prefix and through the masquerade links", async (t) => {
-  const debianMachine = await machine(t);
-  if (debianMachine === undefined) return;
-  const printed = await debianMachine.run(`${install("homcc", "homccd")}
-    ${withServer(`
-      g++ -O2 -g -c a.cpp -o plain.o; gcc -O2 -c b.c -o plain-c.o
-      homcc --verbose g++ -O2 -g -c a.cpp -o far.o 2>&1; cmp far.o plain.o
-      PATH=/usr/lib/homcc/masquerade:$PATH; HOMCC_VERBOSE=1 gcc -O2 -c b.c -o far-c.o 2>&1; cmp far-c.o plain-c.o
-      homcc doctor; cat /scratch/log`)}`);
-  assert.equal(printed.match(/Compiled remotely on 127\.0\.0\.1:3126/g)?.length, 2, printed);
-  assert.match(printed, /All is well\./);
-  assert.match(printed, /executor namespace\n/);
-});
 
 test("an upgrade while files are compiled: every object is right, and the new agent serves the next call", async (t) => {
   const debianMachine = await machine(t);

@@ -1,4 +1,4 @@
-/** What is in the Debian packages. packages.slow.test.ts installs them. */
+/** What is in the Debian packages. packages-installed.test.ts installs them, packages.slow.test.ts in every way. */
 import assert from "node:assert/strict";
 import { chmod, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -27,14 +27,14 @@ const includes = ["g++", "adduser", "systemd-sysv", "dbus", "iproute2"];
 const commandTimeoutMs = 1_200_000;
 
 /**
- * Takes minutes; HOMCC_TEST_DEBIAN names the folder of one that was made before, which saves them while tests are written.
+ * Over the tree in the folder `given`, or over a new one, which takes minutes; HOMCC_TEST_DEBIAN names one that was made before,
+ * which saves them while tests are written.
  */
-export async function createDebianBase(): Promise<DebianBase> {
+export async function createDebianBase(given = process.env["HOMCC_TEST_DEBIAN"]): Promise<DebianBase> {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-debian-"));
   await chmod(folder, 0o755);
   const packages = join(folder, "packages");
   await mkdir(packages);
-  const given = process.env["HOMCC_TEST_DEBIAN"];
   const base = given ?? join(folder, "base");
   if (given === undefined) await bootstrap(base, folder);
   let count = 0;
