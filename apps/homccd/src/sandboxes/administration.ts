@@ -14,6 +14,9 @@ export interface Answer {
 /** A session of schroot with a large file system to unpack may take minutes. */
 const timeLimitMs = 300_000;
 
+/** What is only listed is there at once, or the engine hangs. */
+const listTimeLimitMs = 10_000;
+
 /** Calls the programs by which the sandboxes of this machine are administered: `schroot`, `docker`. */
 export class Administration {
   /** Of those programs: PATH, and whatever says where docker's engine is. */
@@ -34,12 +37,23 @@ export class Administration {
   }
 
   async ask(program: string, args: readonly string[]): Promise<Answer> {
+    return await this.#ask(program, args, timeLimitMs);
+  }
+
+  /** For questions that people wait for. */
+  async list(program: string, args: readonly string[]): Promise<Answer> {
+    const answer = await this.#ask(program, args, listTimeLimitMs);
+    if (answer.status !== undefined || answer.complaint !== "") return answer;
+    return { ...answer, complaint: `no answer within ${listTimeLimitMs / 1000} s` };
+  }
+
+  async #ask(program: string, args: readonly string[], limitMs: number): Promise<Answer> {
     const { environment } = this;
     const { status, stdout, stderr } = await runProgram(program, {
       args,
       cwd: "/",
       environment,
-      timeLimitMs,
+      timeLimitMs: limitMs,
     });
     return { status, stdout: stdout.toString(), complaint: stderr.toString().trim() };
   }

@@ -41,7 +41,7 @@ export class Docker {
   /** Every container with its state: `running`, `exited`, … */
   async containers(): Promise<{ readonly name: string; readonly state: string }[]> {
     const args = ["container", "ls", "--all", "--format", "{{.Names}}\t{{.State}}"];
-    const answer = await this.#administration.ask(this.program, args);
+    const answer = await this.#administration.list(this.program, args);
     if (answer.status !== 0) throw this.#unreachable(answer.complaint);
     const lines = answer.stdout.split("\n").filter((line) => line !== "");
     return lines.map((line) => {

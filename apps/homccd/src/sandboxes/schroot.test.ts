@@ -52,6 +52,11 @@ test("profiles and their other names, and those that the account may not enter",
     assert.equal((await usable("root", [], true)).length, 5);
     const refused = (await schroot.offers({ name: "nobody", groups: [], isRoot: false })).at(-1);
     assert.deepEqual(refused, { name: "closed", problem: "its users= does not name nobody" });
+    await writeFile(program, "#!/bin/sh\necho 'E: schroot: must be set-user-ID root' >&2; exit 1\n");
+    await assert.rejects(
+      schroot.offers({ name: "nobody", groups: [], isRoot: false }),
+      /schroot does not tell homccd its profiles: schroot: must be set-user-ID root/,
+    );
   } finally {
     await rm(folder, { recursive: true });
   }

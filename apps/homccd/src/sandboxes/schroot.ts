@@ -37,8 +37,12 @@ export class Schroot {
 
   /** The profiles and other names of them, and which of them schroot does not let the account into. */
   async offers(account: SchrootAccount): Promise<OfferedSandbox[]> {
-    const { stdout } = await this.#administration.ask(this.program, ["--config", "--all-chroots"]);
-    return stdout.split(/^(?=\[)/m).flatMap((text) => {
+    const answer = await this.#administration.list(this.program, ["--config", "--all-chroots"]);
+    if (answer.status !== 0) {
+      const [line = ""] = answer.complaint.replace(/^E: /, "").split("\n", 1);
+      throw unavailable(`schroot does not tell homccd its profiles: ${line}`);
+    }
+    return answer.stdout.split(/^(?=\[)/m).flatMap((text) => {
       const name = /^\[(.+)\]$/m.exec(text)?.[1];
       if (name === undefined) return [];
       const problem = mayEnter(text, account) ? {} : { problem: `its users= does not name ${account.name}` };
