@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { endProcesses, listProcesses } from "./processes.ts";
+import { endProcesses, listProcesses, type ProcessInfo } from "./processes.ts";
 import { removeFolder } from "./remove-folder.ts";
 import { sandboxTree } from "./sandbox-tree.ts";
 import { waitFor } from "./wait-for.ts";
@@ -14,6 +14,8 @@ const run = promisify(execFile);
 
 /** A podman of its own, in a folder outside of /tmp, which containers share; its `docker` is podman, as Debian's podman-docker has it. */
 export interface PodmanEngine extends AsyncDisposable {
+  /** Outside of /tmp; the account may write to it. */
+  readonly folder: string;
   /** Of programs that are to use it. */
   readonly variables: Readonly<Record<string, string>>;
   podman(...words: readonly string[]): Promise<string>;
@@ -25,11 +27,13 @@ export async function startPodmanEngine(uid: number, gid: number): Promise<Podma
   await chmod(folder, 0o755);
   const [socket, programs] = [join(folder, "socket"), join(folder, "bin")];
   const storage = ["root", "runroot"].map((name) => `--${name}=${join(folder, name)}`);
-  const { stdout: runc } = await run("sh", ["-c", "command -v runc"], {
-    env: { PATH: `/usr/sbin:${systemPath}` },
-  });
   // Neither systemd nor a file system with overlays is needed.
-  const own = [...storage, "--storage-driver=vfs", "--cgroup-manager=cgroupfs", `--runtime=${runc.trim()}`];
+  const own = [
+    ...storage,
+    "--storage-driver=vfs",
+    "--cgroup-manager=cgroupfs",
+    `--runtime=${await findRunc()}`,
+  ];
   const env = { PATH: `/usr/sbin:/sbin:${systemPath}`, HOME: folder };
   const podman = async (...words: readonly string[]): Promise<string> =>
     (await run("podman", [...own, ...words], { env })).stdout.trim();
@@ -45,10 +49,7 @@ export async function startPodmanEngine(uid: number, gid: number): Promise<Podma
     service.kill("SIGTERM");
     await ended;
     // What watched an `exec` stays for five minutes, should somebody ask what became of it.
-    const watchers = listProcesses().filter(({ commandLine }) =>
-      commandLine.some((word) => word.includes(folder)),
-    );
-    await endProcesses(watchers);
+    await endProcesses(mentioning(folder));
     await removeFolder(folder);
   };
   try {
@@ -66,5 +67,55 @@ export async function startPodmanEngine(uid: number, gid: number): Promise<Podma
     throw error;
   }
   const variables = { PATH: `${programs}:${env.PATH}`, CONTAINER_HOST: `unix://${socket}` };
-  return { variables, podman, [Symbol.asyncDispose]: stop };
+  return { folder, variables, podman, [Symbol.asyncDispose]: stop };
+}
+
+/** A podman without root, of an account that has this one number alone; its `docker` works for that account only. */
+export async function startRootlessPodman(number: number): Promise<PodmanEngine> {
+  const folder = await mkdtemp("/var/tmp/homcc-podman-");
+  const [programs, runtime] = [join(folder, "bin"), join(folder, "run")];
+  for (const path of [programs, runtime]) await mkdir(path);
+  const storage = ["root", "runroot"].map((name) => `--${name}=${join(folder, name)}`);
+  const own = [
+    ...storage,
+    "--storage-driver=vfs",
+    "--cgroup-manager=cgroupfs",
+    `--runtime=${await findRunc()}`,
+  ];
+  await writeFile(join(programs, "docker"), `#!/bin/sh\nexec podman ${own.join(" ")} "$@"\n`, {
+    mode: 0o755,
+  });
+  for (const path of [folder, programs, runtime]) await chown(path, number, number);
+  const variables = {
+    PATH: `${programs}:/usr/sbin:/sbin:${systemPath}`,
+    HOME: folder,
+    XDG_RUNTIME_DIR: runtime,
+  };
+  const as = ["--clear-groups", `--reuid=${number}`, `--regid=${number}`, "--"];
+  const podman = async (...words: readonly string[]): Promise<string> =>
+    (await run("setpriv", [...as, "docker", ...words], { env: variables, cwd: "/" })).stdout.trim();
+  const stop = async (): Promise<void> => {
+    await podman("rm", "--all", "--force", "--time=0").catch(() => {});
+    await endProcesses(mentioning(folder));
+    await removeFolder(folder);
+  };
+  try {
+    // Everything in it is the one account's.
+    const script =
+      'tar --create --owner=0 --group=0 --one-file-system --directory="$1" . | { shift; setpriv "$@"; }';
+    const words = ["-c", script, "sh", sandboxTree, ...as, "docker", "import", "-", "tree"];
+    await run("sh", words, { env: variables, cwd: "/" });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { folder, variables, podman, [Symbol.asyncDispose]: stop };
+}
+
+const mentioning = (folder: string): ProcessInfo[] =>
+  listProcesses().filter(({ commandLine }) => commandLine.some((word) => word.includes(folder)));
+
+async function findRunc(): Promise<string> {
+  const env = { PATH: `/usr/sbin:${systemPath}` };
+  return (await run("sh", ["-c", "command -v runc"], { env })).stdout.trim();
 }

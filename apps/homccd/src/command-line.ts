@@ -43,7 +43,9 @@ export async function parseServerCommandLine(
   if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
   if (flags.values["profiles"] !== undefined) {
     const administration = new Administration(call.environment);
-    const uid = (await serviceAccount(settings.user))?.uid ?? process.getuid?.() ?? 0;
+    // An account that cannot be had ends a start; what is listed here is worth knowing nevertheless.
+    const service = await serviceAccount(settings.user).catch(() => undefined);
+    const uid = service?.uid ?? process.getuid?.() ?? 0;
     const account = schrootAccountOf(uid);
     return print(
       await describeProfiles({ ...sandboxPrograms(administration, ""), account, allowed: settings }),

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { after, before, test, type TestContext } from "node:test";
+import { join } from "node:path";
 import { parseAccounts } from "@homcc/homccd/privileges";
+import { tagOf } from "@homcc/homccd/sandboxes/sandboxes";
 import { readFile } from "node:fs/promises";
 import { runCommand } from "../../support/command.ts";
 import { writeFiles } from "../../support/files.ts";
-import { type PodmanEngine, startPodmanEngine } from "../../support/podman-engine.ts";
+import { type PodmanEngine, startPodmanEngine, startRootlessPodman } from "../../support/podman-engine.ts";
 import { processesMentioning } from "../../support/processes.ts";
 import { homccdProgram, homccProgram } from "../../support/repository.ts";
 import { hasProgram, meets } from "../../support/requirements.ts";
@@ -79,6 +81,41 @@ for (const [executor, name, commands] of [
     assert.match(refused.stderr, /container asleep is created, not running \(run: podman start asleep\)/);
   });
 }
+
+test("a podman of homccd's own account, without root: jobs are that account's, and the compiler is known by its files", async (t) => {
+  if (!meetsAll(t)) return;
+  const number = 54_242;
+  await using own = await startRootlessPodman(number);
+  await own.podman(
+    "run",
+    "--name=mine",
+    "--network=none",
+    "--volume=/tmp:/tmp",
+    "-di",
+    "tree",
+    "sleep",
+    "infinity",
+  );
+  await using server = await startServer({
+    prefix: ["setpriv", "--clear-groups", `--reuid=${number}`, `--regid=${number}`],
+    variables: own.variables,
+    storeFolder: join(own.folder, "store"),
+  });
+  await using workplace = await createWorkplace({ hosts: `${server.address}/4`, forbidLocal: true });
+  await writeFiles(workplace.project, { "a.cpp": "int x;\n" });
+  const environment = workplace.environment({ HOMCC_DOCKER_CONTAINER: "mine" });
+  const result = await workplace.run([homccProgram, "g++", "-c", "a.cpp"], { environment });
+  assert.equal(result.status, 0, `${result.stderr}\n${server.log()}`);
+  assert.match(result.stderr, /there .* \([0-9a-f]{12}\)\n$/);
+  assert.equal((await workplace.jobs(1)).at(-1)?.executor, "docker-mapped");
+  const inside = processesMentioning(`/tmp/homccd-${tagOf(server.storeFolder, number)}/`).filter(
+    ({ commandLine }) => commandLine[1] === "inside",
+  );
+  assert.deepEqual(
+    inside.map(({ pid }) => statSync(`/proc/${pid}`).uid),
+    [number],
+  );
+});
 
 test("podman's states are told as docker's are", async (t) => {
   if (!meetsAll(t) || engine === undefined) return;
