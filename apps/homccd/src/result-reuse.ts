@@ -34,14 +34,14 @@ export class ResultReuse {
   async find(action: Action, place: string): Promise<Reuse> {
     const keys = resultKeysOf(action, place);
     const lookup = await this.#cache.find(action, keys);
-    if (lookup.kind === "found") {
-      return { kind: "found", result: lookup.result, reuse: { fromCache: true, reusable: true } };
-    }
+    const result = lookup.kind === "found" ? await this.#cache.restore(lookup.kept, keys.root) : undefined;
+    if (result !== undefined) return { kind: "found", result, reuse: { fromCache: true, reusable: true } };
     // While the compiler runs.
     const judging = reusabilityOf(action.inputs, keys.root, this.#mentions).catch(
       (error: unknown): Reusability => ({ kind: "once", reason: String(error) }),
     );
-    return { kind: "missed", made: this.#newResult(action, keys, judging, lookup.note) };
+    const note = lookup.kind === "missed" ? lookup.note : undefined;
+    return { kind: "missed", made: this.#newResult(action, keys, judging, note) };
   }
 
   #newResult(

@@ -40,8 +40,9 @@ async function keep(action: Action, object: string | Uint8Array, stderr = ""): P
 }
 
 async function find(action: Action): Promise<ActionResult | string | undefined> {
-  const lookup = await cache.find(action, resultKeysOf(action, "namespace"));
-  return lookup.kind === "found" ? lookup.result : lookup.note;
+  const keys = resultKeysOf(action, "namespace");
+  const lookup = await cache.find(action, keys);
+  return lookup.kind === "found" ? await cache.restore(lookup.kept, keys.root) : lookup.note;
 }
 
 test("a result is found by its own action and by that of another checkout, at that one's path", async () => {

@@ -14,17 +14,18 @@ import { type Reusability, TimeTraces } from "./reusable-result.ts";
 import type { ResultKeys } from "./result-keys.ts";
 import { RootSearch } from "./root-search.ts";
 
-type KeptResult = Extract<ResultEntry, { kind: "result" }>;
+/** A result as the store has it. */
+export type KeptResult = Extract<ResultEntry, { kind: "result" }>;
 
 export type Lookup =
-  | { readonly kind: "found"; readonly result: ActionResult }
+  | { readonly kind: "found"; readonly kept: KeptResult }
   /** `note`: why the result of another checkout does not serve. */
   | { readonly kind: "missed"; readonly note?: string };
 
 export interface ResultCacheOptions {
   readonly store: BlobStore;
   readonly index: DigestIndex;
-  /** For results that are being sent. Emptied at the start. */
+  /** For the files of restored results. Emptied at the start. */
   readonly folder: string;
   readonly logger: Logger;
 }
@@ -53,18 +54,42 @@ export class ResultCache {
     return new ResultCache(options);
   }
 
-  /** A result that this action would have, too. Its outputs' files are there until it is disposed. */
-  async find(action: Action, keys: ResultKeys): Promise<Lookup> {
-    const own = await this.#entry(keys.own);
-    if (own?.kind === "result") {
-      const result = await this.#restore(action, own, keys.root);
-      if (result !== undefined) return { kind: "found", result };
+  /** A result that this action would have, too. */
+  async find(action: Action, { own, shared }: Pick<ResultKeys, "own" | "shared">): Promise<Lookup> {
+    const kept = await this.#entry(own);
+    if (kept?.kind === "result" && isReadBy(action, kept)) return { kind: "found", kept };
+    const others = shared === undefined ? undefined : await this.#entry(shared);
+    if (others?.kind === "bound") return { kind: "missed", note: others.reason };
+    return others !== undefined && isReadBy(action, others)
+      ? { kind: "found", kept: others }
+      : { kind: "missed" };
+  }
+
+  /**
+   * Its outputs as files, at the paths of this source root; they are there until it is disposed. `undefined` when
+   * something of it was evicted.
+   */
+  async restore(kept: KeptResult, root: string | undefined): Promise<ActionResult | undefined> {
+    const pin = this.#store.pin([kept.stdout, kept.stderr, ...kept.outputs.map(({ digest }) => digest)]);
+    const folder = join(this.#folder, String(this.#next++));
+    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+    try {
+      const [stdout, stderr] = await Promise.all([
+        this.#store.read(kept.stdout),
+        this.#store.read(kept.stderr),
+      ]);
+      await mkdir(folder, { mode: 0o700 });
+      const outputs = await this.#restoreOutputs(kept.outputs, folder, root);
+      if (stdout === undefined || stderr === undefined || outputs === undefined) {
+        await remove();
+        return undefined;
+      }
+      const usage = { wallMs: 0, cpuMs: 0, maxRssKiB: 0 };
+      const termination = { kind: "exited", status: 0 } as const;
+      return { termination, stdout, stderr, outputs, undeclared: [], usage, [Symbol.asyncDispose]: remove };
+    } finally {
+      pin.release();
     }
-    if (keys.shared === undefined) return { kind: "missed" };
-    const shared = await this.#entry(keys.shared);
-    if (shared?.kind === "bound") return { kind: "missed", note: shared.reason };
-    const result = shared === undefined ? undefined : await this.#restore(action, shared, keys.root);
-    return result === undefined ? { kind: "missed" } : { kind: "found", result };
   }
 
   /** Keeps a result that nothing speaks against (`objectionTo`). Never rejects; what cannot be kept is logged. */
@@ -142,35 +167,6 @@ export class ResultCache {
     return digest;
   }
 
-  async #restore(
-    action: Action,
-    entry: KeptResult,
-    root: string | undefined,
-  ): Promise<ActionResult | undefined> {
-    if (entry.messageKey !== undefined && entry.messageKey !== messageKey(action)) return undefined;
-    const pin = this.#store.pin([entry.stdout, entry.stderr, ...entry.outputs.map(({ digest }) => digest)]);
-    const folder = join(this.#folder, String(this.#next++));
-    try {
-      const [stdout, stderr] = await Promise.all([
-        this.#store.read(entry.stdout),
-        this.#store.read(entry.stderr),
-      ]);
-      if (stdout === undefined || stderr === undefined) return undefined;
-      await mkdir(folder, { mode: 0o700 });
-      const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
-      const outputs = await this.#restoreOutputs(entry.outputs, folder, root);
-      if (outputs === undefined) {
-        await remove();
-        return undefined;
-      }
-      const usage = { wallMs: 0, cpuMs: 0, maxRssKiB: 0 };
-      const termination = { kind: "exited", status: 0 } as const;
-      return { termination, stdout, stderr, outputs, undeclared: [], usage, [Symbol.asyncDispose]: remove };
-    } finally {
-      pin.release();
-    }
-  }
-
   async #restoreOutputs(
     kept: readonly KeptOutput[],
     folder: string,
@@ -203,4 +199,9 @@ async function writeDependencies(
   if (text === undefined) return false;
   await writeFile(file, text, "latin1");
   return text.length;
+}
+
+/** What it says to people is what this action's user would read. */
+function isReadBy(action: Action, { messageKey: readers }: KeptResult): boolean {
+  return readers === undefined || readers === messageKey(action);
 }
