@@ -6,25 +6,35 @@ type Step =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly taken: () => void }
   | { readonly kind: "end" };
 
+/** How the bytes of a blob are made of what a client sends for it. */
+export interface DeltaReading {
+  /** What a client may send. */
+  readonly maxBytes: number;
+  read(delta: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+}
+
 /** Hands the data frames of one upload to the store as they come, one at a time, so that memory stays bounded. */
 export class BlobUpload {
   readonly digest: Digest;
   /** Resolves when the blob is in the store; rejects when its bytes are wrong, the store is full, or the client left. */
   readonly stored: Promise<void>;
+  readonly #maxBytes: number;
   #receivedBytes = 0;
   #waiting: Step | undefined;
   #wake = Promise.withResolvers<void>();
   #aborted: Error | undefined;
 
-  constructor(digest: Digest, store: BlobStore) {
+  /** `delta`: what comes are not the bytes but how they differ from others. */
+  constructor(digest: Digest, store: BlobStore, delta?: DeltaReading) {
     this.digest = digest;
-    this.stored = this.#store(store);
+    this.#maxBytes = delta?.maxBytes ?? sizeBytesOf(digest);
+    this.stored = this.#store(store, delta);
   }
 
   /** Resolves when the bytes were taken: until then the connection delivers no more of this upload. */
   push(bytes: Uint8Array): Promise<void> {
     this.#receivedBytes += bytes.byteLength;
-    if (this.#receivedBytes > sizeBytesOf(this.digest)) {
+    if (this.#receivedBytes > this.#maxBytes) {
       this.abort(new HomccError("ERR_HOMCC_DIGEST_MISMATCH", `more bytes than ${this.digest} has`));
     }
     if (this.#aborted !== undefined) return Promise.resolve();
@@ -41,9 +51,9 @@ export class BlobUpload {
     this.#wake.resolve();
   }
 
-  async #store(store: BlobStore): Promise<void> {
+  async #store(store: BlobStore, delta: DeltaReading | undefined): Promise<void> {
     try {
-      await store.put(this.digest, this.#chunks());
+      await store.put(this.digest, delta === undefined ? this.#chunks() : delta.read(this.#chunks()));
     } catch (error) {
       // Nobody reads the rest: let the connection deliver and forget it.
       this.abort(error instanceof Error ? error : new Error(String(error)));

@@ -1,4 +1,3 @@
-import type { Digest } from "@homcc/cas/digest";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import type { ExecutorSession } from "@homcc/execution/executor";
@@ -10,6 +9,7 @@ import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
+import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
 import type { ServerInventory } from "./inventory.ts";
 import { Job } from "./job.ts";
@@ -55,6 +55,7 @@ export class ClientSession {
   readonly #entries: EntryTable;
   readonly #unsent = new UnsentResults(maxUnsentBytes);
   readonly #incoming = new IncomingBlobs();
+  readonly #deltas: DeltaBlobs;
   readonly #jobs = new Set<Job>();
   #uploads = 0;
 
@@ -63,6 +64,7 @@ export class ClientSession {
     this.#executorSession = executorSession;
     this.#services = services;
     this.#entries = new EntryTable(services.entryBudget);
+    this.#deltas = new DeltaBlobs(services.store);
   }
 
   /** Serves the client until the connection ends; then every process of its jobs is gone. */
@@ -80,7 +82,7 @@ export class ClientSession {
       case "job":
         return this.#acceptJob(stream, message);
       case "blob":
-        return this.#acceptBlob(stream, message.digest);
+        return this.#acceptBlob(stream, message);
       case "survey":
         void this.#answerSurvey(stream);
         return { onMessage: () => {} };
@@ -120,7 +122,10 @@ export class ClientSession {
     };
   }
 
-  #acceptBlob(stream: number, digest: Digest): StreamHandler<ClientMessage> | undefined {
+  #acceptBlob(
+    stream: number,
+    { digest, base }: Extract<ClientMessage, { kind: "blob" }>,
+  ): StreamHandler<ClientMessage> | undefined {
     if (this.#uploads >= maxUploadsPerClient) {
       const text = `more than ${maxUploadsPerClient} uploads of one client`;
       this.#channel.send(stream, { kind: "rejected", reason: "failed", message: text }, { end: true });
@@ -128,7 +133,8 @@ export class ClientSession {
     }
     this.#uploads += 1;
     this.#incoming.began(digest);
-    const upload = new BlobUpload(digest, this.#services.store);
+    const delta = base === undefined ? undefined : this.#deltas.reading(digest, base);
+    const upload = new BlobUpload(digest, this.#services.store, delta);
     void this.#finishUpload(stream, upload);
     return {
       onMessage: () => {},
@@ -152,6 +158,9 @@ export class ClientSession {
 }
 
 function rejection(error: unknown): ServerMessage {
+  if (error instanceof BaseMissing) {
+    return { kind: "rejected", reason: "base-missing", message: error.message };
+  }
   const reason = hasCode(error, "ERR_HOMCC_DIGEST_MISMATCH")
     ? "digest-mismatch"
     : hasCode(error, "ERR_HOMCC_STORE_FULL")

@@ -253,10 +253,10 @@ export function openStream(client: ClientChannel, first: ClientMessage): ClientS
 /** Sends a job of this client. */
 export class Client {
   readonly #channel: ClientChannel;
-  readonly #toolchain: Toolchain;
+  readonly #toolchain: JobMessage["toolchain"];
   readonly #numbering = new EntryNumbering();
 
-  constructor(channel: ClientChannel, toolchain: Toolchain) {
+  constructor(channel: ClientChannel, toolchain: JobMessage["toolchain"]) {
     this.#channel = channel;
     this.#toolchain = toolchain;
   }
@@ -284,9 +284,13 @@ export class Client {
     return stream;
   }
 
-  /** Uploads `bytes` as the blob `digest`. */
-  async upload(bytes: Uint8Array, digest: Digest = digestOf(bytes)): Promise<ClientStream> {
-    const upload = openStream(this.#channel, { kind: "blob", digest });
+  /** Uploads `bytes` as the blob `digest`, or as how it differs from `base`. */
+  async upload(bytes: Uint8Array, digest: Digest = digestOf(bytes), base?: Digest): Promise<ClientStream> {
+    const upload = openStream(this.#channel, {
+      kind: "blob",
+      digest,
+      ...(base === undefined ? {} : { base }),
+    });
     await this.#channel.sendData(upload.stream, [bytes], { priority: "small", end: true });
     await upload.ended;
     return upload;

@@ -39,7 +39,7 @@ export function unpackNow(payload: Uint8Array, maxBytes: number): Buffer {
   try {
     return zstdDecompressSync(payload, decompressOptions(maxBytes));
   } catch (error) {
-    throw damaged(error, maxBytes);
+    throw damagedZstd(error, maxBytes);
   }
 }
 
@@ -48,7 +48,7 @@ export async function unpack(payload: Uint8Array, maxBytes: number): Promise<Buf
   try {
     return await inTurn(() => decompress(payload, decompressOptions(maxBytes)));
   } catch (error) {
-    throw damaged(error, maxBytes);
+    throw damagedZstd(error, maxBytes);
   }
 }
 
@@ -60,7 +60,8 @@ const maxConcurrent = 4;
 let running = 0;
 const waiting: (() => void)[] = [];
 
-async function inTurn<T>(call: () => Promise<T>): Promise<T> {
+/** Runs a call of the thread pool when one of the four places is free. */
+export async function inTurn<T>(call: () => Promise<T>): Promise<T> {
   if (running >= maxConcurrent) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
   try {
@@ -90,7 +91,8 @@ function smaller(bytes: Uint8Array, compressed: Uint8Array): Packed {
     : { payload: bytes, zstd: false };
 }
 
-function damaged(error: unknown, maxBytes: number): HomccError {
+/** What a peer is told whose zstd cannot be read. */
+export function damagedZstd(error: unknown, maxBytes: number): HomccError {
   const tooLong = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
   return new HomccError(
     "ERR_HOMCC_PROTOCOL",

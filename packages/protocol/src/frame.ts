@@ -18,6 +18,8 @@ export const frameFlags = {
   zstd: 1,
   /** Nothing of the sender follows on this stream. */
   end: 2,
+  /** The payload is one zstd frame without its magic number; its dictionary are the direction's latest messages. */
+  history: 4,
 } as const;
 
 export interface Frame {

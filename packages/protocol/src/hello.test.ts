@@ -9,6 +9,7 @@ import {
   encodeWelcome,
   type Hello,
   mayBeV1Argument,
+  knownCapabilities,
   readClientGreeting,
   readPreface,
   readServerGreeting,
@@ -90,10 +91,23 @@ test("only a 1.x call may be long", () => {
 test("both ends agree on what both can", () => {
   assert.equal(chooseVersion([1, 2, 3]), 2);
   assert.equal(chooseVersion([1, 3]), undefined);
-  assert.deepEqual(agree({ capabilities: [] }), { zstd: false, maxOutgoingFrameBytes: maxFrameBytes });
+  assert.deepEqual(agree({ capabilities: [] }), {
+    zstd: false,
+    history: false,
+    delta: false,
+    maxOutgoingFrameBytes: maxFrameBytes,
+  });
   assert.deepEqual(agree({ capabilities: ["zstd", "future"], maxFrameBytes: minFrameBytes }), {
     zstd: true,
+    history: false,
+    delta: false,
     maxOutgoingFrameBytes: minFrameBytes,
+  });
+  assert.deepEqual(agree({ capabilities: knownCapabilities }), {
+    zstd: true,
+    history: true,
+    delta: true,
+    maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(
     agree({ capabilities: [], maxFrameBytes: 0xffff_ffff }).maxOutgoingFrameBytes,

@@ -35,7 +35,7 @@ import {
 export const protocolVersions: readonly number[] = [2];
 
 /** What this program can do beyond version 2's base; a peer that lacks one is served without it. */
-export const knownCapabilities: readonly string[] = ["zstd", "inventory"];
+export const knownCapabilities: readonly string[] = ["zstd", "inventory", "history", "delta"];
 
 const name = string({ maxLength: maxNameLength });
 const program = prose(maxNameLength);
@@ -186,13 +186,25 @@ export function chooseVersion(offered: readonly number[]): number | undefined {
 export interface Agreement {
   /** Payloads may be compressed. */
   readonly zstd: boolean;
+  /** Messages are compressed with those before them (`message-history.ts`). */
+  readonly history: boolean;
+  /** Blobs and outputs may be told by how they differ from others (`delta.ts`). */
+  readonly delta: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
 
-export function agree(peer: Pick<Hello | Welcome, "capabilities" | "maxFrameBytes">): Agreement {
+/** `own`: what this end has named itself. */
+export function agree(
+  peer: Pick<Hello | Welcome, "capabilities" | "maxFrameBytes">,
+  own: readonly string[] = knownCapabilities,
+): Agreement {
+  const both = (capability: string): boolean =>
+    peer.capabilities.includes(capability) && own.includes(capability);
   return {
-    zstd: peer.capabilities.includes("zstd"),
+    zstd: both("zstd"),
+    history: both("history"),
+    delta: both("delta"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

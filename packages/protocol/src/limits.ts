@@ -18,6 +18,12 @@ export const maxDataFrameBytes = 1 << 20;
 /** zstd window of a compressed payload, as a power of two: what a decoder may be made to allocate. 2 MiB, level 3's own. */
 export const maxZstdWindowLog = 21;
 
+/** Of a blob or output that is told by how it differs from another, and of that other: both are held in memory. */
+export const maxDeltaBytes = 16 << 20;
+
+/** Of a source that is told by how it differs from its last version, and of that: a client sends many at once. */
+export const maxBlobDeltaBytes = 1 << 20;
+
 /** Depth of arrays and objects in a message; the deepest of ours has 4. */
 export const maxMessageDepth = 16;
 

@@ -145,7 +145,11 @@ export const clientMessages = union("kind", {
   /** Compile this. Answered on the same stream by `missing`?, `queued`?, `started`?, then `result` or `refused`. */
   job,
   /** The bytes of this digest follow as data frames on this stream; answered by `stored` or `rejected`. */
-  blob: record({ digest }),
+  blob: record({
+    digest,
+    /** The data is how the bytes differ from this blob; only with the capability `delta`, and of no great size. */
+    base: optional(digest),
+  }),
   /** Sent on a job's stream: end the job, its processes included; nobody reads the answer. */
   cancel: record({}),
   /** What compilers and sandboxes do you have? Only to servers with the capability `inventory`, which answer with one. */
@@ -207,6 +211,14 @@ const offeredToolchain = record({
 
 /** A sandbox that clients may name, and why it cannot be used at present. */
 const offeredSandbox = record({ name: sandboxName, problem: optional(text) });
+/** Why a server does not store a blob; a reason of a newer server reads as `failed`. */
+export const blobRejections = [
+  "digest-mismatch",
+  "server-full",
+  /** The blob that it was told by is not here (any more): it has to be sent whole. */
+  "base-missing",
+  "failed",
+] as const;
 
 const identity = record({ digest: optional(digest), version: text });
 
@@ -268,7 +280,7 @@ export const serverMessages = union("kind", {
   /** The blob of this stream is in the store; closes the stream. */
   stored: record({}),
   /** The blob of this stream was not stored; closes the stream. */
-  rejected: record({ reason: oneOf(["digest-mismatch", "server-full", "failed"], "failed"), message: text }),
+  rejected: record({ reason: oneOf(blobRejections, "failed"), message: text }),
 });
 
 export type ClientMessage = TypeOf<typeof clientMessages>;

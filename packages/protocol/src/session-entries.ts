@@ -23,6 +23,11 @@ export class EntryNumbering {
     return this.#count;
   }
 
+  /** Whether the server has heard of a file with these contents on this connection, and so has it as a rule. */
+  isNamed(digest: Digest): boolean {
+    return this.#digests.has(digest);
+  }
+
   /** From 0 to 1: how much of what a session may have is used up. Before 1 a new connection is due. */
   get usedShare(): number {
     return Math.max(this.#count / maxSessionEntries, this.#pathCharacters / maxSessionPathCharacters);

@@ -20,6 +20,7 @@ import {
 } from "./hello.ts";
 import * as limits from "./limits.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
+import { MessageHistory } from "./message-history.ts";
 import {
   type ClientMessage,
   clientMessages,
@@ -118,6 +119,8 @@ const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMes
   rejected: { kind: "rejected", reason: "digest-mismatch", message: "the bytes have another digest" },
 };
 
+const deltaExample: ClientMessage = { kind: "blob", digest: header, base: source };
+
 const hello = {
   versions: [2],
   agent: "homcc 2.0.0",
@@ -179,6 +182,7 @@ const frames: ReadonlyMap<string, Frame> = new Map([
     const flags = lastMessages.has(example.kind) ? frameFlags.end : 0;
     return [example.kind, message(encodeMessage(serverMessages, example), flags, streamOf(example.kind))];
   }),
+  ["blob-delta", message(encodeMessage(clientMessages, deltaExample), 0, 2)],
   [
     "data",
     { type: frameTypes.data, flags: frameFlags.end, stream: 1, payload: Buffer.from("warning: \x7fEL") },
@@ -198,6 +202,10 @@ const handshakes: ReadonlyMap<string, Buffer> = new Map([
 /** What a compressor writes may change with its version; that every version can read these bytes may not. */
 const compressedName = "compressed-data";
 const compressedText = Buffer.alloc(2000, "0123456789abcdef");
+
+/** Likewise; of the blob example, after itself. */
+const historyName = "history";
+const storedNames = [compressedName, historyName];
 
 const listings = new Map<string, string>([
   ...[...handshakes].map(([name, bytes]): [string, string] => [name, listHandshake(bytes)]),
@@ -249,14 +257,22 @@ test("a compressed frame of any zstd can be read", () => {
   assert.deepEqual(unpackNow(frame.payload, limits.maxDataFrameBytes), compressedText);
 });
 
+test("a message that is compressed with the one before can be read", () => {
+  const [frame] = new FrameDecoder().push(parseListing(readVector(historyName)));
+  assert.equal(frame?.flags, frameFlags.history);
+  const history = new MessageHistory();
+  history.remember(payloadOf("blob"));
+  assert.deepEqual(history.unpack(frame.payload, limits.maxMessageBytes), Buffer.from(payloadOf("blob")));
+});
+
 test("there are no other vectors", () => {
-  const names = [...listings.keys(), compressedName].map((name) => `${name}.hex`).sort();
+  const names = [...listings.keys(), ...storedNames].map((name) => `${name}.hex`).sort();
   assert.deepEqual(readdirSync(folder).sort(), names);
 });
 
 test("the document shows every vector, and names every message, member, reason and limit", () => {
   const document = readFileSync(documentFile, "utf8");
-  for (const name of [...listings.keys(), compressedName]) {
+  for (const name of [...listings.keys(), ...storedNames]) {
     assert.ok(
       document.includes(`\`\`\`\n${readVector(name)}\`\`\`\n`),
       `docs/protocol.md lacks the example ${name}`,
@@ -283,8 +299,16 @@ function updateVectors(): void {
   mkdirSync(folder, { recursive: true });
   const { payload } = packNow(compressedText);
   const compressed: Frame = { type: frameTypes.data, flags: frameFlags.zstd, stream: 1, payload };
+  const text = encodeMessage(clientMessages, clientExamples.blob);
+  const history = new MessageHistory();
+  history.remember(text);
+  const packed = message(Buffer.from(history.pack(text) ?? []), frameFlags.history, 4);
   let document = readFileSync(documentFile, "utf8");
-  for (const [name, listing] of [...listings, [compressedName, listFrame(compressed)] as const]) {
+  for (const [name, listing] of [
+    ...listings,
+    [compressedName, listFrame(compressed)] as const,
+    [historyName, listFrame(packed)] as const,
+  ]) {
     writeFileSync(join(folder, `${name}.hex`), listing);
     const block = new RegExp(`(<!-- vector: ${name} -->\n\`\`\`\n)[^\`]*(\`\`\`\n)`);
     document = document.replace(block, (_match, open: string, close: string) => `${open}${listing}${close}`);

@@ -38,6 +38,8 @@ export interface AcceptOptions {
   readonly allow: AllowedAddresses;
   /** True: a homcc 1.x client is handed over instead of refused. */
   readonly serveV1?: boolean;
+  /** What this end says it can do; for tests of older peers. */
+  readonly capabilities?: readonly string[];
   readonly clock?: Clock;
   /** Timers of the channel's heartbeat, for tests. */
   readonly channel?: Pick<ChannelOptions, "timers" | "busyPace" | "idlePace">;
@@ -131,12 +133,13 @@ function welcome(
     refuse(socket, options.server, offer.refuse);
     return { kind: "rejected", why: `${peer}: ${offer.refuse}` };
   }
-  socket.write(encodeWelcome({ ...offer, version, capabilities: knownCapabilities, maxFrameBytes }));
+  const capabilities = options.capabilities ?? knownCapabilities;
+  socket.write(encodeWelcome({ ...offer, version, capabilities, maxFrameBytes }));
   const channel = openServerChannel(socket, {
     ...options.channel,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     peer,
-    agreement: agree(hello),
+    agreement: agree(hello, capabilities),
     initialBytes,
   });
   return { kind: "v2", channel, hello };

@@ -439,15 +439,55 @@ test("a message beyond the limits is refused with nothing sent", async () => {
   assert.ok(pair.client.isOpen);
 });
 
+test("a warm job takes a fraction of its text, whatever came late or was for nobody in between", async () => {
+  await using pair = await connectPair();
+  const labels: string[] = [];
+  const streams: number[] = [];
+  pair.server.serve((stream, message) => {
+    if (message.kind !== "job") return undefined;
+    labels.push(message.label);
+    streams.push(stream);
+    // The client has closed each third stream: these messages are late.
+    pair.server.send(stream, { kind: "queued", ahead: labels.length });
+    pair.server.send(stream, exampleResult(labels.length), { end: true });
+    return { onMessage: () => {} };
+  });
+  const argv = Array.from({ length: 40 }, (_, index) => `-I/home/someone/project/part-${index * index}`);
+  const results: ServerMessage[] = [];
+  const sent: number[] = [];
+  for (let index = 0; index < 60; index++) {
+    const job = collector<ServerMessage>();
+    const before = pair.client.sentBytes;
+    const stream = pair.client.openStream(job.handler);
+    const steps = [{ program: "/usr/bin/g++", argv: [...argv, `file-${index}.cpp`] }];
+    pair.client.send(stream, exampleJob({ label: `file-${index}.cpp`, steps }));
+    if (index % 3 === 0) pair.client.closeStream(stream);
+    else {
+      assert.equal(await job.over, "ended");
+      results.push(...job.messages);
+    }
+    sent.push(pair.client.sentBytes - before);
+  }
+  assert.deepEqual(
+    labels,
+    Array.from({ length: 60 }, (_, index) => `file-${index}.cpp`),
+  );
+  assert.equal(results.length, 80);
+  assert.ok(
+    sent.slice(10).every((bytes) => bytes < 150),
+    String(sent),
+  );
+});
+
 test("what the peer lacks is done without: compression, long frames", async () => {
   const [clientSide, serverSide] = pipes();
   const seen: number[] = [];
   clientSide.watch = (chunk) => seen.push(chunk.byteLength);
-  const agreement = { zstd: false, maxOutgoingFrameBytes: minFrameBytes };
+  const agreement = { zstd: false, history: false, delta: false, maxOutgoingFrameBytes: minFrameBytes };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
   const server = openServerChannel(serverSide, {
     peer: "client",
-    agreement: { zstd: true, maxOutgoingFrameBytes: maxFrameBytes },
+    agreement: { zstd: true, history: false, delta: false, maxOutgoingFrameBytes: maxFrameBytes },
   });
   const upload = collector<ClientMessage>();
   server.serve(() => upload.handler);

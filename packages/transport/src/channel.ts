@@ -19,6 +19,7 @@ import {
   type ServerMessage,
   serverMessages,
 } from "@homcc/protocol/messages";
+import { MessageHistory } from "@homcc/protocol/message-history";
 import { printable } from "@homcc/protocol/printable";
 import type { Schema } from "@homcc/protocol/schema";
 import { busyPace, Heartbeat, idleServerPace, type Pace } from "./heartbeat.ts";
@@ -131,6 +132,8 @@ export class Channel<Outgoing, Incoming> {
   readonly #timers: Timers;
   readonly #decoder = new FrameDecoder(maxFrameBytes);
   readonly #outbox: Outbox;
+  readonly #sentMessages = new MessageHistory();
+  readonly #receivedMessages = new MessageHistory();
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
   /** Only a server has peers that it must keep from each other. */
@@ -225,6 +228,11 @@ export class Channel<Outgoing, Incoming> {
     return this.#roundTripMs;
   }
 
+  /** Blobs and outputs may be told by how they differ from others. */
+  get usesDeltas(): boolean {
+    return this.#agreement.delta;
+  }
+
   /** Streams that are open on this end. */
   get openStreams(): number {
     return this.#streams.size;
@@ -284,7 +292,7 @@ export class Channel<Outgoing, Incoming> {
    */
   send(stream: number, message: Outgoing, options: SendOptions = {}): void {
     const text = encodeMessage(this.#outgoing, message);
-    const { payload, zstd } = this.#agreement.zstd ? packNow(text) : { payload: text, zstd: false };
+    const { payload, flags } = this.#packMessage(text);
     if (payload.byteLength > this.#agreement.maxOutgoingFrameBytes) {
       const limit = this.#agreement.maxOutgoingFrameBytes;
       throw new HomccError(
@@ -292,8 +300,10 @@ export class Channel<Outgoing, Incoming> {
         `a message of ${payload.byteLength} bytes for ${this.peer}; it takes ${limit}`,
       );
     }
-    if (!this.#streams.has(stream)) return;
-    this.#push("control", { type: frameTypes.message, flags: flagsOf(zstd, options.end), stream, payload });
+    if (!this.#streams.has(stream) || this.#reason !== undefined) return;
+    if (this.#agreement.history) this.#sentMessages.remember(text);
+    const end = options.end === true ? frameFlags.end : 0;
+    this.#push("control", { type: frameTypes.message, flags: flags | end, stream, payload });
     if (options.end === true) this.#endSent(stream);
   }
 
@@ -348,6 +358,15 @@ export class Channel<Outgoing, Incoming> {
           });
     this.#end(reason, reason.message);
     return this.#reason ?? reason;
+  }
+
+  #packMessage(text: Buffer): { readonly payload: Uint8Array; readonly flags: number } {
+    if (this.#agreement.history) {
+      const payload = this.#sentMessages.pack(text);
+      return payload === undefined ? { payload: text, flags: 0 } : { payload, flags: frameFlags.history };
+    }
+    const { payload, zstd } = this.#agreement.zstd ? packNow(text) : { payload: text, zstd: false };
+    return { payload, flags: flagsOf(zstd) };
   }
 
   #inbound(stream: number, handler: StreamHandler<Incoming>): InboundStream<Incoming> {
@@ -419,6 +438,9 @@ export class Channel<Outgoing, Incoming> {
   #receive(frame: Frame): void {
     switch (frame.type) {
       case frameTypes.message:
+        // Also what is late and for nobody: the messages after it count on it.
+        this.#receiveOnStream(frame, this.#agreement.history ? this.#textOf(frame) : undefined);
+        break;
       case frameTypes.data:
         this.#receiveOnStream(frame);
         break;
@@ -436,11 +458,11 @@ export class Channel<Outgoing, Incoming> {
     }
   }
 
-  #receiveOnStream(frame: Frame): void {
+  #receiveOnStream(frame: Frame, text?: Uint8Array): void {
     const zstd = (frame.flags & frameFlags.zstd) !== 0;
     const inbound = this.#streams.get(frame.stream);
     if (inbound === undefined) {
-      this.#receiveOnNewStream(frame, zstd);
+      this.#receiveOnNewStream(frame, text);
       return;
     }
     inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
@@ -450,14 +472,14 @@ export class Channel<Outgoing, Incoming> {
     if (frame.type === frameTypes.data) {
       this.#waitingBytes += inbound.push({ kind: "data", payload: frame.payload, zstd });
     } else {
-      const message = this.#decode(frame.payload, zstd);
+      const message = this.#decode(text ?? this.#textOf(frame));
       if (message !== undefined) this.#waitingBytes += inbound.push({ kind: "message", message });
     }
     this.#finishReceiving(inbound, frame);
   }
 
   /** Only the client opens streams, in ascending order; what is neither open nor new came late and is ignored. */
-  #receiveOnNewStream(frame: Frame, zstd: boolean): void {
+  #receiveOnNewStream(frame: Frame, text: Uint8Array | undefined): void {
     if (frame.stream === 0) throw new HomccError("ERR_HOMCC_PROTOCOL", "a message or data on stream 0");
     if (this.#role === "client" || frame.stream <= this.#lastStream) return;
     if (frame.type !== frameTypes.message) {
@@ -467,7 +489,7 @@ export class Channel<Outgoing, Incoming> {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} open streams`);
     }
     this.#lastStream = frame.stream;
-    const message = this.#decode(frame.payload, zstd);
+    const message = this.#decode(text ?? this.#textOf(frame));
     if (message === undefined) return;
     this.#open(frame, message);
   }
@@ -497,8 +519,18 @@ export class Channel<Outgoing, Incoming> {
     inbound.run();
   }
 
-  #decode(payload: Uint8Array, zstd: boolean): Incoming | undefined {
-    const text = zstd ? unpackNow(payload, maxMessageBytes) : payload;
+  /** Call it once for each message. */
+  #textOf({ payload, flags }: Frame): Uint8Array {
+    const { history } = this.#agreement;
+    let text = payload;
+    if ((flags & frameFlags.zstd) !== 0) text = unpackNow(payload, maxMessageBytes);
+    else if (history && (flags & frameFlags.history) !== 0)
+      text = this.#receivedMessages.unpack(payload, maxMessageBytes);
+    if (history) this.#receivedMessages.remember(text);
+    return text;
+  }
+
+  #decode(text: Uint8Array): Incoming | undefined {
     return decodeMessage(this.#incoming, text);
   }
 

@@ -44,7 +44,9 @@ test("a result with messages, an output and its cost", async (t) => {
   const { result } = run;
   assert.deepEqual(result.termination, { kind: "exited", status: 0 });
   assert.equal(Buffer.from(result.stdout).toString() + Buffer.from(result.stderr).toString(), "outerr!");
-  assert.deepEqual(server.uploads, [{ digest: source.digest, bytes: Buffer.from("int x;\n") }]);
+  assert.deepEqual(server.uploads, [
+    { digest: source.digest, base: undefined, bytes: Buffer.from("int x;\n") },
+  ]);
   assert.equal(result.cost.host, `127.0.0.1:${server.port}`);
   assert.ok(result.cost.sentBytes > 100 && result.cost.receivedBytes > 50, JSON.stringify(result.cost));
   await assert.rejects(readFile(join(folder.path, "a.o")));

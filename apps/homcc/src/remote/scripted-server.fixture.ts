@@ -23,19 +23,31 @@ export interface ScriptedJob {
   finish(changes?: Partial<ResultMessage>, bytes?: readonly Uint8Array[]): Promise<void>;
 }
 
+export interface ScriptedUpload {
+  readonly digest: Digest;
+  /** With it, `bytes` are how it differs from that. */
+  readonly base: Digest | undefined;
+  readonly bytes: Buffer;
+}
+
 export interface ScriptedServer extends AsyncDisposable {
   readonly port: number;
   readonly host: Host;
   readonly jobs: ScriptedJob[];
   /** Blobs that were uploaded, as they came; one entry an upload. */
-  readonly uploads: { readonly digest: Digest; readonly bytes: Buffer }[];
+  readonly uploads: ScriptedUpload[];
   readonly connections: ServerChannel[];
 }
 
 export interface ScriptOptions {
   readonly executors?: readonly string[];
+  /** What the server can do beyond the base; everything when absent. */
+  readonly capabilities?: readonly string[];
   /** The answer to an upload; stored unless it says otherwise. */
-  readonly answerUpload?: (digest: Digest) => ServerMessage | Promise<ServerMessage>;
+  readonly answerUpload?: (
+    digest: Digest,
+    base: Digest | undefined,
+  ) => ServerMessage | Promise<ServerMessage>;
 }
 
 export const emptyResult: ResultMessage = {
@@ -61,6 +73,7 @@ export async function startScriptedServer(
       executors: [...(options.executors ?? ["namespace"])],
       slots: 4,
     }),
+    ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities }),
   });
   const server = {
     port: listening.port,
@@ -73,7 +86,7 @@ export async function startScriptedServer(
       source: "test",
     },
     jobs: [] as ScriptedJob[],
-    uploads: [] as { digest: Digest; bytes: Buffer }[],
+    uploads: [] as ScriptedUpload[],
     connections: [] as ServerChannel[],
     [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
@@ -106,9 +119,10 @@ function serve(
           chunks.push(bytes);
         },
         onEnd: () => {
-          server.uploads.push({ digest: message.digest, bytes: Buffer.concat(chunks) });
-          received.add(message.digest);
-          const answer = options.answerUpload?.(message.digest) ?? { kind: "stored" };
+          const { digest, base } = message;
+          server.uploads.push({ digest, base, bytes: Buffer.concat(chunks) });
+          const answer = options.answerUpload?.(digest, base) ?? { kind: "stored" };
+          if (!("kind" in answer && answer.kind === "rejected")) received.add(digest);
           const send = (final: ServerMessage): void => channel.send(stream, final, { end: true });
           if (answer instanceof Promise) void answer.then(send);
           else send(answer);

@@ -15,7 +15,8 @@ import {
 import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
 import { V1Connection } from "@homcc/transport/v1-connection";
-import { ServerSession } from "./server-session.ts";
+import { SentContents } from "./sent-contents.ts";
+import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
 import { FileSums } from "./v1/file-sums.ts";
@@ -38,6 +39,7 @@ export class ServerDialler {
   readonly #clock: Clock;
   readonly #silentPorts = new Map<HostId, number>();
   readonly #sums = new FileSums();
+  readonly #known: KnownContents = { sent: new SentContents() };
   readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
   constructor(logger: Logger, tunnels: SshTunnels, clock: Clock) {
@@ -53,7 +55,8 @@ export class ServerDialler {
     try {
       const connection = await this.#connect(host, tunnel, attempt);
       this.#silentPorts.delete(hostId);
-      const session = new ServerSession(hostId, connection.channel, connection.welcome, tunnel);
+      const { channel, welcome } = connection;
+      const session = new ServerSession(hostId, channel, welcome, this.#known, tunnel);
       this.#watch(session, connection, health);
       return session;
     } catch (error) {

@@ -4,12 +4,15 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { InputEntry } from "@homcc/cas/action";
+import { digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
+import { decodeDelta } from "@homcc/protocol/delta";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { connectToServer } from "@homcc/transport/connect";
 import { actionOn, fillingAction, inputFile, job } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
+import { SentContents } from "./sent-contents.ts";
 import { ServerSession } from "./server-session.ts";
 
 const never = new AbortController().signal;
@@ -21,7 +24,7 @@ async function sessionTo(t: TestContext, server: ScriptedServer): Promise<Server
     connectTimeoutMs: 5000,
   });
   t.after(() => channel.close("the test ends"));
-  return new ServerSession(hostIdOf(server.host), channel, welcome);
+  return new ServerSession(hostIdOf(server.host), channel, welcome, { sent: new SentContents() });
 }
 
 const compile = (running: ScriptedJob): Promise<void> => running.finish();
@@ -167,6 +170,77 @@ test("an edited file goes along with the job, one that is news or was there befo
   assert.deepEqual(
     server.uploads.map(({ bytes }) => bytes.toString()),
     ["second", "third"],
+  );
+});
+
+test("an edited file is told by its earlier contents, and sent whole where the server lacks them", async (t) => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "large.h");
+  const versions = [randomBytes(200_000)];
+  for (let n = 1; n <= 3; n++) {
+    versions.push(Buffer.concat([versions[n - 1] ?? Buffer.alloc(0), Buffer.from(`// line ${n}\n`)]));
+  }
+  let baseIsThere = true;
+  await using server = await startScriptedServer(
+    async (running) => {
+      const [wanted] = running.inputs.flatMap((input) => (input.kind === "file" ? [input.digest] : []));
+      assert.ok(wanted);
+      await running.ask([wanted]);
+      await running.finish();
+    },
+    {
+      answerUpload: (_digest, base) =>
+        base === undefined || baseIsThere
+          ? { kind: "stored" }
+          : { kind: "rejected", reason: "base-missing", message: "evicted" },
+    },
+  );
+  const session = await sessionTo(t, server);
+  const costs: number[] = [];
+  for (const [index, bytes] of versions.entries()) {
+    baseIsThere = index !== 2;
+    const result = await session.run(actionOn(folder.path, [await inputFile(path, bytes)]), job, never);
+    costs.push(result.cost.sentBytes);
+  }
+  const [first, second, third, fourth] = versions.map(digestOf);
+  assert.deepEqual(
+    server.uploads.map(({ digest, base }) => [digest, base]),
+    [
+      [first, undefined],
+      [second, first],
+      [third, second],
+      [third, undefined],
+      [fourth, third],
+    ],
+  );
+  assert.deepEqual(
+    await decodeDelta(server.uploads[1]?.bytes ?? Buffer.alloc(0), versions[0] ?? Buffer.alloc(0), 200_010),
+    versions[1],
+  );
+  assert.ok(costs[0] !== undefined && costs[0] > 200_000);
+  for (const small of [costs[1], costs[3]]) assert.ok(small !== undefined && small < 600, String(costs));
+});
+
+test("a server that knows no deltas gets whole files", async (t) => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "large.h");
+  await using server = await startScriptedServer(
+    async (running) => {
+      await running.ask(running.inputs.flatMap((input) => (input.kind === "file" ? [input.digest] : [])));
+      await running.finish();
+    },
+    { capabilities: ["zstd"] },
+  );
+  const session = await sessionTo(t, server);
+  for (const text of ["a", "b"]) {
+    await session.run(actionOn(folder.path, [await inputFile(path, text.repeat(5000))]), job, never);
+  }
+  assert.deepEqual(
+    server.uploads.map(({ base, bytes }) => [base, bytes.byteLength]),
+    [
+      [undefined, 5000],
+      [undefined, 5000],
+    ],
   );
 });
 

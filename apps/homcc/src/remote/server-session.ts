@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { Action, InputEntry } from "@homcc/cas/action";
-import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
+import type { Digest } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
@@ -8,6 +8,7 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
+import type { SentContents } from "./sent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
 import {
   type JobDescription,
@@ -16,7 +17,12 @@ import {
   type Session,
   UnheardJob,
 } from "./session.ts";
-import { smallBlobBytes, Uploads } from "./uploads.ts";
+import { Uploads } from "./uploads.ts";
+
+/** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
+export interface KnownContents {
+  readonly sent: SentContents;
+}
 
 interface RunningJob {
   readonly run: RemoteRun;
@@ -42,11 +48,17 @@ export class ServerSession implements Session {
   #isDoubtedAfterSleep = false;
 
   /** `way`: what has to stay up while a job runs. */
-  constructor(hostId: HostId, channel: ClientChannel, welcome: Welcome, way?: ServerWay) {
+  constructor(
+    hostId: HostId,
+    channel: ClientChannel,
+    welcome: Welcome,
+    known: KnownContents,
+    way?: ServerWay,
+  ) {
     this.hostId = hostId;
     this.#channel = channel;
     this.#welcome = welcome;
-    this.#uploads = new Uploads(channel);
+    this.#uploads = new Uploads(channel, known.sent, (digest) => this.#numbering.isNamed(digest));
     this.#way = way;
   }
 
@@ -103,8 +115,8 @@ export class ServerSession implements Session {
     );
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
-        .map(({ digest }) => digest)
-        .filter((digest) => sizeBytesOf(digest) <= smallBlobBytes);
+        .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))
+        .map(({ digest }) => digest);
       run.start(job, coded, news);
     });
     // A turn later, when the bytes are with the kernel.

@@ -1,8 +1,11 @@
 import { closeSync, constants, createReadStream, openSync, readSync } from "node:fs";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
+import { encodeDelta } from "@homcc/protocol/delta";
+import type { blobRejections } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
+import type { BaseContent, SentContents } from "./sent-contents.ts";
 
 /** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
 const maxUploadsAtOnce = 32;
@@ -13,13 +16,23 @@ export const smallBlobBytes = 64 << 10;
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
   readonly #channel: ClientChannel;
+  readonly #contents: SentContents | undefined;
+  readonly #isNamed: (digest: Digest) => boolean;
   readonly #slots = new SlotQueue(maxUploadsAtOnce);
   readonly #unanswered = new Map<Digest, Promise<number>>();
   /** Who waits, and for how many blobs. */
   readonly #waiting = new Map<() => void, number>();
 
-  constructor(channel: ClientChannel) {
+  /** `isNamed`: whether the server knows a blob from this connection. */
+  constructor(channel: ClientChannel, contents: SentContents, isNamed: (digest: Digest) => boolean) {
     this.#channel = channel;
+    this.#contents = channel.usesDeltas ? contents : undefined;
+    this.#isNamed = isNamed;
+  }
+
+  /** Whether the file takes little on the wire, being small or much like what the server has. */
+  isQuick(digest: Digest, path: string): boolean {
+    return sizeBytesOf(digest) <= smallBlobBytes || this.#baseOf(digest, path) !== undefined;
   }
 
   /**
@@ -46,7 +59,18 @@ export class Uploads {
     const moved = (): void => {
       for (const onProgress of this.#waiting.keys()) onProgress();
     };
-    return await sendBlob(this.#channel, digest, path, answered, moved);
+    const blob = { digest, path, contents: this.#contents };
+    try {
+      return await sendBlob(this.#channel, { ...blob, base: this.#baseOf(digest, path) }, answered, moved);
+    } catch (error) {
+      if (!(error instanceof BaseMissing)) throw error;
+      const whole = await sendBlob(this.#channel, { ...blob, base: undefined }, answered, moved);
+      return error.sentBytes + whole;
+    }
+  }
+
+  #baseOf(digest: Digest, path: string): BaseContent | undefined {
+    return this.#contents?.baseOf(path, digest, this.#isNamed);
   }
 
   #tell(onProgress: () => void): Disposable {
@@ -61,18 +85,37 @@ export class Uploads {
   }
 }
 
+interface Blob {
+  readonly digest: Digest;
+  readonly path: string;
+  /** Earlier contents that the server is believed to have. */
+  readonly base: BaseContent | undefined;
+  /** Where the bytes are kept once the server has them. */
+  readonly contents: SentContents | undefined;
+}
+
+/** The server does not have what the blob was told by. */
+class BaseMissing extends Error {
+  readonly sentBytes: number;
+
+  constructor(sentBytes: number) {
+    super("the server lacks the earlier contents");
+    this.sentBytes = sentBytes;
+  }
+}
+
 /**
  * `onAnswer` is called at once, not when the promise is looked at: what the server asks for in the very next message
  * it does not have any more, and has to be sent again.
  */
 async function sendBlob(
   channel: ClientChannel,
-  digest: Digest,
-  path: string,
+  { digest, path, base, contents }: Blob,
   onAnswer: () => void,
   moved: () => void,
 ): Promise<number> {
   const answer = Promise.withResolvers<number>();
+  const keptChunks: Uint8Array[] | undefined = contents?.takes(digest) === true ? [] : undefined;
   const fail = (reason: unknown): void => {
     onAnswer();
     channel.closeStream(stream);
@@ -80,25 +123,34 @@ async function sendBlob(
   };
   const stream = channel.openStream({
     onMessage: (message) => {
-      if (message.kind === "rejected") fail(rejection(path, message.reason, message.message));
+      if (message.kind === "rejected") {
+        // Not answered yet: who waits for this blob waits for the whole of it, which follows at once.
+        if (message.reason === "base-missing" && base !== undefined) {
+          channel.closeStream(stream);
+          answer.reject(new BaseMissing(bytes.sent));
+        } else fail(rejection(path, message.reason, message.message));
+      }
       if (message.kind !== "stored") return;
       onAnswer();
       moved();
       channel.closeStream(stream);
+      if (keptChunks !== undefined) contents?.keep(path, digest, Buffer.concat(keptChunks));
       answer.resolve(bytes.sent);
     },
     onEnd: () => fail(new HomccError("ERR_HOMCC_PROTOCOL", "the server does not say what became of a blob")),
     onClose: fail,
   });
   const bytes = channel.bytesOf(stream);
-  channel.send(stream, { kind: "blob", digest });
+  channel.send(stream, { kind: "blob", digest, ...(base === undefined ? {} : { base: base.digest }) });
   const sizeBytes = sizeBytesOf(digest);
   // One byte more than it should have: a file that grows is noticed, and not followed to wherever it grows.
   const isSmall = sizeBytes <= smallBlobBytes;
-  const content = isSmall
+  const file = isSmall
     ? smallFile(path, sizeBytes + 1)
     : watched(createReadStream(path, { end: sizeBytes }), moved);
-  const priority = isSmall ? "small" : "large";
+  const read = keptChunks === undefined ? file : keeping(file, keptChunks);
+  const content = base === undefined ? read : differences(read, base);
+  const priority = isSmall || base !== undefined ? "small" : "large";
   channel.sendData(stream, content, { priority, end: true }).then(moved, (error: unknown) => {
     fail(
       error instanceof HomccError
@@ -120,6 +172,26 @@ async function* watched(
   }
 }
 
+async function* keeping(
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  chunks: Uint8Array[],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of content) {
+    chunks.push(chunk);
+    yield chunk;
+  }
+}
+
+/** A file that changed meanwhile becomes a delta of something else, which the server finds out. */
+async function* differences(
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  base: BaseContent,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  yield await encodeDelta(Buffer.concat(chunks), await base.read());
+}
+
 /** At once: 25 µs for 10 kB, where a stream goes to the thread pool and back four times, 0.1 ms each. */
 function* smallFile(path: string, maxBytes: number): Generator<Uint8Array, void, undefined> {
   // Whatever lies there by now, opening it must not wait: a FIFO would hold the event loop.
@@ -138,11 +210,7 @@ function* smallFile(path: string, maxBytes: number): Generator<Uint8Array, void,
   }
 }
 
-function rejection(
-  path: string,
-  reason: "digest-mismatch" | "server-full" | "failed",
-  message: string,
-): HomccError {
+function rejection(path: string, reason: (typeof blobRejections)[number], message: string): HomccError {
   if (reason === "digest-mismatch") {
     return new HomccError("ERR_HOMCC_INPUT_CHANGED", `${path} changed while it was sent`);
   }
