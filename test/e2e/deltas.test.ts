@@ -1,6 +1,6 @@
 /** What travels when little has changed: bytes by the agent's own counters, objects against the plain compiler's. */
 import assert from "node:assert/strict";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JobRecord } from "@homcc/homcc/records/job-log";
@@ -39,8 +39,8 @@ class Project implements AsyncDisposable {
     for (const name of sources) {
       await project.write(
         `${name}.cpp`,
-        `#include "large.h"\n#include <map>\n#include <string>\nstd::map<std::string, long> ${name}_map;\n` +
-          `int ${name}(std::vector<long>& v) { ${name}_map["${name}"] = v.size(); return used(v); }\n`,
+        `#include "large.h"\n#include <string>\nstd::string ${name}_text;\n` +
+          `int ${name}(std::vector<long>& v) { ${name}_text += "${name}"; return used(v); }\n`,
       );
     }
     return project;
@@ -64,15 +64,22 @@ class Project implements AsyncDisposable {
     return record;
   }
 
-  /** The object there is against a plain compiler's. */
+  /** The object there is against a plain compiler's, which is made beside it. */
   async assertSameObject(name: string): Promise<void> {
-    const remote = await readFile(this.path(`${name}.o`));
-    await this.workplace.run([...compileCommand(name)]);
-    const local = await readFile(this.path(`${name}.o`));
-    assert.ok(remote.equals(local), `${name}.o`);
-    // As it was: the agent may have remembered the file.
-    await rm(this.path(`${name}.o`));
-    await writeFile(this.path(`${name}.o`), remote);
+    const { status } = await this.workplace.run(compileCommand(name, "plain.o"));
+    assert.equal(status, 0);
+    const [remote, plain] = await Promise.all([
+      readFile(this.path(`${name}.o`)),
+      readFile(this.path("plain.o")),
+    ]);
+    assert.ok(remote.equals(plain), `${name}.o`);
+  }
+
+  /** Every blob the server has, for a test that spoils them. */
+  async blobs(): Promise<string[]> {
+    const folder = join(this.server.storeFolder, "blobs/blobs");
+    const files = await readdir(folder, { recursive: true, withFileTypes: true });
+    return files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,46 +88,103 @@ class Project implements AsyncDisposable {
   }
 }
 
-function compileCommand(name: string): string[] {
-  return ["g++", "-O1", "-g", "-c", `${name}.cpp`, "-o", `${name}.o`];
+function compileCommand(name: string, object = `${name}.o`): string[] {
+  return ["g++", "-O0", "-g", "-c", `${name}.cpp`, "-o", object];
 }
 
 const firstLine = "inline int used(std::vector<long>& v) { v.push_back(1); return 1; }";
 const otherLine = "inline int used(std::vector<long>& v) { v.push_back(2); return 1; }";
 
-test("a warm job takes at most 300 bytes up", async () => {
+test("a job that changes nothing takes at most 300 bytes up and 150 down, and its output is a new file", async () => {
   await using project = await Project.create();
   for (const name of sources) await project.compile(name);
+  await link(project.path("b.o"), project.path("linked.o"));
+  const linked = await stat(project.path("linked.o"));
   for (const name of sources) {
-    const { sentBytes } = await project.compile(name);
-    assert.ok(sentBytes <= 300, `${name}: ${sentBytes}`);
+    const before = await stat(project.path(`${name}.o`), { bigint: true });
+    const { sentBytes, receivedBytes } = await project.compile(name);
+    // A file that was linked since is another for the agent: it is told by the latest object instead.
+    if (name !== "b")
+      assert.ok(sentBytes <= 300 && receivedBytes <= 150, `${name}: ${sentBytes}, ${receivedBytes}`);
+    const after = await stat(project.path(`${name}.o`), { bigint: true });
+    assert.ok(after.mtimeNs > before.mtimeNs && after.ino !== before.ino, name);
+    await project.assertSameObject(name);
   }
+  const left = await stat(project.path("linked.o"));
+  assert.deepEqual([left.ino, left.mtimeMs, left.nlink], [linked.ino, linked.mtimeMs, 1]);
 });
 
-test("one edited line of a header of 200 kB takes at most 300 bytes up, there and back", async () => {
+test("one edited line of a header of 200 kB takes at most 300 bytes up, and a twentieth of the object down", async () => {
   await using project = await Project.create();
-  for (const name of sources) await project.compile(name);
-  for (const line of [otherLine, firstLine, `${otherLine} // again`]) {
+  let wholeBytes = 0;
+  for (const name of sources) {
+    const { receivedBytes } = await project.compile(name);
+    wholeBytes = Math.max(wholeBytes, receivedBytes);
+  }
+  for (const line of [otherLine, firstLine, `${otherLine} // a comment`]) {
     await project.write("large.h", headerText(line));
     for (const name of sources) {
-      const { sentBytes } = await project.compile(name);
+      const { sentBytes, receivedBytes } = await project.compile(name);
       assert.ok(sentBytes <= 300, `${name}: ${sentBytes}`);
+      assert.ok(receivedBytes < wholeBytes / 20, `${name}: ${receivedBytes} of ${wholeBytes}`);
       await project.assertSameObject(name);
     }
   }
 });
 
-test("a server that has lost what it was sent gets it whole", async () => {
+test("an object that is new, or gone from home, is told by the latest of its kind", async () => {
+  await using project = await Project.create();
+  const costs: number[] = [];
+  for (const name of sources) costs.push((await project.compile(name)).receivedBytes);
+  const [wholeBytes = 0, ...like] = costs;
+  for (const receivedBytes of like) assert.ok(receivedBytes < wholeBytes / 4, String(costs));
+  for (const name of sources) await rm(project.path(`${name}.o`));
+  for (const name of sources) {
+    await project.compile(name);
+    await project.assertSameObject(name);
+  }
+});
+
+test("a server that has lost everything it was sent and made gets sources and gives objects whole", async () => {
   await using project = await Project.create();
   await project.compile("a");
-  for (const file of await readdir(join(project.server.storeFolder, "blobs/blobs"), {
-    recursive: true,
-    withFileTypes: true,
-  })) {
-    if (file.isFile()) await rm(join(file.parentPath, file.name));
+  for (const blob of await project.blobs()) await rm(blob);
+  await project.write("large.h", headerText(otherLine));
+  const { sentBytes, receivedBytes } = await project.compile("a");
+  assert.ok(sentBytes > 10_000 && receivedBytes > 10_000, `${sentBytes}, ${receivedBytes}`);
+  await project.assertSameObject("a");
+});
+
+test("damaged blobs at the server are noticed", async () => {
+  await using project = await Project.create();
+  await project.compile("a");
+  for (const blob of await project.blobs()) {
+    const bytes = await readFile(blob);
+    if (bytes.byteLength > 1000) await writeFile(blob, bytes.fill(0x41, 500, 600));
   }
   await project.write("large.h", headerText(otherLine));
-  const { sentBytes } = await project.compile("a");
-  assert.ok(sentBytes > 10_000, `${sentBytes}`);
+  await project.compile("a");
   await project.assertSameObject("a");
+});
+
+test("objects that others write into, replace and race for at home are right in the end", async () => {
+  await using project = await Project.create();
+  await project.compile("a");
+  // Same size and time, other contents: only the digest of the result can tell.
+  const { size, atime, mtime } = await stat(project.path("a.o"));
+  await writeFile(project.path("a.o"), Buffer.alloc(size, "x"));
+  await utimes(project.path("a.o"), atime, mtime);
+  await project.compile("a");
+  await project.assertSameObject("a");
+  const words = [homccProgram, ...compileCommand("a")];
+  for (let round = 0; round < 3; round++) {
+    await project.write("large.h", headerText(round % 2 === 0 ? otherLine : firstLine));
+    const racing = [0, 1, 2].map(() => project.workplace.run(words));
+    const object = await readFile(project.path("a.o"));
+    await writeFile(project.path("a.o"), Buffer.concat([object.subarray(100), object.subarray(0, 100)]));
+    for (const { status, stderr } of await Promise.all(racing)) assert.equal(status, 0, stderr);
+    await project.assertSameObject("a");
+  }
+  const left = (await readdir(project.workplace.project)).filter((name) => name.startsWith("."));
+  assert.deepEqual(left, []);
 });

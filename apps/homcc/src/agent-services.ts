@@ -12,6 +12,7 @@ import type { Logger } from "@homcc/observability/log";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
+import { OutputBases } from "./remote/output-bases.ts";
 import { Servers } from "./remote/servers.ts";
 import { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { Services } from "./services.ts";
@@ -26,6 +27,7 @@ export async function createServices(
   own: Pick<Services, "idle" | "logThreshold" | "statistics">,
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
+  const outputs = new OutputBases(join(agentFolder(environment), "outputs"));
   const tunnels = new SshTunnels(sshFolder(environment));
   return {
     clock: systemClock,
@@ -35,7 +37,7 @@ export async function createServices(
     discovery: new InputDiscovery(createFinder({ gate: discoveryGate })),
     discoveryGate,
     tunnels,
-    servers: new Servers(logger, tunnels),
+    servers: new Servers(logger, tunnels, systemClock, outputs),
     localSlots: createLocalSlots(undefined),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),

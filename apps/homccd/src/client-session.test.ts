@@ -119,6 +119,35 @@ test("from the job over its missing blobs to its result", (t) =>
     },
   ));
 
+test("an output is told by the base that the job names, and as ever to a peer that knows no deltas", async (t) => {
+  const object = randomBytes(5000);
+  const execute: ServedOptions["execute"] = (action) => resultWriting(action.outputs[0]?.path ?? "", object);
+  await served(t, { execute }, async (client, session) => {
+    await client.upload(source);
+    const whole = client.compile([fileOf(source)]);
+    const written = { kind: "written", path: "/w/a.o", sizeBytes: 5000, mode: 0o644 } as const;
+    assert.deepEqual((await whole.until("result")).outputs, [{ ...written, digest: digestOf(object) }]);
+    await whole.ended;
+    const outputs = [{ path: "/w/a.o", exists: true, base: digestOf(object) }];
+    const again = client.compile([fileOf(source)], { outputs });
+    assert.deepEqual((await again.until("result")).outputs, [{ kind: "unchanged", output: 0, mode: 0o644 }]);
+    await again.ended;
+    assert.equal(again.bytes().byteLength, 0);
+    assert.deepEqual(
+      session.executed.map((action) => action.outputs.map((output) => Object.keys(output).includes("base"))),
+      [[false], [false]],
+    );
+  });
+  await served(t, { execute, capabilities: ["zstd"] }, async (client) => {
+    await client.upload(source);
+    const job = client.compile([fileOf(source)]);
+    const { outputs } = await job.until("result");
+    assert.deepEqual(outputs, [{ kind: "written", path: "/w/a.o", sizeBytes: 5000, mode: 0o644 }]);
+    await job.ended;
+    assert.deepEqual(job.bytes(), object);
+  });
+});
+
 const refusals: readonly [string, Partial<JobMessage>, string, RegExp][] = [
   [
     "an option that loads code",

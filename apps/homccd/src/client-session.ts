@@ -16,6 +16,7 @@ import { Job } from "./job.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
 import type { ResultReuse } from "./result-reuse.ts";
+import type { OutputCoding } from "./output-coding.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -28,6 +29,7 @@ export interface ServerServices {
   /** Absent when every job is to be compiled. */
   readonly results: Pick<ResultReuse, "find"> | undefined;
   readonly inventory: Pick<ServerInventory, "take">;
+  readonly outputs: OutputCoding;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */

@@ -11,6 +11,7 @@ import type { ServerServices } from "./client-session.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
+import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
 import type { UnsentResults } from "./unsent-results.ts";
@@ -156,15 +157,23 @@ export class Job {
       terminal: definedOnly(terminal),
       inputs,
       absent,
-      outputs,
+      // What a client has at home makes no other action.
+      outputs: outputs.map(({ path, exists, mode }) => ({ path, exists, mode })),
       timeoutMs,
       sandbox,
     };
   }
 
   async #sendResult(result: ActionResult, report: SentReport): Promise<void> {
-    this.#channel.send(this.#stream, toResultMessage(result, report));
-    await this.#channel.sendData(this.#stream, resultBytes(result), { priority: "large", end: true });
+    const outputs = this.#channel.usesDeltas
+      ? await this.#services.outputs.code(result.outputs, this.#message.outputs, this.#channel.isFast)
+      : plainOutputs(result.outputs);
+    const message = toResultMessage(result, outputs.messages, report);
+    const isAll = result.stdout.byteLength + result.stderr.byteLength + outputs.contents.length === 0;
+    this.#channel.send(this.#stream, message, { end: isAll });
+    if (isAll) return;
+    const bytes = resultBytes(result, outputs);
+    await this.#channel.sendData(this.#stream, bytes, { priority: "large", end: true });
   }
 }
 
@@ -178,12 +187,15 @@ function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
   return outputs.reduce((sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0), texts);
 }
 
-async function* resultBytes(result: ActionResult): AsyncGenerator<Uint8Array, void, undefined> {
-  yield result.stdout;
-  yield result.stderr;
-  for (const output of result.outputs) {
-    if (output.kind === "written" && output.sizeBytes > 0)
-      yield* createReadStream(output.file, { highWaterMark: dataChunkBytes });
+async function* resultBytes(
+  { stdout, stderr }: ActionResult,
+  { contents }: CodedOutputs,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield stdout;
+  yield stderr;
+  for (const content of contents) {
+    if ("file" in content) yield* createReadStream(content.file, { highWaterMark: dataChunkBytes });
+    else yield content;
   }
 }
 

@@ -28,6 +28,7 @@ import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn } from "./listening.ts";
 import { OwnCompilers } from "./own-compilers.ts";
+import { OutputCoding } from "./output-coding.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { Door } from "./sandboxes/door.ts";
@@ -131,6 +132,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     sandboxes,
     results: settings.noResultCache ? undefined : await openResults(settings, store, logger),
     inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
+    outputs: new OutputCoding(store),
     slots: new SlotQueue(settings.limit),
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,

@@ -19,6 +19,7 @@ import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
+import { OutputCoding } from "./output-coding.ts";
 import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -80,6 +81,8 @@ export interface ServedOptions {
   readonly locales?: readonly string[];
   readonly adoptedFolders?: readonly string[];
   readonly inventory?: Inventory;
+  /** What the server can do beyond the base; everything when absent. */
+  readonly capabilities?: readonly string[];
 }
 
 const emptyInventory: Inventory = { toolchains: [], profiles: [], containers: [], problems: [], omitted: 0 };
@@ -101,7 +104,8 @@ export interface Served extends AsyncDisposable {
 }
 
 export async function serveClient(options: ServedOptions = {}): Promise<Served> {
-  const pair = await connectPair();
+  const { capabilities } = options;
+  const pair = await connectPair(capabilities === undefined ? {} : { capabilities });
   const store = new WatchedStore(
     new MemoryBlobStore(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
   );
@@ -122,6 +126,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     },
     results: undefined,
     inventory: { take: async () => options.inventory ?? emptyInventory },
+    outputs: new OutputCoding(store),
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
     executor: "namespace",

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, subtle } from "node:crypto";
 
 /**
  * SHA-256 and size of immutable bytes, written `hex/size`. One string, so that it can be a Map key and a log word.
@@ -11,6 +11,16 @@ const digestPattern = /^[0-9a-f]{64}\/(0|[1-9][0-9]{0,14})$/;
 /** The digest of bytes held in memory. Hash files above 1 MB in chunks instead (`DigestBuilder`). */
 export function digestOf(bytes: Uint8Array): Digest {
   return makeDigest(createHash("sha256").update(bytes).digest("hex"), bytes.byteLength);
+}
+
+/** Above this a digest is worth two hops to the thread pool: 1 MiB takes 0.7 ms, several times that without SHA-NI. */
+const hashNowBytes = 1 << 20;
+
+/** As `digestOf`, without holding up the event loop. */
+export async function digestOfLarge(bytes: Uint8Array): Promise<Digest> {
+  if (bytes.byteLength <= hashNowBytes) return digestOf(bytes);
+  const hash = await subtle.digest("SHA-256", new Uint8Array(bytes));
+  return makeDigest(Buffer.from(hash).toString("hex"), bytes.byteLength);
 }
 
 /** The blob without bytes, which every store has. */

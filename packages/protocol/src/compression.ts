@@ -16,6 +16,9 @@ export const compressAboveBytes = 1024;
 /** Above this size the thread pool does it: 64 KiB take some 0.5 ms, a hop to the pool and back 0.1 ms. */
 export const threadPoolAboveBytes = 64 << 10;
 
+/** zstd's own. */
+const defaultLevel = 3;
+
 /** A payload as it goes on the wire. */
 export interface Packed {
   readonly payload: Uint8Array;
@@ -23,15 +26,15 @@ export interface Packed {
 }
 
 /** Compresses when it is worth it; never longer than `bytes`. */
-export function packNow(bytes: Uint8Array): Packed {
+export function packNow(bytes: Uint8Array, level: number = defaultLevel): Packed {
   if (bytes.byteLength <= compressAboveBytes) return { payload: bytes, zstd: false };
-  return smaller(bytes, zstdCompressSync(bytes, compressOptions(bytes)));
+  return smaller(bytes, zstdCompressSync(bytes, compressOptions(bytes, level)));
 }
 
 /** As `packNow`, without holding up the event loop. */
-export async function pack(bytes: Uint8Array): Promise<Packed> {
-  if (bytes.byteLength <= threadPoolAboveBytes) return packNow(bytes);
-  return smaller(bytes, await inTurn(() => compress(bytes, compressOptions(bytes))));
+export async function pack(bytes: Uint8Array, level: number = defaultLevel): Promise<Packed> {
+  if (bytes.byteLength <= threadPoolAboveBytes) return packNow(bytes, level);
+  return smaller(bytes, await inTurn(() => compress(bytes, compressOptions(bytes, level))));
 }
 
 /** Gives up with ERR_HOMCC_PROTOCOL as soon as more than `maxBytes` come out. */
@@ -76,9 +79,10 @@ export async function inTurn<T>(call: () => Promise<T>): Promise<T> {
 const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
 const decompress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdDecompress);
 
-function compressOptions(bytes: Uint8Array): ZstdOptions & { pledgedSrcSize: number } {
+function compressOptions(bytes: Uint8Array, level: number): ZstdOptions & { pledgedSrcSize: number } {
+  const params = { [constants.ZSTD_c_compressionLevel]: level };
   // With the size known, zstd sizes its tables by it instead of for 2 MiB.
-  return { pledgedSrcSize: bytes.byteLength };
+  return { pledgedSrcSize: bytes.byteLength, params };
 }
 
 function decompressOptions(maxBytes: number): ZstdOptions {

@@ -14,9 +14,9 @@ export function isDeltaSized(sizeBytes: number, baseBytes: number): boolean {
   return sizeBytes > 0 && baseBytes > 0 && sizeBytes <= maxDeltaBytes && baseBytes <= maxDeltaBytes;
 }
 
-/** How `bytes` differ from `base`. In the thread pool. */
-export async function encodeDelta(bytes: Uint8Array, base: Uint8Array): Promise<Buffer> {
-  return await inTurn(() => compress(bytes, compressOptions(bytes.byteLength, base)));
+/** How `bytes` differ from `base`. In the thread pool. `isHurried`: the link is faster than thorough compression. */
+export async function encodeDelta(bytes: Uint8Array, base: Uint8Array, isHurried = false): Promise<Buffer> {
+  return await inTurn(() => compress(bytes, compressOptions(bytes.byteLength, base, isHurried)));
 }
 
 /**
@@ -49,13 +49,17 @@ const deltaLevel = 6;
 /** Above this the match finder is what takes the time; level 1 is three times as fast and leaves 7 % more. */
 const fastAboveBytes = 2 << 20;
 
-function compressOptions(sizeBytes: number, base: Uint8Array): ZstdOptions & { pledgedSrcSize: number } {
+function compressOptions(
+  sizeBytes: number,
+  base: Uint8Array,
+  isHurried: boolean,
+): ZstdOptions & { pledgedSrcSize: number } {
   const tableLog = Math.min(maxTableLog, Math.max(minTableLog, Math.ceil(Math.log2(base.byteLength)) - 1));
   return {
     dictionary: base,
     pledgedSrcSize: sizeBytes,
     params: {
-      [constants.ZSTD_c_compressionLevel]: sizeBytes > fastAboveBytes ? 1 : deltaLevel,
+      [constants.ZSTD_c_compressionLevel]: isHurried || sizeBytes > fastAboveBytes ? 1 : deltaLevel,
       [constants.ZSTD_c_windowLog]: windowLogFor(sizeBytes, base),
       [constants.ZSTD_c_hashLog]: tableLog,
       [constants.ZSTD_c_chainLog]: tableLog,

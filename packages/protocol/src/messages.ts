@@ -3,6 +3,7 @@ import {
   maxArgumentLength,
   maxArguments,
   maxDeclaredEntries,
+  maxDeltaBytes,
   maxEnvironmentVariables,
   maxJobEntries,
   maxNameLength,
@@ -128,7 +129,16 @@ const job = record({
   declare: array(sessionEntry, maxDeclaredEntries),
   /** Numbers of the entries of this job, ascending: the first as it is, then the differences. */
   inputs: array(int(0, maxSessionEntries), maxJobEntries),
-  outputs: array(record({ path: normalPath, exists: bool, mode: optional(int(0, 0o777)) }), maxOutputs),
+  outputs: array(
+    record({
+      path: normalPath,
+      exists: bool,
+      mode: optional(int(0, 0o777)),
+      /** What the client has and an output may be told by, be it that output's last contents or another's. */
+      base: optional(digest),
+    }),
+    maxOutputs,
+  ),
   timeoutMs: int(1, maxTimeoutMs),
   /** The client's LC_MESSAGES locale, when it is not C: the server says whether it has it. */
   locale: optional(name),
@@ -163,9 +173,27 @@ const termination = union("kind", {
   limited: record({ limit: name }),
 });
 
-const writtenOrRemoved = union("kind", {
-  written: record({ path: normalPath, sizeBytes: int(0, maxOutputBytes), mode: int(0, 0o7777) }),
+const permissions = int(0, 0o7777);
+const outputIndex = int(0, maxOutputs - 1);
+
+const outputChange = union("kind", {
+  /** All bytes follow. `digest` for a client that may name them as a base. */
+  written: record({
+    path: normalPath,
+    sizeBytes: int(0, maxOutputBytes),
+    mode: permissions,
+    digest: optional(digest),
+  }),
   removed: record({ path: normalPath }),
+  /** Written, and the bytes are those of the base that the job named for `outputs[output]`: none follow. */
+  unchanged: record({ output: outputIndex, mode: permissions }),
+  /** Written; what follows is how it differs from that base. */
+  delta: record({
+    output: outputIndex,
+    mode: permissions,
+    digest,
+    deltaBytes: int(1, maxDeltaBytes),
+  }),
 });
 
 const usage = record({
@@ -238,7 +266,7 @@ export const serverMessages = union("kind", {
     termination,
     stdoutBytes: int(0, maxOutputBytes),
     stderrBytes: int(0, maxOutputBytes),
-    outputs: array(writtenOrRemoved, maxOutputs),
+    outputs: array(outputChange, maxOutputs),
     /** Files the job created and nobody declared: a gap in the option table. */
     undeclared: array(text, maxUndeclared),
     usage,

@@ -5,19 +5,19 @@ import { encodeMessage } from "./message-codec.ts";
 import { serverMessages } from "./messages.ts";
 import { toResultMessage } from "./result-message.ts";
 
-test("a result is announced without this machine's paths, in whole numbers, within the limits", () => {
+test("a result is announced in whole numbers, within the limits", () => {
   const message = toResultMessage(
     {
       termination: { kind: "exited", status: 1 },
       stdout: Buffer.from("out"),
       stderr: Buffer.from("error"),
-      outputs: [
-        { kind: "written", path: "/w/a.o", file: "/srv/job/7/upper/w/a.o", sizeBytes: 1234, mode: 0o644 },
-        { kind: "removed", path: "/w/b.o" },
-      ],
       undeclared: Array.from({ length: 1000 }, (_, index) => `/w/${index}`),
       usage: { wallMs: 12.7, cpuMs: 10.2, maxRssKiB: 20_000.5 },
     },
+    [
+      { kind: "written", path: "/w/a.o", sizeBytes: 1234, mode: 0o644 },
+      { kind: "removed", path: "/w/b.o" },
+    ],
     { executor: "namespace", localeKnown: true },
   );
   assert.deepEqual(message.outputs, [

@@ -2,9 +2,10 @@ import type { ActionResult } from "@homcc/cas/action";
 import { maxUndeclared } from "./limits.ts";
 import type { ResultMessage } from "./messages.ts";
 
-/** The message that announces a result; the bytes of stdout, stderr and the written outputs follow it. */
+/** The message that announces a result; the bytes of stdout, stderr and the outputs follow it, coded as `outputs` says. */
 export function toResultMessage(
-  result: Pick<ActionResult, "termination" | "stdout" | "stderr" | "outputs" | "undeclared" | "usage">,
+  result: Pick<ActionResult, "termination" | "stdout" | "stderr" | "undeclared" | "usage">,
+  outputs: ResultMessage["outputs"],
   server: Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain" | "reuse">,
 ): ResultMessage {
   return {
@@ -12,11 +13,7 @@ export function toResultMessage(
     termination: result.termination,
     stdoutBytes: result.stdout.byteLength,
     stderrBytes: result.stderr.byteLength,
-    outputs: result.outputs.map((output) =>
-      output.kind === "written"
-        ? { kind: "written", path: output.path, sizeBytes: output.sizeBytes, mode: output.mode }
-        : output,
-    ),
+    outputs,
     undeclared: result.undeclared.slice(0, maxUndeclared),
     usage: {
       wallMs: Math.round(result.usage.wallMs),

@@ -121,6 +121,22 @@ const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMes
 
 const deltaExample: ClientMessage = { kind: "blob", digest: header, base: source };
 
+const byBaseExample: ServerMessage = {
+  kind: "result",
+  termination: { kind: "exited", status: 0 },
+  stdoutBytes: 0,
+  stderrBytes: 0,
+  outputs: [
+    { kind: "delta", output: 0, mode: 0o644, digest: source, deltaBytes: 59 },
+    { kind: "unchanged", output: 1, mode: 0o644 },
+    { kind: "written", path: "/w/a.gcno", sizeBytes: 13, mode: 0o644, digest: header },
+  ],
+  undeclared: [],
+  usage: { wallMs: 812, cpuMs: 790, maxRssKiB: 65_536 },
+  executor: "namespace",
+  localeKnown: true,
+};
+
 const hello = {
   versions: [2],
   agent: "homcc 2.0.0",
@@ -182,6 +198,7 @@ const frames: ReadonlyMap<string, Frame> = new Map([
     const flags = lastMessages.has(example.kind) ? frameFlags.end : 0;
     return [example.kind, message(encodeMessage(serverMessages, example), flags, streamOf(example.kind))];
   }),
+  ["result-by-base", message(encodeMessage(serverMessages, byBaseExample))],
   ["blob-delta", message(encodeMessage(clientMessages, deltaExample), 0, 2)],
   [
     "data",

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { LinkRate } from "./link-rate.ts";
 import { encodeHeader, type Frame } from "@homcc/protocol/frame";
 
 /** Served in this order: a job's message overtakes every blob, a small header every object. */
@@ -20,14 +21,17 @@ const joinBelowBytes = 4096;
  */
 export class Outbox {
   readonly #socket: Duplex;
+  readonly #rate: LinkRate;
+  #heldBytes = 0;
   readonly #queues: Readonly<Record<Priority, Item[]>> = { control: [], small: [], large: [] };
   #queuedBytes = 0;
   #sentBytes = 0;
   #blocked = false;
   #scheduled = false;
 
-  constructor(socket: Duplex) {
+  constructor(socket: Duplex, rate: LinkRate) {
     this.#socket = socket;
+    this.#rate = rate;
     socket.on("drain", this.#drained);
   }
 
@@ -76,6 +80,7 @@ export class Outbox {
 
   readonly #drained = (): void => {
     this.#blocked = false;
+    this.#rate.drained(this.#heldBytes);
     this.#flush();
   };
 
@@ -83,8 +88,15 @@ export class Outbox {
     this.#socket.cork();
     while (!this.#blocked) {
       const item = this.#next();
-      if (item === undefined) break;
+      if (item === undefined) {
+        this.#rate.idle();
+        break;
+      }
       this.#blocked = !this.#write(item);
+    }
+    if (this.#blocked) {
+      this.#heldBytes = this.#socket.writableLength;
+      this.#rate.filled();
     }
     this.#socket.uncork();
   }

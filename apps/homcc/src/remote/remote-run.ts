@@ -1,14 +1,15 @@
-import type { Action } from "@homcc/cas/action";
+import type { Action, DeclaredOutput } from "@homcc/cas/action";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
-import type { ServerMessage } from "@homcc/protocol/messages";
+import type { JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
 import type { StreamBytes } from "@homcc/transport/inbound-stream";
 import type { RemoteCost } from "../conclusion.ts";
 import { RefusedByServer } from "./refusal.ts";
-import { ResultReceiver } from "./result-receiver.ts";
+import type { OutputBase } from "./output-bases.ts";
+import { type ExpectedOutput, ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./session.ts";
 import type { PendingUpload } from "./upload-progress.ts";
 
@@ -23,6 +24,7 @@ export class RemoteRun {
    */
   readonly finished: Promise<ResultReceiver>;
   readonly #action: Action;
+  readonly #outputs: readonly ExpectedOutput[];
   readonly #channel: ClientChannel;
   readonly #upload: Upload;
   readonly #resolve: (receiver: ResultReceiver) => void;
@@ -38,8 +40,15 @@ export class RemoteRun {
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
 
-  constructor(action: Action, channel: ClientChannel, upload: Upload) {
+  /** `bases`: of each output of the action, what the server may tell it by. */
+  constructor(
+    action: Action,
+    channel: ClientChannel,
+    upload: Upload,
+    bases: readonly (OutputBase | undefined)[],
+  ) {
     this.#action = action;
+    this.#outputs = action.outputs.map(({ path }, index) => ({ path, base: bases[index] }));
     this.#channel = channel;
     this.#upload = upload;
     const finished = Promise.withResolvers<ResultReceiver>();
@@ -80,7 +89,7 @@ export class RemoteRun {
         umask,
         terminal,
         ...coded,
-        outputs: [...outputs],
+        outputs: outputs.map((output, index) => withBase(output, this.#outputs[index]?.base)),
         timeoutMs,
         ...(job.locale === undefined ? {} : { locale: job.locale }),
         ...(sandbox === undefined ? {} : { sandbox }),
@@ -136,7 +145,7 @@ export class RemoteRun {
         this.#onPhase?.("receive");
         void this.#attempt(async () => {
           if (this.#receiver !== undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", "a second result");
-          this.#receiver = new ResultReceiver(message, new Set(this.#action.outputs.map(({ path }) => path)));
+          this.#receiver = new ResultReceiver(message, this.#outputs);
         });
         break;
       case "refused":
@@ -187,4 +196,8 @@ export class RemoteRun {
       throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
     return this.#receiver;
   }
+}
+
+function withBase(output: DeclaredOutput, base: OutputBase | undefined): JobMessage["outputs"][number] {
+  return base === undefined ? output : { ...output, base: base.digest };
 }

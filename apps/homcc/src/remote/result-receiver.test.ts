@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Digest, digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
+import { encodeDelta } from "@homcc/protocol/delta";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import fc from "fast-check";
-import { ResultReceiver } from "./result-receiver.ts";
+import type { OutputBase } from "./output-bases.ts";
+import { BaseChanged, type ExpectedOutput, ResultReceiver } from "./result-receiver.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 import { emptyResult } from "./scripted-server.fixture.ts";
 
@@ -31,8 +35,8 @@ function announce(parts: Parts, folder: string): ResultMessage {
   };
 }
 
-function declaredOf(message: ResultMessage): Set<string> {
-  return new Set(message.outputs.map(({ path }) => path));
+function declaredOf(message: ResultMessage): ExpectedOutput[] {
+  return message.outputs.flatMap((output) => ("path" in output ? [{ path: output.path }] : []));
 }
 
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
@@ -103,8 +107,8 @@ test("only declared outputs, and each once", async () => {
     folder.path,
   );
   const [output] = message.outputs;
-  assert.ok(output !== undefined);
-  assert.throws(() => new ResultReceiver(message, new Set(["/elsewhere"])), isProtocolError);
+  assert.ok(output?.kind === "written");
+  assert.throws(() => new ResultReceiver(message, [{ path: "/elsewhere" }]), isProtocolError);
   const twice = { ...message, outputs: [output, output] };
   assert.throws(() => new ResultReceiver(twice, declaredOf(message)), isProtocolError);
   const both: ResultMessage = { ...message, outputs: [output, { kind: "removed", path: output.path }] };
@@ -120,7 +124,7 @@ test("a server does not give set-user-ID bits", async () => {
     ...emptyResult,
     outputs: [{ kind: "written", path, sizeBytes: 0, mode: 0o6755 }],
   };
-  const receiver = new ResultReceiver(message, new Set([path]));
+  const receiver = new ResultReceiver(message, [{ path }]);
   await receiver.end();
   await receiver.commit();
   assert.equal((await stat(path)).mode & 0o7777, 0o755);
@@ -128,7 +132,7 @@ test("a server does not give set-user-ID bits", async () => {
 
 test("messages beyond any sense are refused before memory is taken", () => {
   const message = { ...emptyResult, stdoutBytes: 2 ** 31, stderrBytes: 1 };
-  assert.throws(() => new ResultReceiver(message, new Set()), isProtocolError);
+  assert.throws(() => new ResultReceiver(message, []), isProtocolError);
 });
 
 test("removals: of files, of what is not there, and not of folders", async () => {
@@ -136,7 +140,7 @@ test("removals: of files, of what is not there, and not of folders", async () =>
   const path = (name: string): string => join(folder.path, name);
   const removal = (name: string): ResultReceiver => {
     const message: ResultMessage = { ...emptyResult, outputs: [{ kind: "removed", path: path(name) }] };
-    return new ResultReceiver(message, new Set([path(name)]));
+    return new ResultReceiver(message, [{ path: path(name) }]);
   };
   await writeFile(path("a.o"), "old");
   await mkdir(path("folder"));
@@ -167,4 +171,106 @@ test("discarded before its end it leaves the old outputs and nothing else", asyn
   await Promise.allSettled([writing]);
   assert.deepEqual(await readdir(folder.path), ["0"]);
   assert.equal(await readFile(join(folder.path, "0"), "utf8"), "old");
+});
+
+function baseOf(bytes: Uint8Array, digest: Digest = digestOf(bytes)): OutputBase {
+  return { digest, read: () => Promise.resolve(bytes), [Symbol.dispose]: () => {} };
+}
+
+test("outputs are made of their bases, among others, wherever the bytes are cut", async () => {
+  await using folder = await scratchFolder();
+  const path = (name: string): string => join(folder.path, name);
+  const [old, same] = [randomBytes(3000), randomBytes(2000)];
+  await writeFile(path("same.o"), same);
+  await link(path("same.o"), path("linked.o"));
+  const inode = (await stat(path("same.o"))).ino;
+  await fc.assert(
+    fc.asyncProperty(someBytes, fc.array(fc.nat(), { maxLength: 6 }), async (tail, places) => {
+      const fresh = Buffer.concat([old, Buffer.from("+"), tail]);
+      const delta = await encodeDelta(fresh, old);
+      const message: ResultMessage = {
+        ...emptyResult,
+        stdoutBytes: 3,
+        outputs: [
+          { kind: "unchanged", output: 2, mode: 0o600 },
+          { kind: "delta", output: 0, mode: 0o644, digest: digestOf(fresh), deltaBytes: delta.byteLength },
+          {
+            kind: "written",
+            path: path("whole.o"),
+            sizeBytes: 4,
+            mode: 0o644,
+            digest: digestOf(Buffer.from("word")),
+          },
+        ],
+      };
+      const receiver = new ResultReceiver(message, [
+        { path: path("delta.o"), base: baseOf(old) },
+        { path: path("whole.o"), base: baseOf(old) },
+        { path: path("same.o"), base: baseOf(same) },
+      ]);
+      for (const piece of cut(Buffer.concat([Buffer.from("out"), delta, Buffer.from("word")]), places))
+        await receiver.data(piece);
+      await receiver.end();
+      await receiver.commit();
+      assert.deepEqual(await readFile(path("delta.o")), fresh);
+      assert.deepEqual(await readFile(path("whole.o"), "utf8"), "word");
+      assert.deepEqual(await readFile(path("same.o")), same);
+      assert.deepEqual(
+        new Map(receiver.digests),
+        new Map([
+          [path("delta.o"), digestOf(fresh)],
+          [path("whole.o"), digestOf(Buffer.from("word"))],
+          [path("same.o"), digestOf(same)],
+        ]),
+      );
+    }),
+    { numRuns: 20 },
+  );
+  const [now, linked] = [await stat(path("same.o")), await stat(path("linked.o"))];
+  assert.ok(now.ino !== inode && linked.ino === inode, "a new inode: whoever linked the old one keeps it");
+  assert.deepEqual([now.mode & 0o777, now.nlink, linked.nlink], [0o600, 1, 1]);
+});
+
+test("a base that changed meanwhile is noticed, and nothing stays", async () => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "a.o");
+  await writeFile(path, "old");
+  const old = randomBytes(3000);
+  const fresh = Buffer.concat([old, Buffer.from("+")]);
+  const delta = await encodeDelta(fresh, old);
+  const unchanged: ResultMessage = {
+    ...emptyResult,
+    outputs: [{ kind: "unchanged", output: 0, mode: 0o644 }],
+  };
+  const changed: ResultMessage = {
+    ...emptyResult,
+    outputs: [
+      { kind: "delta", output: 0, mode: 0o644, digest: digestOf(fresh), deltaBytes: delta.byteLength },
+    ],
+  };
+  for (const read of [randomBytes(3000), Buffer.alloc(0), fresh]) {
+    for (const message of [unchanged, changed]) {
+      const receiver = new ResultReceiver(message, [{ path, base: baseOf(read, digestOf(old)) }]);
+      const receiving = async (): Promise<void> => {
+        if (message === changed) await receiver.data(delta);
+        await receiver.end();
+      };
+      await assert.rejects(receiving(), BaseChanged);
+      await receiver.discard();
+    }
+  }
+  assert.deepEqual(await readdir(folder.path), ["a.o"]);
+  assert.equal(await readFile(path, "utf8"), "old");
+});
+
+test("a server tells outputs by bases that it was given, and no others", () => {
+  const digest = digestOf(Buffer.from("x"));
+  for (const output of [
+    { kind: "unchanged", output: 0, mode: 0o644 },
+    { kind: "unchanged", output: 1, mode: 0o644 },
+    { kind: "delta", output: 0, mode: 0o644, digest, deltaBytes: 5 },
+  ] as const) {
+    const message: ResultMessage = { ...emptyResult, outputs: [output] };
+    assert.throws(() => new ResultReceiver(message, [{ path: "/w/a.o" }]), isProtocolError);
+  }
 });

@@ -1,7 +1,26 @@
+import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
+import { decodeDelta } from "@homcc/protocol/delta";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import { rm } from "node:fs/promises";
+import type { OutputBase } from "./output-bases.ts";
 import { OutputWriter } from "./output-writer.ts";
+
+/** An output that the job named. */
+export interface ExpectedOutput {
+  readonly path: string;
+  /** What the server may tell it by. */
+  readonly base?: OutputBase | undefined;
+}
+
+/** What a result was told by is not what it was when the job was sent: the result has to come whole. */
+export class BaseChanged extends Error {
+  constructor(base: OutputBase, cause?: unknown) {
+    super(`${base.digest} is no longer what it was`, { cause });
+  }
+}
+
+type WrittenOutput = Exclude<ResultMessage["outputs"][number], { readonly kind: "removed" }>;
 
 /** stdout and stderr are held in memory; a compiler that prints more than this is not worth distributing. */
 const maxMessagesBytes = 64 << 20;
@@ -20,11 +39,12 @@ export class ResultReceiver {
   readonly #stderr: Uint8Array[] = [];
   readonly #writers: OutputWriter[] = [];
   readonly #removed: string[] = [];
+  readonly #digests = new Map<string, Digest>();
   readonly #sections: Section[];
 
-  /** `declared`: the only paths a server may write or remove, whatever it says. */
-  constructor(message: ResultMessage, declared: ReadonlySet<string>) {
-    const unseen = new Set(declared);
+  /** `expected`: the only files a server may write or remove, whatever it says. */
+  constructor(message: ResultMessage, expected: readonly ExpectedOutput[]) {
+    const unseen = new Set(expected.map(({ path }) => path));
     this.message = message;
     if (message.stdoutBytes + message.stderrBytes > maxMessagesBytes) {
       throw new HomccError(
@@ -37,24 +57,43 @@ export class ResultReceiver {
       inMemory(message.stderrBytes, this.#stderr),
     ];
     for (const output of message.outputs) {
-      if (!unseen.delete(output.path)) {
-        throw new HomccError(
-          "ERR_HOMCC_PROTOCOL",
-          `the server sent ${output.path}, which is no output of the job`,
-        );
+      const { path, base } = "path" in output ? { path: output.path } : expectedAt(expected, output.output);
+      if (!unseen.delete(path)) {
+        throw new HomccError("ERR_HOMCC_PROTOCOL", `the server sent ${path}, which is no output of the job`);
       }
-      if (output.kind === "removed") {
-        this.#removed.push(output.path);
-        continue;
-      }
-      const writer = new OutputWriter(output.path, output.mode & 0o777);
-      this.#writers.push(writer);
-      this.#sections.push({
+      if (output.kind === "removed") this.#removed.push(path);
+      else this.#sections.push(this.#section(output, path, base));
+    }
+  }
+
+  /** Files of the result whose digest is known, for `commit`'s caller. */
+  get digests(): ReadonlyMap<string, Digest> {
+    return this.#digests;
+  }
+
+  #section(output: WrittenOutput, path: string, base: OutputBase | undefined): Section {
+    const writer = new OutputWriter(path, output.mode & 0o777);
+    this.#writers.push(writer);
+    const digest = output.kind === "unchanged" ? base?.digest : output.digest;
+    if (digest !== undefined) this.#digests.set(path, digest);
+    if (output.kind === "written") {
+      return {
         remainingBytes: output.sizeBytes,
         write: (bytes) => writer.write(bytes),
         finish: () => writer.finish(),
-      });
+      };
     }
+    if (base === undefined || digest === undefined) {
+      throw new HomccError("ERR_HOMCC_PROTOCOL", `the server tells ${path} by a base that it was not given`);
+    }
+    const chunks: Uint8Array[] = [];
+    return {
+      ...inMemory(output.kind === "delta" ? output.deltaBytes : 0, chunks),
+      finish: async () => {
+        await writer.write(await restore(digest, base, Buffer.concat(chunks)));
+        await writer.finish();
+      },
+    };
   }
 
   get stdout(): Uint8Array {
@@ -98,6 +137,25 @@ export class ResultReceiver {
   async #finishCompleted(): Promise<void> {
     while (this.#sections[0]?.remainingBytes === 0) await this.#sections.shift()?.finish();
   }
+}
+
+function expectedAt(expected: readonly ExpectedOutput[], index: number): ExpectedOutput {
+  const output = expected[index];
+  if (output === undefined) throw new HomccError("ERR_HOMCC_PROTOCOL", `the job has no output ${index}`);
+  return output;
+}
+
+/** The bytes of `digest`. Without a delta they are the base's own. Throws `BaseChanged` when they come out as others. */
+async function restore(digest: Digest, base: OutputBase, delta: Uint8Array): Promise<Uint8Array> {
+  const baseBytes = await base.read();
+  const bytes =
+    delta.byteLength === 0
+      ? baseBytes
+      : await decodeDelta(delta, baseBytes, sizeBytesOf(digest)).catch((cause: unknown) => {
+          throw new BaseChanged(base, cause);
+        });
+  if ((await digestOfLarge(bytes)) !== digest) throw new BaseChanged(base);
+  return bytes;
 }
 
 async function remove(path: string): Promise<void> {

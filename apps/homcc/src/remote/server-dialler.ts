@@ -15,6 +15,7 @@ import {
 import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
 import { V1Connection } from "@homcc/transport/v1-connection";
+import type { OutputBases } from "./output-bases.ts";
 import { SentContents } from "./sent-contents.ts";
 import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
@@ -39,10 +40,11 @@ export class ServerDialler {
   readonly #clock: Clock;
   readonly #silentPorts = new Map<HostId, number>();
   readonly #sums = new FileSums();
-  readonly #known: KnownContents = { sent: new SentContents() };
+  readonly #known: KnownContents;
   readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
-  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock) {
+  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock, outputs: OutputBases) {
+    this.#known = { sent: new SentContents(), outputs };
     this.#logger = logger;
     this.#tunnels = tunnels;
     this.#clock = clock;

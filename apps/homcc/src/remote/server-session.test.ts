@@ -1,17 +1,23 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { InputEntry } from "@homcc/cas/action";
 import { digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
-import { decodeDelta } from "@homcc/protocol/delta";
+import { decodeDelta, encodeDelta } from "@homcc/protocol/delta";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { connectToServer } from "@homcc/transport/connect";
 import { actionOn, fillingAction, inputFile, job } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
-import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
+import {
+  emptyResult,
+  type ScriptedJob,
+  type ScriptedServer,
+  startScriptedServer,
+} from "./scripted-server.fixture.ts";
+import { OutputBases } from "./output-bases.ts";
 import { SentContents } from "./sent-contents.ts";
 import { ServerSession } from "./server-session.ts";
 
@@ -24,7 +30,10 @@ async function sessionTo(t: TestContext, server: ScriptedServer): Promise<Server
     connectTimeoutMs: 5000,
   });
   t.after(() => channel.close("the test ends"));
-  return new ServerSession(hostIdOf(server.host), channel, welcome, { sent: new SentContents() });
+  return new ServerSession(hostIdOf(server.host), channel, welcome, {
+    sent: new SentContents(),
+    outputs: new OutputBases(),
+  });
 }
 
 const compile = (running: ScriptedJob): Promise<void> => running.finish();
@@ -219,6 +228,58 @@ test("an edited file is told by its earlier contents, and sent whole where the s
   );
   assert.ok(costs[0] !== undefined && costs[0] > 200_000);
   for (const small of [costs[1], costs[3]]) assert.ok(small !== undefined && small < 600, String(costs));
+});
+
+test("an output is told by the one before; when somebody wrote into that, the job runs once more for the whole", async (t) => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "a.o");
+  const first = randomBytes(3000);
+  const second = Buffer.concat([first, randomBytes(100)]);
+  const delta = await encodeDelta(second, first);
+  let spoil = async (): Promise<void> => {};
+  await using server = await startScriptedServer(async (running) => {
+    const [output] = running.message.outputs;
+    await spoil();
+    const mode = 0o644;
+    if (output?.base === undefined) {
+      const bytes = server.jobs.length === 1 ? first : second;
+      const written = {
+        kind: "written",
+        path,
+        sizeBytes: bytes.byteLength,
+        mode,
+        digest: digestOf(bytes),
+      } as const;
+      await running.finish({ outputs: [written] }, [bytes]);
+    } else if (output.base === digestOf(second)) {
+      running.send({ ...emptyResult, outputs: [{ kind: "unchanged", output: 0, mode }] }, { end: true });
+    } else {
+      const { byteLength: deltaBytes } = delta;
+      const changed = { kind: "delta", output: 0, mode, digest: digestOf(second), deltaBytes } as const;
+      await running.finish({ outputs: [changed] }, [delta]);
+    }
+  });
+  const session = await sessionTo(t, server);
+  const compile = async (): Promise<Buffer> => {
+    const result = await session.run(actionOn(folder.path, []), job, never);
+    await result.commit();
+    return await readFile(path);
+  };
+  assert.deepEqual(await compile(), first);
+  spoil = () => writeFile(path, "something else");
+  assert.deepEqual(await compile(), second);
+  spoil = async () => {};
+  const before = await stat(path, { bigint: true });
+  assert.deepEqual(await compile(), second);
+  const after = await stat(path, { bigint: true });
+  assert.ok(after.mtimeNs > before.mtimeNs && after.ino !== before.ino, "as from a compiler");
+  spoil = () => writeFile(path, "something else");
+  assert.deepEqual(await compile(), second);
+  assert.deepEqual(
+    server.jobs.map(({ message }) => message.outputs[0]?.base),
+    [undefined, digestOf(first), undefined, digestOf(second), digestOf(second), undefined],
+  );
+  assert.deepEqual(await readdir(folder.path), ["a.o"]);
 });
 
 test("a server that knows no deltas gets whole files", async (t) => {

@@ -1,13 +1,15 @@
 import { dirname } from "node:path";
-import type { Action, InputEntry } from "@homcc/cas/action";
+import type { Action, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
+import type { OutputBase, OutputBases } from "./output-bases.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
+import { BaseChanged } from "./result-receiver.ts";
 import type { SentContents } from "./sent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
 import {
@@ -22,6 +24,7 @@ import { Uploads } from "./uploads.ts";
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
 export interface KnownContents {
   readonly sent: SentContents;
+  readonly outputs: OutputBases;
 }
 
 interface RunningJob {
@@ -42,6 +45,7 @@ export class ServerSession implements Session {
   /** Paths the server has as present, folders included: only of these can an absence be news. Bounded by the numbers. */
   readonly #present = new Set<string>();
   readonly #uploads: Uploads;
+  readonly #outputs: OutputBases;
   readonly #running = new Set<RunningJob>();
   readonly #way: ServerWay | undefined;
   #isRetired = false;
@@ -59,6 +63,7 @@ export class ServerSession implements Session {
     this.#channel = channel;
     this.#welcome = welcome;
     this.#uploads = new Uploads(channel, known.sent, (digest) => this.#numbering.isNamed(digest));
+    this.#outputs = known.outputs;
     this.#way = way;
   }
 
@@ -104,15 +109,35 @@ export class ServerSession implements Session {
 
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
   async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
+    using bases = new DisposableStack();
+    const open = ({ path }: DeclaredOutput): OutputBase | undefined => {
+      const base = this.#outputs.open(this.hostId, path);
+      return base === undefined ? undefined : bases.use(base);
+    };
+    try {
+      const usable = this.#channel.usesDeltas ? action.outputs.map(open) : [];
+      return await this.#run(action, job, signal, usable);
+    } catch (error) {
+      if (!(error instanceof BaseChanged)) throw error;
+      // Somebody wrote into an output meanwhile. Once more, and whole: the server does not keep results.
+      return await this.#run(action, job, signal, []);
+    }
+  }
+
+  async #run(
+    action: Action,
+    job: JobDescription,
+    signal: AbortSignal,
+    bases: readonly (OutputBase | undefined)[],
+  ): Promise<RemoteResult> {
     signal.throwIfAborted();
     using _use = this.#way?.use();
     const isMapped = action.sandbox === undefined && !this.#welcome.executors.includes("namespace");
     if (job.mappedVeto !== undefined && isMapped) {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
-    const run = new RemoteRun(action, this.#channel, (digest) =>
-      this.#upload(digest, action.inputs, job.onProgress),
-    );
+    const upload = (digest: Digest): Promise<number> => this.#upload(digest, action.inputs, job.onProgress);
+    const run = new RemoteRun(action, this.#channel, upload, bases);
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
         .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))
@@ -144,7 +169,10 @@ export class ServerSession implements Session {
           compileMs: message.usage.wallMs,
           ...run.cost,
         },
-        commit: () => receiver.commit(),
+        commit: async () => {
+          await receiver.commit();
+          for (const [path, digest] of receiver.digests) this.#outputs.note(this.hostId, path, digest);
+        },
         discard: () => receiver.discard(),
       };
     } finally {

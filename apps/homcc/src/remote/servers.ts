@@ -7,6 +7,7 @@ import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
+import { OutputBases } from "./output-bases.ts";
 import { ServerDialler } from "./server-dialler.ts";
 import type { Session } from "./session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
@@ -32,6 +33,7 @@ export class Servers {
   readonly #logger: Logger;
   readonly #tunnels: SshTunnels;
   readonly #dialler: ServerDialler;
+  readonly #outputs: OutputBases;
   readonly #clock: Clock;
   readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<Session>>();
@@ -39,10 +41,17 @@ export class Servers {
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
-  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock = systemClock) {
+  /** `outputs`: those of earlier agents too; none without it. */
+  constructor(
+    logger: Logger,
+    tunnels: SshTunnels,
+    clock: Clock = systemClock,
+    outputs: OutputBases = new OutputBases(),
+  ) {
     this.#logger = logger;
     this.#tunnels = tunnels;
-    this.#dialler = new ServerDialler(logger, tunnels, clock);
+    this.#dialler = new ServerDialler(logger, tunnels, clock, outputs);
+    this.#outputs = outputs;
     this.#clock = clock;
     this.#sleep = new SleepWatch(clock);
   }
@@ -110,6 +119,11 @@ export class Servers {
       connection?.close("the agent ends");
     }
     this.#tunnels.close();
+    try {
+      this.#outputs.save();
+    } catch (error) {
+      this.#logger.info(`the list of outputs cannot be kept: ${describeError(error)}`);
+    }
   }
 
   #knownPool(hosts: readonly Host[]): KnownPool {

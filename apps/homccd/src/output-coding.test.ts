@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ActionResult } from "@homcc/cas/action";
+import { type Digest, digestOf } from "@homcc/cas/digest";
+import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
+import { decodeDelta } from "@homcc/protocol/delta";
+import { maxDeltaBytes } from "@homcc/protocol/limits";
+import type { JobMessage } from "@homcc/protocol/messages";
+import { OutputCoding, plainOutputs } from "./output-coding.ts";
+
+class Outputs implements AsyncDisposable {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async create(): Promise<Outputs> {
+    return new Outputs(await mkdtemp(join(tmpdir(), "homcc-test-")));
+  }
+
+  /** What a compiler wrote, as the executor tells it. */
+  async written(name: string, bytes: Uint8Array): Promise<ActionResult["outputs"][number]> {
+    const file = join(this.folder, name);
+    await writeFile(file, bytes);
+    return { kind: "written", path: `/w/${name}`, file, sizeBytes: bytes.byteLength, mode: 0o644 };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return rm(this.folder, { recursive: true });
+  }
+}
+
+function declared(name: string, base?: Digest): JobMessage["outputs"][number] {
+  return { path: `/w/${name}`, exists: false, ...(base === undefined ? {} : { base }) };
+}
+
+const before = randomBytes(100_000);
+const after = Buffer.concat([before.subarray(0, 40_000), Buffer.from("new"), before.subarray(40_001)]);
+
+test("without a base an output comes whole with its digest, and is kept for the next one", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  const coding = new OutputCoding(store);
+  const output = await outputs.written("a.o", before);
+  const coded = await coding.code([output, { kind: "removed", path: "/w/a.d" }], [declared("a.o")], false);
+  assert.deepEqual(coded.messages, [
+    { kind: "written", path: "/w/a.o", sizeBytes: 100_000, mode: 0o644, digest: digestOf(before) },
+    { kind: "removed", path: "/w/a.d" },
+  ]);
+  assert.deepEqual(coded.contents, [{ file: join(outputs.folder, "a.o") }]);
+  assert.deepEqual(Buffer.from((await store.read(digestOf(before))) ?? []), before);
+});
+
+test("an output that is its base takes no bytes, one like it takes what differs, wherever it is declared", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  await store.put(digestOf(before), [before]);
+  for (const isHurried of [false, true]) {
+    const coded = await new OutputCoding(store).code(
+      [await outputs.written("b.o", after), await outputs.written("a.o", before)],
+      [declared("a.o", digestOf(before)), declared("x.o"), declared("b.o", digestOf(before))],
+      isHurried,
+    );
+    const [delta] = coded.contents;
+    assert.ok(delta instanceof Uint8Array && coded.contents.length === 1);
+    assert.deepEqual(coded.messages, [
+      { kind: "delta", output: 2, mode: 0o644, digest: digestOf(after), deltaBytes: delta.byteLength },
+      { kind: "unchanged", output: 0, mode: 0o644 },
+    ]);
+    assert.ok(delta.byteLength < 200);
+    assert.deepEqual(await decodeDelta(delta, before, after.byteLength), after);
+  }
+});
+
+test("a base that is gone, unlike, or too large: the output comes whole", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  const unlike = randomBytes(100_000);
+  const large = Buffer.alloc(maxDeltaBytes + 1);
+  await store.put(digestOf(unlike), [unlike]);
+  await store.put(digestOf(large), [large]);
+  for (const base of [before, unlike, large]) {
+    const output = await outputs.written("a.o", after);
+    const coded = await new OutputCoding(store).code([output], [declared("a.o", digestOf(base))], false);
+    assert.equal(coded.messages[0]?.kind, "written");
+    assert.equal(coded.contents.length, 1);
+  }
+});
+
+test("empty and very large outputs are sent as they are", async () => {
+  await using outputs = await Outputs.create();
+  const coding = new OutputCoding(new MemoryBlobStore());
+  const results = [
+    await outputs.written("empty.d", Buffer.alloc(0)),
+    await outputs.written("large.o", Buffer.alloc(maxDeltaBytes + 1)),
+  ];
+  const coded = await coding.code(
+    results,
+    [declared("empty.d"), declared("large.o", digestOf(before))],
+    false,
+  );
+  assert.deepEqual(coded, plainOutputs(results));
+});
+
+test("a full store costs the next one its base, not this one its result", async () => {
+  await using outputs = await Outputs.create();
+  const coding = new OutputCoding(new MemoryBlobStore({ maxBytes: 50_000 }));
+  const coded = await coding.code([await outputs.written("a.o", before)], [declared("a.o")], false);
+  assert.equal(coded.messages[0]?.kind, "written");
+  assert.deepEqual(await readFile(join(outputs.folder, "a.o")), before);
+});
+
+test("more results than are coded at a time", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  const coding = new OutputCoding(store);
+  await store.put(digestOf(before), [before]);
+  const coded = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const name = `${index}.o`;
+      const output = await outputs.written(name, Buffer.concat([after, Buffer.from(name)]));
+      return await coding.code([output], [declared(name, digestOf(before))], false);
+    }),
+  );
+  assert.deepEqual(
+    coded.map(({ messages }) => messages[0]?.kind),
+    Array.from({ length: 20 }, () => "delta"),
+  );
+});

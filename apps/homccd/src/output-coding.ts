@@ -1,0 +1,112 @@
+import { readFile } from "node:fs/promises";
+import type { ActionResult, OutputChange } from "@homcc/cas/action";
+import type { BlobStore } from "@homcc/cas/blob-store";
+import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
+import { hasCode } from "@homcc/observability/error";
+import { encodeDelta, isDeltaSized } from "@homcc/protocol/delta";
+import type { JobMessage, ResultMessage } from "@homcc/protocol/messages";
+import { SlotQueue } from "@homcc/scheduler/slots";
+
+/** Results that are coded at once: each holds an output, its base and what comes of them, 16 MiB each at most. */
+const maxAtOnce = 4;
+
+/** How a result's outputs are announced, and what follows for each that has bytes: a file, or what is in memory. */
+export interface CodedOutputs {
+  readonly messages: ResultMessage["outputs"];
+  readonly contents: readonly (Uint8Array | { readonly file: string })[];
+}
+
+type WrittenOutput = Extract<OutputChange, { readonly kind: "written" }>;
+
+/** A result as every client understands it. */
+export function plainOutputs(outputs: ActionResult["outputs"]): CodedOutputs {
+  return {
+    messages: outputs.map((output) => (output.kind === "written" ? toWritten(output) : output)),
+    contents: outputs.flatMap((output) => (output.kind === "written" ? [{ file: output.file }] : [])),
+  };
+}
+
+/**
+ * Says outputs by how they differ from what the client has, and keeps them as blobs, so that the next ones can be said by
+ * them. Whatever goes wrong with that (the base was evicted, the store is full) costs bytes, never the result.
+ */
+export class OutputCoding {
+  readonly #store: BlobStore;
+  readonly #slots = new SlotQueue(maxAtOnce);
+
+  constructor(store: BlobStore) {
+    this.#store = store;
+  }
+
+  /** `isHurried` as of `encodeDelta`. */
+  async code(
+    outputs: ActionResult["outputs"],
+    declared: JobMessage["outputs"],
+    isHurried: boolean,
+  ): Promise<CodedOutputs> {
+    const messages: ResultMessage["outputs"][number][] = [];
+    const contents: CodedOutputs["contents"][number][] = [];
+    for (const output of outputs) {
+      if (output.kind === "removed") {
+        messages.push(output);
+        continue;
+      }
+      const index = declared.findIndex(({ path }) => path === output.path);
+      const coded = await this.#codeOne(output, index, declared[index]?.base, isHurried);
+      messages.push(coded.message);
+      if (coded.content !== undefined) contents.push(coded.content);
+    }
+    return { messages, contents };
+  }
+
+  async #codeOne(
+    output: WrittenOutput,
+    index: number,
+    base: Digest | undefined,
+    isHurried: boolean,
+  ): Promise<{
+    readonly message: ResultMessage["outputs"][number];
+    readonly content?: CodedOutputs["contents"][number];
+  }> {
+    const { file, mode } = output;
+    if (!isDeltaSized(output.sizeBytes, 1)) return { message: toWritten(output), content: { file } };
+    using _slot = await this.#slots.acquire();
+    const bytes = await readFile(file);
+    const digest = await digestOfLarge(bytes);
+    if (digest === base) {
+      // Also a use of it, which keeps it from eviction.
+      await this.#keep(digest, bytes);
+      return { message: { kind: "unchanged", output: index, mode } };
+    }
+    const [delta] = await Promise.all([
+      base === undefined ? undefined : this.#deltaFrom(base, bytes, isHurried),
+      this.#keep(digest, bytes),
+    ]);
+    if (delta === undefined || delta.byteLength >= bytes.byteLength)
+      return { message: { ...toWritten(output), digest }, content: { file } };
+    const deltaBytes = delta.byteLength;
+    return { message: { kind: "delta", output: index, mode, digest, deltaBytes }, content: delta };
+  }
+
+  async #deltaFrom(base: Digest, bytes: Uint8Array, isHurried: boolean): Promise<Uint8Array | undefined> {
+    if (!isDeltaSized(bytes.byteLength, sizeBytesOf(base))) return undefined;
+    const baseBytes = await this.#store.read(base);
+    return baseBytes === undefined ? undefined : await encodeDelta(bytes, baseBytes, isHurried);
+  }
+
+  async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
+    try {
+      if ((await this.#store.findMissing([digest])).length > 0) await this.#store.put(digest, [bytes]);
+    } catch (error) {
+      if (!hasCode(error, "ERR_HOMCC_STORE_FULL")) throw error;
+    }
+  }
+}
+
+function toWritten({
+  path,
+  sizeBytes,
+  mode,
+}: WrittenOutput): Extract<ResultMessage["outputs"][number], { kind: "written" }> {
+  return { kind: "written", path, sizeBytes, mode };
+}
