@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFile, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { digestOf } from "@homcc/cas/digest";
 import { writeFiles } from "../support/files.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
@@ -221,7 +222,7 @@ async function compile(
   for (const argv of [words, [homccProgram, ...words]]) {
     for (const output of outputs) await rm(output, { force: true });
     const { status, stdout, stderr } = await place.run(argv, { environment });
-    const contents = await Promise.all(outputs.map((output) => readFile(output, "base64")));
+    const contents = await Promise.all(outputs.map((output) => readFile(output).then(digestOf)));
     runs.push({ status, stdout, stderr, contents });
   }
   assert.deepEqual(runs[1], runs[0]);

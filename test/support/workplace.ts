@@ -53,6 +53,8 @@ export async function createWorkplace(options: WorkplaceOptions = {}): Promise<W
     HOME: home,
     HOMCC_DIR: homccFolder,
     HOMCC_JOB_LOG: jobLog,
+    // Tests see what servers do, also the second time.
+    HOMCC_CLIENT_CACHE_SIZE: "0",
     ...(options.hosts === undefined ? {} : { HOMCC_HOSTS: options.hosts }),
     ...(options.forbidLocal === false ? {} : { HOMCC_NO_LOCAL_COMPILATION: "1" }),
   };

@@ -24,7 +24,7 @@ import { WarningRate } from "./words/warning-rate.ts";
 export async function createServices(
   environment: Readonly<Record<string, string>>,
   logger: Logger,
-  own: Pick<Services, "idle" | "logThreshold" | "statistics">,
+  own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
   const outputs = new OutputBases(join(agentFolder(environment), "outputs"));

@@ -1,16 +1,19 @@
 /** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadSettings } from "@homcc/config/load";
 import { agentLogFile } from "@homcc/launch/agent-log";
 import { serveLaunches } from "@homcc/launch/server";
 import { systemClock } from "@homcc/observability/clock";
 import { createLogger, serverLine } from "@homcc/observability/log";
+import { agentFolder } from "./agent-folder.ts";
 import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
 import { keepCompiledCode } from "./compiled-code.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { OwnResults } from "./own-results.ts";
 import { JobStatistics } from "./records/statistics.ts";
 import { tallyFilePath } from "./records/tally-file.ts";
 
@@ -35,7 +38,13 @@ const logger = createLogger(
 );
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
 const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
-const services = await createServices(environment, logger, { idle, logThreshold, statistics });
+const ownResults = new OwnResults(join(agentFolder(environment), "results"), logger);
+const services = await createServices(environment, logger, {
+  idle,
+  logThreshold,
+  statistics,
+  ownResults,
+});
 const memory = new IdleWatch(releaseAfterMs, () => {
   keepCompiledCode();
   releaseMemory(services.discovery);
@@ -65,5 +74,6 @@ async function shutDown(reason: string): Promise<void> {
   services.servers.close();
   services.warnings.close();
   statistics.save();
+  await ownResults.close();
   process.exit(0);
 }

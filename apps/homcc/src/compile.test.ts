@@ -88,6 +88,7 @@ async function twoSources(
     idle: { idleTimeoutMs: 0 },
     logThreshold: { level: "INFO" },
     statistics: new JobStatistics(join(home.path, "stats.json"), systemClock, silentLogger),
+    ownResults: undefined,
   });
   t.after(() => services.servers.close());
   const told = launcherIn(folder, ["gcc", "-c", "a.c", "b.c"]);

@@ -134,7 +134,8 @@ async function apply(
 
 /** A command of several sources was compiled as long as one of them was. */
 function successOf(results: readonly FinalResult[]): OutcomeName {
-  return results.every(({ fromCache }) => fromCache) ? "result-from-server" : "compiled-remotely";
+  if (results.some(({ origin }) => origin === "compiler")) return "compiled-remotely";
+  return results.every(({ origin }) => origin === "own-results") ? "result-from-home" : "result-from-server";
 }
 
 function notesOf(results: readonly FinalResult[]): string {

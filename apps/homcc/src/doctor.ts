@@ -60,5 +60,6 @@ async function servicesOfOneCall(environment: Readonly<Record<string, string>>):
     idle: { idleTimeoutMs: 0 },
     logThreshold: { level: "CRITICAL" },
     statistics: uncounted,
+    ownResults: undefined,
   });
 }

@@ -6,6 +6,7 @@ import type { Clock } from "@homcc/observability/clock";
 import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { IdleWatch } from "./idle-watch.ts";
+import type { OwnResults } from "./own-results.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
@@ -23,6 +24,8 @@ export interface Services {
   readonly discovery: InputDiscovery;
   /** Passed by compilations whose compiler is asked what it includes. */
   readonly discoveryGate: Pick<Gate, "waiting">;
+  /** Absent where nothing outlives the call. */
+  readonly ownResults: Pick<OwnResults, "find" | "isEmpty" | "keep"> | undefined;
   readonly servers: Servers;
   /** Ended with `servers`. */
   readonly tunnels: Pick<SshTunnels, "to">;

@@ -18,6 +18,7 @@ export async function callWithoutAgent(request: LaunchRequest): Promise<LaunchEn
     idle: { idleTimeoutMs: 0 },
     logThreshold: { level: "ERROR" },
     statistics: uncounted,
+    ownResults: undefined,
   });
   const call = new OwnCall(request);
   try {

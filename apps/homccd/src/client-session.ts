@@ -26,8 +26,7 @@ export interface ServerServices {
   readonly adoption: LocalFileAdoption;
   readonly toolchains: ToolchainRegistry;
   readonly sandboxes: Pick<Sandboxes, "enter">;
-  /** Absent when every job is to be compiled. */
-  readonly results: Pick<ResultReuse, "find"> | undefined;
+  readonly results: Pick<ResultReuse, "find">;
   readonly inventory: Pick<ServerInventory, "take">;
   readonly outputs: OutputCoding;
   /** Permission to run one compiler; served in order over all clients. */

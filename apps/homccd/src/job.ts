@@ -135,7 +135,7 @@ export class Job {
 
   async #reuse(action: Action, { keptReport }: JobPlace): Promise<PlacedReuse | undefined> {
     if (keptReport === undefined) return undefined;
-    const reuse = await this.#services.results?.find(action, keptReport.executor);
+    const reuse = await this.#services.results.find(action, keptReport.executor);
     return reuse?.kind === "found" ? { ...reuse, report: keptReport } : reuse;
   }
 

@@ -130,7 +130,10 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
     sandboxes,
-    results: settings.noResultCache ? undefined : await openResults(settings, store, logger),
+    results: new ResultReuse(
+      settings.noResultCache ? undefined : await openResults(settings, store, logger),
+      new MentionsByDigest(store),
+    ),
     inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
     outputs: new OutputCoding(store),
     slots: new SlotQueue(settings.limit),
@@ -170,11 +173,10 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   process.exit(0);
 }
 
-async function openResults(settings: ServerSettings, store: BlobStore, logger: Logger): Promise<ResultReuse> {
+async function openResults(settings: ServerSettings, store: BlobStore, logger: Logger): Promise<ResultCache> {
   const index = await DigestIndex.open(join(settings.store, "result-index"), logger);
   const folder = join(settings.store, "results");
-  const cache = await ResultCache.open({ store, index, folder, logger });
-  return new ResultReuse(cache, new MentionsByDigest(store));
+  return await ResultCache.open({ store, index, folder, logger });
 }
 
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {

@@ -14,12 +14,14 @@ import { HomccError } from "@homcc/observability/error";
 import { createLogger } from "@homcc/observability/log";
 import type { ClientMessage, Inventory, JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
+import { MentionsByDigest } from "@homcc/results/mentions";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
 import { OutputCoding } from "./output-coding.ts";
+import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -124,7 +126,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
         throw new HomccError("ERR_HOMCC_SANDBOX", "no sandboxes", { hint: "start one" });
       },
     },
-    results: undefined,
+    results: new ResultReuse(undefined, new MentionsByDigest(store)),
     inventory: { take: async () => options.inventory ?? emptyInventory },
     outputs: new OutputCoding(store),
     slots: new SlotQueue(options.slots ?? 4),

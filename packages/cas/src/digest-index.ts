@@ -40,6 +40,10 @@ export class DigestIndex {
     return index;
   }
 
+  get size(): number {
+    return this.#digests.size;
+  }
+
   get(key: string): Digest | undefined {
     return this.#digests.get(key);
   }

@@ -64,7 +64,10 @@ async function identityOf(pid: number): Promise<string | undefined> {
     const stat = await readFile(`/proc/${pid}/stat`, "latin1");
     const boot = await readFile("/proc/sys/kernel/random/boot_id", "latin1");
     // Field 2 is the program's name in parentheses and may hold blanks; the start time is field 22.
-    const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // Ended, and nobody has asked how: in a container without an init that may stay so.
+    if (fields[0] === "Z") return undefined;
+    const start = fields[19];
     return `${pid}:${start}:${boot.slice(0, 8)}`;
   } catch {
     return undefined;

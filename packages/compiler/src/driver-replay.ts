@@ -56,7 +56,17 @@ function stepsOf(answer: Buffer, replay: Replay): readonly Step[] | undefined {
     if (step === undefined) return undefined;
     steps.push(step);
   }
-  return steps.length === 0 ? undefined : steps;
+  return steps.length === 0 ? undefined : withFixedNames(steps, replay.argv);
+}
+
+/** Files between two programs have names of chance; with fixed ones the same command is the same action. */
+function withFixedNames(steps: readonly Step[], given: readonly string[]): readonly Step[] {
+  const [first, ...others] = steps.map(({ argv }) => argv);
+  const between = (first ?? []).filter(
+    (word) => word.startsWith("/tmp/") && !given.includes(word) && others.some((argv) => argv.includes(word)),
+  );
+  const fixed = new Map([...new Set(between)].map((word, index) => [word, `/tmp/homcc-${index}.s`]));
+  return steps.map(({ program, argv }) => ({ program, argv: argv.map((word) => fixed.get(word) ?? word) }));
 }
 
 function stepOf(words: readonly string[], replay: Replay, first: boolean): Step | undefined {

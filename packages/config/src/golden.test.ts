@@ -65,6 +65,7 @@ test("the example files of homcc 1.x", async () => {
       agentIdleTimeoutMs: 3_600_000,
       agentLogLevel: "INFO",
       stateFiles: true,
+      clientCacheBytes: 2 ** 30,
       debugFolder: undefined,
     });
     // The example shows every key, also the two that exclude each other.

@@ -106,6 +106,7 @@ function clientSettings(
     agentIdleTimeoutMs: options.get("agent_idle_time"),
     agentLogLevel: options.get("agent_log_level"),
     stateFiles: options.get("state_files"),
+    clientCacheBytes: options.get("client_cache_size"),
     debugFolder: debugFolder === undefined ? undefined : resolve(cwd, debugFolder),
   };
 }

@@ -295,6 +295,16 @@ export const clientOptions = {
     paragraph:
       "Jobs are shown by the monitors of distcc (`distccmon-text`, `distccmon-gnome`): a job that lasts has a small file in `$DISTCC_DIR/state`, else in `~/.distcc/state`.",
   },
+  client_cache_size: {
+    type: values.sizeOrNone,
+    default: "1G",
+    flags: [],
+    variables: ["HOMCC_CLIENT_CACHE_SIZE"],
+    key: "client_cache_size",
+    setBy: "user",
+    paragraph:
+      "Size of the agent's own store of recent results, which answers the same compile without any server. 0 keeps none. It never takes the last gibibyte of a disk.",
+  },
   debug_directory: {
     type: values.path,
     flags: [],

@@ -31,6 +31,8 @@ export interface ClientSettings {
   readonly agentLogLevel: LogLevel;
   /** State files for the monitors of distcc. */
   readonly stateFiles: boolean;
+  /** Of the agent's own store of results; 0 for none. */
+  readonly clientCacheBytes: number;
   /** Absolute folder for the texts of jobs; `undefined` writes none. */
   readonly debugFolder: string | undefined;
 }

@@ -120,6 +120,13 @@ export const size: ValueType<number> = {
   },
 };
 
+/** The same, and 0 for nothing at all. */
+export const sizeOrNone: ValueType<number> = {
+  metavar: "SIZE",
+  allowed: `${size.allowed}, or 0`,
+  parse: (given, origin) => (/^\s*0\s*$/.test(given) ? 0 : size.parse(given, origin)),
+};
+
 export function choice<const T extends string>(metavar: string, choices: readonly T[]): ValueType<T> {
   return {
     metavar,

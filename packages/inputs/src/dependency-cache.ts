@@ -97,6 +97,20 @@ export class DependencyCache implements IncludeFinder {
   }
 
   async find(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound> {
+    const recalled = await this.#recall(compilation, context);
+    if (recalled !== undefined) return recalled;
+    this.#misses += 1;
+    return await this.#ask(keyOf(compilation, context), compilation, context);
+  }
+
+  async recall(
+    compilation: Compilation,
+    context: DiscoveryContext,
+  ): Promise<FoundInputs | NotFound | undefined> {
+    return (await this.#recall(compilation, context)) ?? (await this.#finder.recall?.(compilation, context));
+  }
+
+  async #recall(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | undefined> {
     const key = keyOf(compilation, context);
     const known = this.#known.get(key);
     const answer = known === undefined ? stale : await this.#revalidate(known);
@@ -110,8 +124,7 @@ export class DependencyCache implements IncludeFinder {
         this.#guesses += 1;
         return { ...answer.inputs, confirm: this.#confirmation(answer.inputs, key, compilation, context) };
       case "stale":
-        this.#misses += 1;
-        return await this.#ask(key, compilation, context);
+        return undefined;
     }
   }
 

@@ -42,10 +42,19 @@ export class InputDiscovery {
     }
   }
 
+  /** What is known without asking any compiler, be it a guess; `undefined` when that is not enough. */
+  async recall(compilation: Compilation, context: DiscoveryContext): Promise<Discovery | undefined> {
+    const found = await this.#finder.recall?.(compilation, context);
+    return found === undefined || found.kind === "local" ? found : this.#discoveryOf(found);
+  }
+
   /** The same, or at once a guess that has to `confirm` itself later: after an edit that changed no name in the file. */
   async foresee(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
     const found = await this.#finder.find(compilation, context);
-    if (found.kind === "local") return found;
+    return found.kind === "local" ? found : this.#discoveryOf(found);
+  }
+
+  #discoveryOf(found: FoundInputs): Discovery {
     const known = this.#answers.get(found);
     if (known !== undefined) return known;
     const discovery = discoveryOf(found);

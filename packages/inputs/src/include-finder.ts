@@ -43,6 +43,8 @@ export interface NotFound {
 /** A way to find out what a compilation reads. Rejects with the signal's reason when it is aborted. */
 export interface IncludeFinder {
   find(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound>;
+  /** What it knows without starting a program; `undefined` when it would have to. */
+  recall?(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound | undefined>;
   /** Forgets what an idle agent does without. */
   release?(): void;
 }

@@ -43,6 +43,14 @@ export const outcomes = {
       "The same command with the same inputs and the same toolchain was compiled before, perhaps for a colleague; the server sent what came of it then.",
     cure: "Nothing. `homccd --no-result-cache` makes a server compile every job.",
   },
+  "result-from-home": {
+    number: 4,
+    kind: "remote",
+    label: "result of an earlier compile, kept at home",
+    paragraph:
+      "The same command with the same inputs and the same toolchain was compiled on a server before, and the agent still had what came of it: no network was needed.",
+    cure: "Nothing. `client_cache_size = 0` makes the agent ask a server for every compile.",
+  },
   "not-a-compiler": {
     number: 10,
     kind: "local",

@@ -28,13 +28,7 @@ afterEach(() => rm(folder, { recursive: true }));
 async function keep(action: Action, object: string | Uint8Array, stderr = ""): Promise<void> {
   const file = join(folder, "object");
   await writeFile(file, object);
-  const outputs = action.outputs.map(({ path }) => ({
-    kind: "written" as const,
-    path,
-    file,
-    sizeBytes: object.length,
-    mode: 0o644,
-  }));
+  const outputs = action.outputs.map(({ path }) => ({ path, file, mode: 0o644 }));
   const result = { stdout: Buffer.alloc(0), stderr: Buffer.from(stderr), outputs };
   await cache.keep(action, resultKeysOf(action, "namespace"), reusable, result);
 }

@@ -22,6 +22,19 @@ export type Lookup =
   /** `note`: why the result of another checkout does not serve. */
   | { readonly kind: "missed"; readonly note?: string };
 
+/** What is to be kept; of its files the bytes count that they have now. */
+export interface KeepableResult {
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly outputs: readonly {
+    readonly path: string;
+    readonly file: string;
+    readonly mode: number;
+    /** Nothing is kept when the file has become another one. */
+    readonly digest?: Digest;
+  }[];
+}
+
 export interface ResultCacheOptions {
   readonly store: BlobStore;
   readonly index: DigestIndex;
@@ -97,7 +110,7 @@ export class ResultCache {
     action: Action,
     keys: ResultKeys,
     reusability: Extract<Reusability, { kind: "reusable" }>,
-    result: Pick<ActionResult, "stdout" | "stderr" | "outputs">,
+    result: KeepableResult,
   ): Promise<void> {
     try {
       await this.#keep(action, keys, reusability, result);
@@ -110,7 +123,7 @@ export class ResultCache {
     action: Action,
     keys: ResultKeys,
     { mentionsName }: Extract<Reusability, { kind: "reusable" }>,
-    result: Pick<ActionResult, "stdout" | "stderr" | "outputs">,
+    result: KeepableResult,
   ): Promise<void> {
     const times = new TimeTraces(Date.now(), action);
     const { own, shared } = keys;
@@ -120,10 +133,10 @@ export class ResultCache {
     await search.text(result.stdout, "its messages name");
     await search.text(result.stderr, "its messages name");
     for (const output of result.outputs) {
-      if (output.kind !== "written") continue;
       const bytes = await readFile(output.file);
       if (times.isIn(bytes)) return;
       const kept = { path: output.path, digest: await this.#put(bytes), mode: output.mode };
+      if (output.digest !== undefined && output.digest !== kept.digest) return;
       outputs.push(kept);
       const marked = await search.output(output.path, bytes);
       if (marked === undefined) continue;

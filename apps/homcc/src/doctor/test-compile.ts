@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,7 +44,8 @@ export async function compileOn(
   try {
     const name = compiler.language === "c" ? "test.c" : "test.cpp";
     await writeFile(join(folder, "part.h"), header);
-    await writeFile(join(folder, name), source);
+    // Of its own, so that a compiler has to run: no server has its result.
+    await writeFile(join(folder, name), `${source}/* ${randomUUID()} */\n`);
     const args = ["-O1", "-c", name, "-o", "test.o"];
     const startMs = systemClock.monotonicMs();
     const conclusion = await compileRemotely(host, compiler, args, folder, call);

@@ -28,12 +28,14 @@ export type Preparation =
       /** Set when the inputs are a guess: a result counts only once this says so. */
       readonly confirm?: () => Promise<boolean>;
     }
-  | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string };
+  | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string }
+  /** Its inputs could not be recalled. */
+  | { readonly kind: "unknown"; readonly outcome: "inputs-unknown"; readonly detail: string };
 
 /**
  * Makes an action of a compilation: what the compiler is, what it reads, what it may write, how it is called.
- * `mayGuess`: after an edit the inputs may be those of last time, with the new contents, until the compiler has confirmed
- * them.
+ * `way`: how its inputs are found. `foresee` may guess, after an edit, that they are those of last time, until the compiler
+ * has confirmed it; `recall` asks no compiler.
  */
 export async function prepareAction(
   compilation: Compilation,
@@ -41,7 +43,7 @@ export async function prepareAction(
   settings: ClientSettings,
   services: Services,
   compiler: KnownCompiler,
-  mayGuess: boolean,
+  way: "recall" | "foresee" | "discover",
   phases: Phases,
 ): Promise<Preparation> {
   const { request, signal } = call;
@@ -73,7 +75,7 @@ export async function prepareAction(
   }
   const closed = closedFolder(compilation, cwd);
   if (closed !== undefined) return { kind: "local", outcome: "unreadable-input", detail: closed };
-  const discovering = services.discovery[mayGuess ? "foresee" : "discover"](compilation, {
+  const discovering = services.discovery[way](compilation, {
     cwd,
     environment: request.environment,
     compilerPath: request.compilerPath,
@@ -81,6 +83,7 @@ export async function prepareAction(
     signal,
   });
   const discovery = await phases.time("discover and digest", discovering);
+  if (discovery === undefined) return { kind: "unknown", outcome: "inputs-unknown", detail: "not known yet" };
   if (discovery.kind === "local") return discovery;
   const walk = new LinkWalk();
   const outputs = compilation.outputs.map((output) => declare(output, cwd, walk));

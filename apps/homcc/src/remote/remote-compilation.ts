@@ -12,6 +12,7 @@ import type { JobTrace } from "../records/job-trace.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
 import { existsAtHome } from "./missed-input.ts";
 import { jobVoice } from "../words/job-voice.ts";
+import { ownResult } from "./own-result.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "../services.ts";
@@ -27,8 +28,8 @@ export type RemoteCompilation =
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
       readonly cost: RemoteCost;
-      /** An earlier job's. */
-      readonly fromCache: boolean;
+      /** What made it: a compiler just now, or an earlier job whose result was kept. */
+      readonly origin: "compiler" | "server-results" | "own-results";
       /** Why the server has no use for it afterwards, or had none for an earlier one; "" when there is nothing to say. */
       readonly note: string;
       commit(): Promise<void>;
@@ -47,9 +48,11 @@ export async function compileRemotely(
   mayGuess = true,
 ): Promise<RemoteCompilation> {
   const { phases } = trace;
+  const { clientCacheBytes, noLocalCompilation } = loaded.settings;
   const nowhere = noServerFor(loaded, services);
   // What may not run at home is prepared first: it may turn out to be nothing for servers, and then it may.
-  if (nowhere !== undefined && !loaded.settings.noLocalCompilation) return fallback(nowhere);
+  const isAlone = nowhere !== undefined && !noLocalCompilation;
+  if (isAlone && (await services.ownResults?.isEmpty(clientCacheBytes)) !== false) return fallback(nowhere);
   using line = trace.monitor.follow(basename(compilation.source));
   line.enter("preprocess", atHomePlace);
   const prepared = await prepareAction(
@@ -58,12 +61,19 @@ export async function compileRemotely(
     loaded.settings,
     services,
     compiler,
-    mayGuess,
+    isAlone ? "recall" : mayGuess ? "foresee" : "discover",
     phases,
   );
   if (prepared.kind === "local") return fallback(prepared);
+  if (prepared.kind === "unknown") return fallback(nowhere ?? prepared);
   const { action, job, confirm } = prepared;
   trace.actions.set(compilation.source, action);
+  const own = await phases.time("look for an own result", ownResult(action, compilation, loaded, services));
+  if (own !== undefined) {
+    if (confirm === undefined || (await phases.time("confirm", confirm()))) return own;
+    await own.discard();
+  }
+  if (isAlone) return fallback(nowhere);
   using progress = uploadProgress(call, loaded, services);
   const watchedJob: JobDescription = {
     ...job,
@@ -111,9 +121,14 @@ export async function compileRemotely(
     stdout: result.stdout,
     stderr: pipedMessages(result.stderr, action.steps, compilation.argv),
     cost: result.cost,
-    fromCache: result.reuse?.fromCache === true,
+    origin: result.reuse?.fromCache === true ? "server-results" : "compiler",
     note: result.reuse?.note ?? "",
-    commit: () => result.commit(),
+    commit: async () => {
+      await result.commit();
+      if (result.reuse?.reusable === true) {
+        void services.ownResults?.keep(action, result, loaded.settings.clientCacheBytes);
+      }
+    },
     discard: () => result.discard(),
   };
 }

@@ -22,6 +22,12 @@ export class BaseChanged extends Error {
 
 type WrittenOutput = Exclude<ResultMessage["outputs"][number], { readonly kind: "removed" }>;
 
+interface WrittenFile {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly mode: number;
+}
+
 /** stdout and stderr are held in memory; a compiler that prints more than this is not worth distributing. */
 const maxMessagesBytes = 64 << 20;
 
@@ -39,7 +45,7 @@ export class ResultReceiver {
   readonly #stderr: Uint8Array[] = [];
   readonly #writers: OutputWriter[] = [];
   readonly #removed: string[] = [];
-  readonly #digests = new Map<string, Digest>();
+  readonly #written: WrittenFile[] = [];
   readonly #sections: Section[];
 
   /** `expected`: the only files a server may write or remove, whatever it says. */
@@ -67,15 +73,15 @@ export class ResultReceiver {
   }
 
   /** Files of the result whose digest is known, for `commit`'s caller. */
-  get digests(): ReadonlyMap<string, Digest> {
-    return this.#digests;
+  get written(): readonly WrittenFile[] {
+    return this.#written;
   }
 
   #section(output: WrittenOutput, path: string, base: OutputBase | undefined): Section {
     const writer = new OutputWriter(path, output.mode & 0o777);
     this.#writers.push(writer);
     const digest = output.kind === "unchanged" ? base?.digest : output.digest;
-    if (digest !== undefined) this.#digests.set(path, digest);
+    if (digest !== undefined) this.#written.push({ path, digest, mode: output.mode });
     if (output.kind === "written") {
       return {
         remainingBytes: output.sizeBytes,

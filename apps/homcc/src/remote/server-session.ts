@@ -163,6 +163,7 @@ export class ServerSession implements Session {
         localeKnown: message.localeKnown,
         sandboxToolchain: message.sandboxToolchain,
         reuse: message.reuse,
+        written: receiver.written,
         cost: {
           host: this.hostId,
           executor: message.executor,
@@ -171,7 +172,7 @@ export class ServerSession implements Session {
         },
         commit: async () => {
           await receiver.commit();
-          for (const [path, digest] of receiver.digests) this.#outputs.note(this.hostId, path, digest);
+          for (const { path, digest } of receiver.written) this.#outputs.note(this.hostId, path, digest);
         },
         discard: () => receiver.discard(),
       };

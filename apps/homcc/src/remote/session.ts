@@ -5,6 +5,7 @@ import type { Compression } from "@homcc/config/values";
 import { HomccError } from "@homcc/observability/error";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import type { HostId } from "@homcc/scheduler/host";
+import type { MadeResult } from "../own-results.ts";
 import type { RemoteCost } from "../conclusion.ts";
 import type { JobPhase } from "../records/state-layout.ts";
 import type { ServerDescription } from "./server-status.ts";
@@ -45,6 +46,8 @@ export interface RemoteResult {
   readonly sandboxToolchain: ResultMessage["sandboxToolchain"];
   /** Absent from servers that keep no results. */
   readonly reuse: ResultMessage["reuse"];
+  /** Files that the result wrote, as far as the server said what they are. */
+  readonly written: MadeResult["written"];
   readonly cost: RemoteCost;
   commit(): Promise<void>;
   discard(): Promise<void>;

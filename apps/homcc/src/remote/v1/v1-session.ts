@@ -146,6 +146,7 @@ export class V1Session implements Session {
       localeKnown: areOurMessages(message.stderr, job.locale),
       sandboxToolchain: undefined,
       reuse: undefined,
+      written: [],
       cost: { host: this.hostId, executor: "homcc 1.x", compileMs, sentBytes, receivedBytes, uploadMs: 0 },
       commit: async () => {
         for (const writer of writers) await writer.commit();
