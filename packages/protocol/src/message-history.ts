@@ -25,10 +25,10 @@ const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
  * One end's memory of one direction. Both ends must see the same messages in the same order, each exactly once.
- * Takes 48 KiB at most.
+ * Takes 32 KiB, from its first message on.
  */
 export class MessageHistory {
-  readonly #bytes = Buffer.alloc(2 * historyBytes);
+  #bytes = Buffer.alloc(0);
   #filledBytes = 0;
 
   /** The message as it goes on the wire; `undefined` when it is to go as it is. Does not remember it. */
@@ -64,6 +64,7 @@ export class MessageHistory {
   }
 
   #append(text: Uint8Array): void {
+    if (this.#bytes.byteLength === 0) this.#bytes = Buffer.allocUnsafeSlow(2 * historyBytes);
     if (this.#filledBytes + text.byteLength > this.#bytes.byteLength) {
       const kept = this.#latest();
       this.#bytes.set(kept);

@@ -501,17 +501,47 @@ test("what the peer lacks is done without: compression, long frames", async () =
   await client.close("done");
 });
 
+test("a link is fast by its round trip, and slow once it is seen to be", async () => {
+  const agreement = { zstd: true, history: true, delta: true, maxOutgoingFrameBytes: maxFrameBytes };
+  for (const [roundTripMs, isFast] of [
+    [1, true],
+    [20, false],
+    [undefined, false],
+  ] as const) {
+    const [clientSide, serverSide] = pipes();
+    const options = { peer: "server", agreement, ...(roundTripMs === undefined ? {} : { roundTripMs }) };
+    const client = openClientChannel(clientSide, options);
+    assert.equal(client.isFast, isFast);
+    serverSide.resume();
+    await client.close("done");
+  }
+  const [clientSide, serverSide] = pipes();
+  serverSide.resume();
+  // 64 KiB a time, each 5 ms: 13 MB/s.
+  clientSide.delayMs = 5;
+  const client = openClientChannel(clientSide, { peer: "server", agreement, roundTripMs: 1 });
+  const stream = client.openStream({ onMessage: () => {} });
+  client.send(stream, exampleBlob);
+  assert.ok(client.isFast);
+  await client.sendData(stream, [randomBytes(6 << 20)], { priority: "large", end: true });
+  assert.ok(!client.isFast);
+  await client.close("done");
+});
+
 /** Two ends without a network. */
 class Pipe extends Duplex {
   other: Pipe | undefined;
   watch: (chunk: Buffer) => void = () => {};
+  /** What each write takes. */
+  delayMs = 0;
 
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.watch(chunk);
     this.other?.push(chunk);
-    done();
+    if (this.delayMs === 0) done();
+    else setTimeout(done, this.delayMs);
   }
 
   override _final(done: () => void): void {

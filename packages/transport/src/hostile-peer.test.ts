@@ -6,7 +6,7 @@ import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import type { HomccError } from "@homcc/observability/error";
 import { encodeFrame, encodeHeader, frameFlags, frameTypes } from "@homcc/protocol/frame";
-import { encodeHello } from "@homcc/protocol/hello";
+import { encodeHello, knownCapabilities } from "@homcc/protocol/hello";
 import {
   maxFrameBytes,
   maxMessageBytes,
@@ -15,6 +15,7 @@ import {
   maxTextLength,
 } from "@homcc/protocol/limits";
 import { encodeMessage } from "@homcc/protocol/message-codec";
+import { MessageHistory } from "@homcc/protocol/message-history";
 import { type ClientMessage, clientMessages } from "@homcc/protocol/messages";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { ServerChannel } from "./channel.ts";
@@ -23,6 +24,8 @@ import { exampleBlob, exampleJob, exampleResult } from "./fixtures/example-messa
 import { dial, type LoopbackServer, startLoopbackServer } from "./fixtures/loopback-server.ts";
 
 const hello = encodeHello({ versions: [2], agent: "hostile", capabilities: ["zstd"] });
+
+const fullHello = encodeHello({ versions: [2], agent: "hostile", capabilities: knownCapabilities });
 
 const pace = { pingIntervalMs: 100, deadAfterMs: 600 };
 
@@ -100,8 +103,30 @@ const conversation = Buffer.concat([
   frame(frameTypes.message, 0, 3, text({ kind: "cancel" })),
 ]);
 
-test("the conversation itself is fine", async () => {
-  assert.match(await attack(conversation), /closed the connection$/);
+/** The same with messages that are compressed with those before them. */
+function conversationWithHistory(): Buffer {
+  const history = new MessageHistory();
+  const jobs = [0, 1, 2].map((index) => {
+    const isFirst = index === 0;
+    const json = text(
+      exampleJob({
+        label: `${index}.cpp`,
+        declareFrom: isFirst ? 0 : 1,
+        ...(isFirst ? {} : { declare: [] }),
+      }),
+    );
+    const payload = history.pack(json);
+    history.remember(json);
+    assert.ok(payload);
+    return frame(frameTypes.message, frameFlags.history, index + 1, payload);
+  });
+  return Buffer.concat([fullHello, ...jobs, frame(frameTypes.message, 0, 3, text({ kind: "cancel" }))]);
+}
+
+const conversations = [conversation, conversationWithHistory()];
+
+test("the conversations themselves are fine", async () => {
+  for (const bytes of conversations) assert.match(await attack(bytes), /closed the connection$/);
 });
 
 test("random bytes", async () => {
@@ -117,7 +142,7 @@ test("random frames", async () => {
   const anyFrame = fc
     .record({
       type: fc.integer({ min: 0, max: 6 }),
-      flags: fc.integer({ min: 0, max: 7 }),
+      flags: fc.integer({ min: 0, max: 15 }),
       stream: fc.integer({ min: 0, max: 4 }),
       payload: fc.oneof(
         fc.uint8Array({ maxLength: 100 }),
@@ -132,8 +157,8 @@ test("random frames", async () => {
     })
     .map(encodeFrame);
   await fc.assert(
-    fc.asyncProperty(fc.array(anyFrame, { maxLength: 12 }), async (frames) => {
-      assert.notEqual(await attack(Buffer.concat([hello, ...frames])), "");
+    fc.asyncProperty(fc.array(anyFrame, { maxLength: 12 }), fc.boolean(), async (frames, isFull) => {
+      assert.notEqual(await attack(Buffer.concat([isFull ? fullHello : hello, ...frames])), "");
     }),
     { numRuns: 150 },
   );
@@ -141,17 +166,21 @@ test("random frames", async () => {
 
 test("mutated conversations", async () => {
   const mutation = fc.record({
-    at: fc.nat(conversation.byteLength - 1),
+    at: fc.nat(Math.max(...conversations.map(({ byteLength }) => byteLength)) - 1),
     byte: fc.integer({ min: 0, max: 255 }),
     how: fc.constantFrom("replace", "insert", "remove", "truncate", "repeat"),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 4 }), async (mutations) => {
-      let bytes: Buffer = Buffer.from(conversation);
-      for (const { at, byte, how } of mutations)
-        bytes = mutate(bytes, Math.min(at, bytes.byteLength), byte, how);
-      assert.notEqual(await attack(bytes), "");
-    }),
+    fc.asyncProperty(
+      fc.array(mutation, { minLength: 1, maxLength: 4 }),
+      fc.nat(1),
+      async (mutations, which) => {
+        let bytes: Buffer = Buffer.from(conversations[which] ?? conversation);
+        for (const { at, byte, how } of mutations)
+          bytes = mutate(bytes, Math.min(at, bytes.byteLength), byte, how);
+        assert.notEqual(await attack(bytes), "");
+      },
+    ),
     { numRuns: 300 },
   );
 });
@@ -187,6 +216,14 @@ test("decompression bombs end early", async () => {
   const asMessage = Buffer.concat([hello, frame(frameTypes.message, frameFlags.zstd, 1, bomb)]);
   assert.match(
     await attack(asMessage, { half: true }),
+    new RegExp(`decompresses to more than ${maxMessageBytes} bytes`),
+  );
+  const asHistory = Buffer.concat([
+    fullHello,
+    frame(frameTypes.message, frameFlags.history, 1, bomb.subarray(4)),
+  ]);
+  assert.match(
+    await attack(asHistory, { half: true }),
     new RegExp(`decompresses to more than ${maxMessageBytes} bytes`),
   );
   const asData = Buffer.concat([
