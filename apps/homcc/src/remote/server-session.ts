@@ -119,7 +119,7 @@ export class ServerSession implements Session {
       return await this.#run(action, job, signal, usable);
     } catch (error) {
       if (!(error instanceof BaseChanged)) throw error;
-      // Somebody wrote into an output meanwhile. Once more, and whole: the server does not keep results.
+      // Somebody wrote into an output meanwhile. Once more, and whole.
       return await this.#run(action, job, signal, []);
     }
   }
