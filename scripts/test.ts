@@ -26,6 +26,7 @@ const unitTests = [
   "apps/*/src/**/*.test.ts",
   "scripts/**/*.test.ts",
   "packaging/**/*.test.ts",
+  "benchmarks/**/*.test.ts",
 ];
 const systemTests = ["test/conformance/**/*.test.ts", "test/e2e/**/*.test.ts"];
 const slowTests = ["test/**/*.slow.test.ts"];

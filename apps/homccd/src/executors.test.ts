@@ -31,6 +31,7 @@ async function choose(options: Pick<ExecutorOptions, "choice" | "runner">): Prom
   try {
     const { executor, unavailable } = await chooseExecutor({
       ...options,
+      replay: undefined,
       store: new MemoryBlobStore(),
       toolchains,
       folder,

@@ -1,13 +1,14 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
-import type { ServerSettings } from "@homcc/config/settings";
+import type { ReplaySettings, ServerSettings } from "@homcc/config/settings";
 import { probeExecutors } from "@homcc/execution/available-executors";
 import type { Executor } from "@homcc/execution/executor";
 import { defaultJobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
 import { createMappedExecutor, isInSystemFolder } from "@homcc/execution/mapped-executor";
 import { createNamespaceExecutor } from "@homcc/execution/namespace-executor";
+import { createReplayExecutor } from "@homcc/execution/replay-executor";
 import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
 import { CopiedToolchainLayers } from "@homcc/execution/toolchain-layer";
@@ -17,6 +18,7 @@ import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
 export interface ExecutorOptions {
   readonly choice: ServerSettings["executor"];
+  readonly replay: ServerSettings["replay"];
   readonly store: BlobStore;
   readonly toolchains: ToolchainRegistry;
   /** The store's folder: what lies in one file system is cheap to share. */
@@ -32,13 +34,16 @@ export interface ChosenExecutor {
   readonly executor: Executor;
   /** For homcc 1.x clients, who do not send what lies below /usr/include and /usr/lib: jobs read this server's. */
   readonly v1Executor: Executor;
+  /** As clients are told, the best first. One that replays counts as namespaces: jobs name the client's paths. */
+  readonly announced: readonly string[];
   /** Those that are better or as good and not used, and why: clients are told. */
   readonly unavailable: readonly { readonly executor: string; readonly reason: string }[];
 }
 
 /** The best executor that works here and that the administrator allows; the log says what does not work and why. */
 export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenExecutor> {
-  const { choice, logger } = options;
+  const { choice, replay, logger } = options;
+  if (replay !== undefined) return await replaying(replay, logger);
   const shares = await findSharedFolders();
   const probes = await probeExecutors({
     runnerProgram: options.runner,
@@ -63,7 +68,13 @@ export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenEx
       // The log has all of it; a welcome is one short message.
       reason: probe.works ? `option executor is ${choice}` : probe.reason.slice(0, maxReasonLength),
     }));
-  return { ...executors, unavailable };
+  return { ...executors, announced: [usable.name], unavailable };
+}
+
+async function replaying(replay: ReplaySettings, logger: Logger): Promise<ChosenExecutor> {
+  const executor = await createReplayExecutor(replay);
+  logger.warning(`executor replay: nothing is compiled, results come from ${replay.folder}`);
+  return { executor, v1Executor: executor, announced: [executor.name, "namespace"], unavailable: [] };
 }
 
 const maxReasonLength = 1000;

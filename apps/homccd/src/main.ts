@@ -98,6 +98,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const chosen = await usingStore(settings.store, () =>
     chooseExecutor({
       choice: settings.executor,
+      replay: settings.replay,
       store,
       toolchains,
       folder: settings.store,
@@ -147,7 +148,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     store,
     slots: services.slots,
     places: new CallPlaces(
-      { sessions: v1Sessions, path, hasClientPaths: executor.name === "namespace" },
+      { sessions: v1Sessions, path, hasClientPaths: chosen.announced.includes("namespace") },
       new LocalCompilers(toolchains, path),
       sandboxes,
     ),
@@ -191,12 +192,12 @@ async function serveClient(
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
-  const { services, v1, executor, unavailable } = await started;
+  const { services, v1, executor, announced, unavailable } = await started;
   const accepted = await acceptConnection(socket, {
     server: serverName,
     welcome: () => ({
       server: serverName,
-      executors: [executor.name],
+      executors: [...announced],
       slots: settings.limit,
       unavailable: [...unavailable],
       timeMs: Date.now(),

@@ -89,6 +89,7 @@ const samples: Readonly<Record<string, string>> = {
   docker_container: "box",
   limit: "7",
   store: "/store",
+  replay_dir: "/records",
   user: "builder",
 };
 

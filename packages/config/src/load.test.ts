@@ -324,6 +324,7 @@ test("the server's settings", async () => {
       minFreeBytes: 32 * 2 ** 20,
       store: join(HOME, ".cache/homcc/server"),
       executor: "auto",
+      replay: undefined,
       sandboxFolder: "/tmp",
       user: undefined,
     });
@@ -360,6 +361,12 @@ test("the server's settings", async () => {
     await folders.write("own/homcc.conf", "[homccd]\ncache_dir = /disk\nstore = /other\n");
     assert.equal((await load({ HOMCC_DIR: "own" })).settings.store, "/other");
     await rm(join(folders.root, "own"), { recursive: true });
+    const replay = { executor: "replay", replay_dir: "records" };
+    const replaying = await load({}, { ...replay, replay_root: "/home/u" });
+    assert.deepEqual(replaying.settings.replay, { folder: join(folders.root, "records"), root: "/home/u" });
+    assert.deepEqual(replaying.problems, []);
+    for (const wrong of [{ executor: "replay" }, { ...replay, executor: "auto" }, { replay_root: "/" }])
+      assert.equal((await load({}, wrong)).problems.length, 1, JSON.stringify(wrong));
     const addresses = async (address: string) => (await load({}, { address })).settings.addresses;
     assert.deepEqual(await addresses("[::]"), ["::"]);
     assert.deepEqual(await addresses(" 127.0.0.1, [fd00::1] build-7,127.0.0.1 "), [

@@ -13,6 +13,7 @@ import type { Host, Localhost, ParsedHosts } from "./hosts.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
 import { clientOptions, serverOptions } from "./options.ts";
 import type { Problem } from "./problem.ts";
+import { chooseReplay } from "./replay.ts";
 import { chooseSandbox } from "./sandbox.ts";
 import type { ClientSettings, Sandbox, ServerSettings } from "./settings.ts";
 
@@ -126,6 +127,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
   const sources = { program: "homccd", commandLine, environment, ini: configuration.ini } as const;
   const options = createOptionReader(serverOptions, sources);
   const verbose = options.get("verbose");
+  const { replay, conflicts } = chooseReplay(options, cwd);
   const settings: ServerSettings = {
     limit: options.get("limit") ?? availableParallelism() + 2,
     port: options.get("port"),
@@ -137,11 +139,12 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     minFreeBytes: options.get("min_free_space"),
     store: storeFolder(options.get("store"), environment, cwd),
     executor: options.get("executor"),
+    replay,
     allowedProfiles: options.get("allowed_profiles"),
     allowedContainers: options.get("allowed_containers"),
     sandboxFolder: resolve(cwd, options.get("sandbox_dir")),
     user: options.get("user"),
     allow: options.get("allow"),
   };
-  return { settings, problems: [...configuration.problems, ...options.problems] };
+  return { settings, problems: [...configuration.problems, ...options.problems, ...conflicts] };
 }

@@ -393,7 +393,24 @@ export const serverOptions = {
     key: "executor",
     setBy: "administrator",
     paragraph:
-      "How jobs run. `namespace`: in namespaces of their own, in which the client's paths exist. `mapped`: in a private folder with mapped paths, for machines that allow no namespaces. `auto`: the first of them that works here.",
+      "How jobs run. `namespace`: in namespaces of their own, in which the client's paths exist. `mapped`: in a private folder with mapped paths, for machines that allow no namespaces. `auto`: the first of them that works here. `replay`: not at all, for benchmarks; see replay_dir.",
+  },
+  replay_dir: {
+    type: values.path,
+    flags: ["--replay-dir"],
+    variables: ["HOMCCD_REPLAY_DIR"],
+    setBy: "administrator",
+    paragraph:
+      "For benchmarks, and only with the executor `replay`: folder of recorded results. A job waits the milliseconds in KEY.ms and answers with KEY.o, whatever its inputs are; KEY is the source's path below replay_root with `@` for each `/`. A source without a recording is refused. `node benchmarks/record.ts` records.",
+  },
+  replay_root: {
+    type: values.path,
+    default: "/",
+    flags: ["--replay-root"],
+    variables: ["HOMCCD_REPLAY_ROOT"],
+    setBy: "administrator",
+    paragraph:
+      "Only with the executor `replay`: folder of the client that is cut off the front of its sources' absolute paths.",
   },
   allowed_profiles: {
     type: values.nameList,

@@ -37,6 +37,12 @@ export interface ClientSettings {
   readonly debugFolder: string | undefined;
 }
 
+/** Absolute folders of recorded results, and of the client's sources. */
+export interface ReplaySettings {
+  readonly folder: string;
+  readonly root: string;
+}
+
 /** Settings of one homccd. */
 export interface ServerSettings {
   /** Jobs that run at once. */
@@ -54,6 +60,8 @@ export interface ServerSettings {
   /** Absolute folder of the blob store. */
   readonly store: string;
   readonly executor: ExecutorChoice;
+  /** Of the executor `replay`, and only of it. */
+  readonly replay: ReplaySettings | undefined;
   /** Sandboxes that clients may name. */
   readonly allowedProfiles: NameList;
   readonly allowedContainers: NameList;

@@ -21,7 +21,7 @@ export interface ValueType<T> {
 export const compressions = ["lzo", "lzma", "no_compression"] as const;
 export type Compression = (typeof compressions)[number];
 
-export const executorChoices = ["auto", "namespace", "mapped"] as const;
+export const executorChoices = ["auto", "namespace", "mapped", "replay"] as const;
 export type ExecutorChoice = (typeof executorChoices)[number];
 
 export const text: ValueType<string> = {

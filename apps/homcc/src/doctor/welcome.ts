@@ -26,6 +26,13 @@ export function examineWelcome(host: Host, greeted: Greeted, examination: Examin
 
 function examineExecutor({ executors, unavailable = [] }: Welcome, examination: Examination): void {
   const [best = "none"] = executors;
+  if (best === "replay") {
+    examination.problem(
+      "executor replay: it compiles nothing and answers with recorded results",
+      "use that server for benchmarks only, or start homccd there without --executor replay",
+    );
+    return;
+  }
   if (best === "namespace") {
     examination.ok("executor namespace: jobs see this machine's paths");
     return;
