@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { recordKey } from "@homcc/execution/replay-record";
+import type { GeneratedProject } from "./project.ts";
+import { waitedChildrenMs } from "./process-time.ts";
+
+export interface BuildOptions {
+  readonly project: GeneratedProject;
+  /** Words before the compiler. */
+  readonly prefix: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Compiles at once. */
+  readonly jobs: number;
+  /** Gets the objects; emptied first. */
+  readonly objects: string;
+}
+
+export interface BuildTime {
+  readonly wallMs: number;
+  /** Of everything the build waited for, and that waited for in turn: launchers, preprocessors, compilers. */
+  readonly cpuMs: number;
+}
+
+/** Name of a source's object below the build's folder. */
+export function objectName(project: GeneratedProject, source: string): string {
+  return `${recordKey(source, project.root) ?? ""}.o`;
+}
+
+/** `make -j` without make: xargs starts the commands in order, and costs next to nothing itself. */
+export async function build(options: BuildOptions): Promise<BuildTime> {
+  await rm(options.objects, { recursive: true, force: true });
+  return await runAll([...options.prefix, ...options.project.compiler], options);
+}
+
+/** What starting so many processes that do nothing costs: it is in all other figures. */
+export async function buildNothing(options: Omit<BuildOptions, "prefix">): Promise<BuildTime> {
+  return await runAll(["true", ...options.project.compiler], options);
+}
+
+async function runAll(command: readonly string[], options: Omit<BuildOptions, "prefix">): Promise<BuildTime> {
+  const { project, objects, jobs, environment } = options;
+  await mkdir(objects, { recursive: true });
+  const list = `${objects}.commands`;
+  const lines = project.sources.map(
+    (source) => `-c ${source} -o ${join(objects, objectName(project, source))}\n`,
+  );
+  await writeFile(list, lines.join(""));
+  const cpuBeforeMs = waitedChildrenMs();
+  const startMs = performance.now();
+  const child = spawn("xargs", ["-a", list, "-L", "1", "-P", String(jobs), ...command], {
+    cwd: project.root,
+    env: { ...environment },
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  const wallMs = performance.now() - startMs;
+  if (status !== 0) throw new Error(`the build ended with ${String(status)}: ${stderr.slice(0, 4000)}`);
+  return { wallMs, cpuMs: waitedChildrenMs() - cpuBeforeMs };
+}
