@@ -14,7 +14,7 @@ export interface BuildOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Compiles at once. */
   readonly jobs: number;
-  /** Gets the objects; emptied first. */
+  /** Gets the objects. Those of an earlier build are removed first, the folder stays: `make clean`. */
   readonly objects: string;
 }
 
@@ -31,7 +31,10 @@ export function objectName(project: GeneratedProject, source: string): string {
 
 /** `make -j` without make: xargs starts the commands in order, and costs next to nothing itself. */
 export async function build(options: BuildOptions): Promise<BuildTime> {
-  await rm(options.objects, { recursive: true, force: true });
+  const objects = options.project.sources.map((source) =>
+    join(options.objects, objectName(options.project, source)),
+  );
+  for (const object of objects) await rm(object, { force: true });
   return await runAll([...options.prefix, ...options.project.compiler], options);
 }
 
