@@ -129,7 +129,7 @@ function sshSettings(folder: string, port: number, user: string): string[] {
   ];
 }
 
-async function accepts(port: number): Promise<boolean> {
+export async function accepts(port: number): Promise<boolean> {
   const socket = createConnection(port, "127.0.0.1");
   try {
     await once(socket, "connect");
