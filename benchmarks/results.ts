@@ -14,6 +14,7 @@ export interface Results {
 export interface Machine {
   readonly processor: string;
   readonly cores: number;
+  readonly memoryGigabytes: number;
   readonly kernel: string;
   readonly node: string;
   readonly compiler: string;
