@@ -1,5 +1,6 @@
 /** The builds of the benchmark, with three small files over a link that hardly counts. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,8 @@ import { record } from "./recording.ts";
 const link = { upMegabits: 1000, downMegabits: 1000, roundTripMs: 1 };
 const names = ["a", "b", "c"];
 const recordedMs = 700;
+/** What no compression makes small: only a first build sends it. */
+const secret = `// ${randomBytes(20_000).toString("base64")}\n`;
 
 async function measure(t: TestContext, contender: Contender): Promise<BuildRun[]> {
   const folder = await mkdtemp(join(tmpdir(), "homcc-bench-test-"));
@@ -24,7 +27,7 @@ async function measure(t: TestContext, contender: Contender): Promise<BuildRun[]
   const [root, recording, runFolder] = ["project", "recording", "run"].map((name) => join(folder, name));
   assert.ok(root !== undefined && recording !== undefined && runFolder !== undefined);
   for (const path of [join(root, "src"), runFolder]) await mkdir(path, { recursive: true });
-  await writeFile(join(root, "one.h"), "inline int one() { return 1; }\n");
+  await writeFile(join(root, "one.h"), `inline int one() { return 1; }\n${secret}`);
   const sources = names.map((name) => join(root, "src", `${name}.cpp`));
   for (const source of sources) await writeFile(source, '#include "one.h"\nint f() { return one(); }\n');
   const compiler = ["g++", "-g", `-I${root}`];
