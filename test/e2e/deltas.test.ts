@@ -4,8 +4,10 @@ import { link, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JobRecord } from "@homcc/homcc/records/job-log";
+import { agentsOf, type ProcessInfo } from "../support/processes.ts";
 import { homccProgram } from "../support/repository.ts";
 import { startServer, type Server } from "../support/server.ts";
+import { waitFor } from "../support/wait-for.ts";
 import { createWorkplace, type Workplace } from "../support/workplace.ts";
 
 /** A header of 200 kB with an inline function that every source uses. */
@@ -62,6 +64,14 @@ class Project implements AsyncDisposable {
     const record = (await this.workplace.jobs(this.#jobs)).at(-1);
     assert.ok(record?.outcome === "compiled-remotely", JSON.stringify(record));
     return record;
+  }
+
+  /** The next compile starts another one. */
+  async endAgent(): Promise<void> {
+    const agents = (): ProcessInfo[] => agentsOf(this.workplace.homccFolder);
+    assert.equal(agents().length, 1);
+    for (const { pid } of agents()) process.kill(pid, "SIGTERM");
+    await waitFor("the agent to end", () => agents().length === 0);
   }
 
   /** The object there is against a plain compiler's, which is made beside it. */
@@ -130,6 +140,19 @@ test("one edited line of a header of 200 kB takes at most 300 bytes up, and a tw
       await project.assertSameObject(name);
     }
   }
+});
+
+test("the first edit under another agent, of a file that somebody else sent, takes no more", async () => {
+  await using project = await Project.create();
+  for (const name of sources) await project.compile(name);
+  await project.endAgent();
+  const unchanged = await project.compile("a");
+  // The first messages of a connection have none before them.
+  assert.ok(unchanged.receivedBytes <= 400, `${unchanged.receivedBytes}`);
+  await project.write("large.h", headerText(otherLine));
+  const { sentBytes } = await project.compile("a");
+  assert.ok(sentBytes <= 300, `${sentBytes}`);
+  await project.assertSameObject("a");
 });
 
 test("an object that is new, or gone from home, is told by the latest of its kind", async () => {

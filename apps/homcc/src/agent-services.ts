@@ -2,8 +2,10 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { installedLocales } from "@homcc/compiler/locales";
+import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { createFinder, InputDiscovery } from "@homcc/inputs/discovery";
+import { FileDigests } from "@homcc/inputs/file-digests";
 import { Gate } from "@homcc/inputs/gate";
 import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { launchPaths, preparePrivateFolder } from "@homcc/launch/paths";
@@ -12,6 +14,8 @@ import type { Logger } from "@homcc/observability/log";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
+import { RecentContents } from "./remote/recent-contents.ts";
+import type { KnownContents } from "./remote/server-session.ts";
 import { OutputBases } from "./remote/output-bases.ts";
 import { Servers } from "./remote/servers.ts";
 import { SshTunnels } from "./remote/ssh-tunnels.ts";
@@ -27,17 +31,26 @@ export async function createServices(
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
-  const outputs = new OutputBases(join(agentFolder(environment), "outputs"));
+  const known: KnownContents = {
+    recent: new RecentContents(),
+    outputs: new OutputBases(join(agentFolder(environment), "outputs")),
+  };
+  const digests = new FileDigests({
+    // What a package manager installs is not edited.
+    onRead: ({ path, digest }, bytes) => {
+      if (!isSandboxOwn(path)) known.recent.keep(path, digest, bytes);
+    },
+  });
   const tunnels = new SshTunnels(sshFolder(environment));
   return {
     clock: systemClock,
     logger,
     compilers: new CompilerIdentities(),
     toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
-    discovery: new InputDiscovery(createFinder({ gate: discoveryGate })),
+    discovery: new InputDiscovery(createFinder({ gate: discoveryGate, digests })),
     discoveryGate,
     tunnels,
-    servers: new Servers(logger, tunnels, systemClock, outputs),
+    servers: new Servers(logger, tunnels, systemClock, known),
     localSlots: createLocalSlots(undefined),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),

@@ -90,3 +90,18 @@ test("the number of records is bounded", async (t) => {
   assert.notEqual(again, first[0]);
   assert.equal(await digests.record(paths[49] ?? ""), first[49]);
 });
+
+test("the contents of each file that is read go to whoever wants them", async (t) => {
+  const project = new Project(t);
+  const paths = [project.write("small.h", "small"), project.write("large.h", "large".repeat(60_000))];
+  const seen: string[] = [];
+  const digests = new FileDigests({
+    clock: clockAhead(60_000),
+    onRead: ({ path, digest }, bytes) => {
+      assert.equal(digest, digestOf(bytes));
+      seen.push(path);
+    },
+  });
+  for (let time = 0; time < 2; time++) for (const path of paths) await digests.record(path);
+  assert.deepEqual(seen, paths, "once");
+});

@@ -37,12 +37,21 @@ const defaultMaxFiles = 200_000;
  */
 export class FileDigests {
   readonly #clock: Clock;
+  readonly #onRead: ((entry: FileEntry, bytes: Uint8Array) => void) | undefined;
   readonly #maxFiles: number;
   readonly #records = new Map<string, FileRecord>();
   readonly #reading = new Map<string, Promise<ReadFile | undefined>>();
   readonly #gate = new Gate(maxConcurrentReads);
 
-  constructor(options: { readonly maxFiles?: number; readonly clock?: Clock } = {}) {
+  /** `onRead` gets the contents of each file that is read, its own to keep. */
+  constructor(
+    options: {
+      readonly maxFiles?: number;
+      readonly clock?: Clock;
+      readonly onRead?: (entry: FileEntry, bytes: Uint8Array) => void;
+    } = {},
+  ) {
+    this.#onRead = options.onRead;
     this.#clock = options.clock ?? systemClock;
     this.#maxFiles = options.maxFiles ?? defaultMaxFiles;
   }
@@ -83,7 +92,7 @@ export class FileDigests {
       const stats = fstatSync(file, { bigint: true });
       if (!stats.isFile()) return undefined;
       const bytes = readToEnd(file, Number(stats.size));
-      return { record: this.#remember(path, stats, digestOf(bytes), readAtMs), bytes };
+      return this.#found(this.#remember(path, stats, digestOf(bytes), readAtMs), bytes);
     } catch {
       return undefined;
     } finally {
@@ -110,13 +119,15 @@ export class FileDigests {
         builder.update(chunk);
         chunks.push(chunk);
       }
-      return {
-        record: this.#remember(path, stats, builder.finish(), readAtMs),
-        bytes: Buffer.concat(chunks),
-      };
+      return this.#found(this.#remember(path, stats, builder.finish(), readAtMs), Buffer.concat(chunks));
     } catch {
       return undefined;
     }
+  }
+
+  #found(record: FileRecord, bytes: Uint8Array): ReadFile {
+    this.#onRead?.(record.entry, bytes);
+    return { record, bytes };
   }
 
   #remember(path: string, stats: BigIntStats, digest: Digest, readAtMs: number): FileRecord {

@@ -15,8 +15,6 @@ import {
 import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
 import { V1Connection } from "@homcc/transport/v1-connection";
-import type { OutputBases } from "./output-bases.ts";
-import { SentContents } from "./sent-contents.ts";
 import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
@@ -43,8 +41,8 @@ export class ServerDialler {
   readonly #known: KnownContents;
   readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
-  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock, outputs: OutputBases) {
-    this.#known = { sent: new SentContents(), outputs };
+  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock, known: KnownContents) {
+    this.#known = known;
     this.#logger = logger;
     this.#tunnels = tunnels;
     this.#clock = clock;

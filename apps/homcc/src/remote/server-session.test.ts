@@ -18,12 +18,16 @@ import {
   startScriptedServer,
 } from "./scripted-server.fixture.ts";
 import { OutputBases } from "./output-bases.ts";
-import { SentContents } from "./sent-contents.ts";
+import { RecentContents } from "./recent-contents.ts";
 import { ServerSession } from "./server-session.ts";
 
 const never = new AbortController().signal;
 
-async function sessionTo(t: TestContext, server: ScriptedServer): Promise<ServerSession> {
+async function sessionTo(
+  t: TestContext,
+  server: ScriptedServer,
+  contents: RecentContents = new RecentContents(),
+): Promise<ServerSession> {
   const { channel, welcome } = await connectToServer({
     host: "127.0.0.1",
     port: server.port,
@@ -31,7 +35,7 @@ async function sessionTo(t: TestContext, server: ScriptedServer): Promise<Server
   });
   t.after(() => channel.close("the test ends"));
   return new ServerSession(hostIdOf(server.host), channel, welcome, {
-    sent: new SentContents(),
+    recent: contents,
     outputs: new OutputBases(),
   });
 }
@@ -204,11 +208,14 @@ test("an edited file is told by its earlier contents, and sent whole where the s
           : { kind: "rejected", reason: "base-missing", message: "evicted" },
     },
   );
-  const session = await sessionTo(t, server);
+  const contents = new RecentContents();
+  const session = await sessionTo(t, server, contents);
   const costs: number[] = [];
   for (const [index, bytes] of versions.entries()) {
     baseIsThere = index !== 2;
-    const result = await session.run(actionOn(folder.path, [await inputFile(path, bytes)]), job, never);
+    const input = await inputFile(path, bytes);
+    contents.keep(path, input.digest, bytes);
+    const result = await session.run(actionOn(folder.path, [input]), job, never);
     costs.push(result.cost.sentBytes);
   }
   const [first, second, third, fourth] = versions.map(digestOf);
@@ -292,9 +299,12 @@ test("a server that knows no deltas gets whole files", async (t) => {
     },
     { capabilities: ["zstd"] },
   );
-  const session = await sessionTo(t, server);
+  const contents = new RecentContents();
+  const session = await sessionTo(t, server, contents);
   for (const text of ["a", "b"]) {
-    await session.run(actionOn(folder.path, [await inputFile(path, text.repeat(5000))]), job, never);
+    const input = await inputFile(path, text.repeat(5000));
+    contents.keep(path, input.digest, Buffer.from(text.repeat(5000)));
+    await session.run(actionOn(folder.path, [input]), job, never);
   }
   assert.deepEqual(
     server.uploads.map(({ base, bytes }) => [base, bytes.byteLength]),

@@ -10,7 +10,7 @@ import type { OutputBase, OutputBases } from "./output-bases.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { RemoteRun } from "./remote-run.ts";
 import { BaseChanged } from "./result-receiver.ts";
-import type { SentContents } from "./sent-contents.ts";
+import type { RecentContents } from "./recent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
 import {
   type JobDescription,
@@ -23,7 +23,7 @@ import { Uploads } from "./uploads.ts";
 
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
 export interface KnownContents {
-  readonly sent: SentContents;
+  readonly recent: RecentContents;
   readonly outputs: OutputBases;
 }
 
@@ -62,7 +62,7 @@ export class ServerSession implements Session {
     this.hostId = hostId;
     this.#channel = channel;
     this.#welcome = welcome;
-    this.#uploads = new Uploads(channel, known.sent, (digest) => this.#numbering.isNamed(digest));
+    this.#uploads = new Uploads(channel, known.recent, (digest) => this.#numbering.isNamed(digest));
     this.#outputs = known.outputs;
     this.#way = way;
   }

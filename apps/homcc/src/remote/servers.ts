@@ -8,6 +8,8 @@ import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
 import { OutputBases } from "./output-bases.ts";
+import { RecentContents } from "./recent-contents.ts";
+import type { KnownContents } from "./server-session.ts";
 import { ServerDialler } from "./server-dialler.ts";
 import type { Session } from "./session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
@@ -41,17 +43,17 @@ export class Servers {
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
-  /** `outputs`: those of earlier agents too; none without it. */
+  /** `known`: also what earlier agents have written; nothing without it. */
   constructor(
     logger: Logger,
     tunnels: SshTunnels,
     clock: Clock = systemClock,
-    outputs: OutputBases = new OutputBases(),
+    known: KnownContents = { recent: new RecentContents(), outputs: new OutputBases() },
   ) {
     this.#logger = logger;
     this.#tunnels = tunnels;
-    this.#dialler = new ServerDialler(logger, tunnels, clock, outputs);
-    this.#outputs = outputs;
+    this.#dialler = new ServerDialler(logger, tunnels, clock, known);
+    this.#outputs = known.outputs;
     this.#clock = clock;
     this.#sleep = new SleepWatch(clock);
   }

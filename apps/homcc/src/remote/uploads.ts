@@ -5,7 +5,7 @@ import { encodeDelta } from "@homcc/protocol/delta";
 import type { blobRejections } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
-import type { BaseContent, SentContents } from "./sent-contents.ts";
+import type { BaseContent, RecentContents } from "./recent-contents.ts";
 
 /** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
 const maxUploadsAtOnce = 32;
@@ -16,7 +16,7 @@ export const smallBlobBytes = 64 << 10;
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
   readonly #channel: ClientChannel;
-  readonly #contents: SentContents | undefined;
+  readonly #contents: RecentContents | undefined;
   readonly #isNamed: (digest: Digest) => boolean;
   readonly #slots = new SlotQueue(maxUploadsAtOnce);
   readonly #unanswered = new Map<Digest, Promise<number>>();
@@ -24,7 +24,7 @@ export class Uploads {
   readonly #waiting = new Map<() => void, number>();
 
   /** `isNamed`: whether the server knows a blob from this connection. */
-  constructor(channel: ClientChannel, contents: SentContents, isNamed: (digest: Digest) => boolean) {
+  constructor(channel: ClientChannel, contents: RecentContents, isNamed: (digest: Digest) => boolean) {
     this.#channel = channel;
     this.#contents = channel.usesDeltas ? contents : undefined;
     this.#isNamed = isNamed;
@@ -59,7 +59,7 @@ export class Uploads {
     const moved = (): void => {
       for (const onProgress of this.#waiting.keys()) onProgress();
     };
-    const blob = { digest, path, contents: this.#contents };
+    const blob = { digest, path };
     try {
       return await sendBlob(this.#channel, { ...blob, base: this.#baseOf(digest, path) }, answered, moved);
     } catch (error) {
@@ -90,8 +90,6 @@ interface Blob {
   readonly path: string;
   /** Earlier contents that the server is believed to have. */
   readonly base: BaseContent | undefined;
-  /** Where the bytes are kept once the server has them. */
-  readonly contents: SentContents | undefined;
 }
 
 /** The server does not have what the blob was told by. */
@@ -110,12 +108,11 @@ class BaseMissing extends Error {
  */
 async function sendBlob(
   channel: ClientChannel,
-  { digest, path, base, contents }: Blob,
+  { digest, path, base }: Blob,
   onAnswer: () => void,
   moved: () => void,
 ): Promise<number> {
   const answer = Promise.withResolvers<number>();
-  const keptChunks: Uint8Array[] | undefined = contents?.takes(digest) === true ? [] : undefined;
   const fail = (reason: unknown): void => {
     onAnswer();
     channel.closeStream(stream);
@@ -134,7 +131,6 @@ async function sendBlob(
       onAnswer();
       moved();
       channel.closeStream(stream);
-      if (keptChunks !== undefined) contents?.keep(path, digest, Buffer.concat(keptChunks));
       answer.resolve(bytes.sent);
     },
     onEnd: () => fail(new HomccError("ERR_HOMCC_PROTOCOL", "the server does not say what became of a blob")),
@@ -148,8 +144,7 @@ async function sendBlob(
   const file = isSmall
     ? smallFile(path, sizeBytes + 1)
     : watched(createReadStream(path, { end: sizeBytes }), moved);
-  const read = keptChunks === undefined ? file : keeping(file, keptChunks);
-  const content = base === undefined ? read : differences(read, base);
+  const content = base === undefined ? file : differences(file, base);
   const priority = isSmall || base !== undefined ? "small" : "large";
   channel.sendData(stream, content, { priority, end: true }).then(moved, (error: unknown) => {
     fail(
@@ -168,16 +163,6 @@ async function* watched(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of content) {
     moved();
-    yield chunk;
-  }
-}
-
-async function* keeping(
-  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  chunks: Uint8Array[],
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of content) {
-    chunks.push(chunk);
     yield chunk;
   }
 }

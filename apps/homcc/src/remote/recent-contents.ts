@@ -7,6 +7,9 @@ import { maxBlobDeltaBytes } from "@homcc/protocol/limits";
 /** Kept compressed: a third to a quarter: the sources of some 10,000 files. */
 const defaultMaxBytes = 32 << 20;
 
+/** The newest of them are not compressed: most agents of one call, and most edits, end before there are more. */
+const defaultMaxPlainBytes = 4 << 20;
+
 /** Below this a file is sent whole in one packet anyway, and naming the earlier contents takes 50 bytes. */
 const minBytes = 512;
 
@@ -18,7 +21,6 @@ const overheadBytes = 256;
 
 interface KeptContent {
   readonly path: string;
-  /** Compressed a moment after it came. */
   readonly state: { readonly kind: "plain" | "packed"; readonly bytes: Uint8Array };
 }
 
@@ -29,19 +31,24 @@ export interface BaseContent {
 }
 
 /**
- * Contents of files as they were sent, so that after an edit only what changed has to be: the file itself does not have
+ * Contents of files as they were read, so that after an edit only what changed has to be sent: the file itself does not have
  * them any more. In memory, those not used for longest go first. Keeping 10 kB costs 50 µs in the thread pool, once.
  */
-export class SentContents {
+export class RecentContents {
   readonly #maxBytes: number;
+  readonly #maxPlainBytes: number;
   /** Oldest use first. */
   readonly #kept = new Map<Digest, KeptContent>();
   /** Newest first. */
   readonly #versions = new Map<string, readonly Digest[]>();
+  /** Those that are not to be compressed yet, oldest first. */
+  readonly #plain = new Map<Digest, Uint8Array>();
+  #plainBytes = 0;
   #usedBytes = 0;
 
-  constructor(maxBytes: number = defaultMaxBytes) {
+  constructor(maxBytes: number = defaultMaxBytes, maxPlainBytes: number = defaultMaxPlainBytes) {
     this.#maxBytes = maxBytes;
+    this.#maxPlainBytes = maxPlainBytes;
   }
 
   get usedBytes(): number {
@@ -54,7 +61,7 @@ export class SentContents {
     return sizeBytes >= minBytes && sizeBytes <= maxBlobDeltaBytes;
   }
 
-  /** The server has confirmed that these are the bytes of `digest`; they were read from `path`. */
+  /** These bytes of `digest` were read from `path`. */
   keep(path: string, digest: Digest, bytes: Uint8Array): void {
     if (!this.takes(digest)) return;
     if (this.#kept.has(digest)) {
@@ -67,7 +74,13 @@ export class SentContents {
     this.#putFirst(path, digest);
     for (const old of (this.#versions.get(path) ?? []).slice(versionsPerPath)) this.#forget(old);
     this.#makeRoom();
-    void this.#pack(digest, bytes);
+    this.#plain.set(digest, bytes);
+    this.#plainBytes += bytes.byteLength;
+    for (const [oldest, plain] of this.#plain) {
+      if (this.#plainBytes <= this.#maxPlainBytes) break;
+      this.#noLongerPlain(oldest);
+      void this.#pack(oldest, plain);
+    }
   }
 
   /** Contents of `path` before it had those of `digest`: of those that `isThere` the newest, else the newest. */
@@ -93,6 +106,11 @@ export class SentContents {
     if (content?.state.bytes !== bytes || packed.byteLength >= bytes.byteLength) return;
     this.#usedBytes -= costOf(content);
     this.#set(digest, { path: content.path, state: { kind: "packed", bytes: packed } });
+  }
+
+  #noLongerPlain(digest: Digest): void {
+    this.#plainBytes -= this.#plain.get(digest)?.byteLength ?? 0;
+    this.#plain.delete(digest);
   }
 
   #set(digest: Digest, content: KeptContent): void {
@@ -123,6 +141,7 @@ export class SentContents {
     const content = this.#kept.get(digest);
     if (content === undefined) return;
     this.#kept.delete(digest);
+    this.#noLongerPlain(digest);
     this.#usedBytes -= costOf(content);
     const left = (this.#versions.get(content.path) ?? []).filter((version) => version !== digest);
     if (left.length > 0) this.#versions.set(content.path, left);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import { maxBlobDeltaBytes } from "@homcc/protocol/limits";
-import { SentContents } from "./sent-contents.ts";
+import { RecentContents } from "./recent-contents.ts";
 
 const versions = ["one", "two", "three", "four", "five"].map((text) => Buffer.from(text.repeat(300)));
 const [one, two, three, four, five] = versions.map(digestOf);
@@ -12,25 +12,26 @@ const nowhere = (): boolean => false;
 
 test("the base of an edited file is its newest earlier version, of those the server has if it has any", async () => {
   assert.ok(one !== undefined && two !== undefined && three !== undefined && four !== undefined);
-  const contents = new SentContents();
+  // One of them stays as it came.
+  const contents = new RecentContents(1 << 20, 1000);
   assert.equal(contents.baseOf("/a.h", one, nowhere), undefined);
   for (const bytes of versions.slice(0, 3)) contents.keep("/a.h", digestOf(bytes), bytes);
   assert.equal(contents.baseOf("/a.h", four, nowhere)?.digest, three);
   assert.equal(contents.baseOf("/a.h", three, nowhere)?.digest, two);
   const base = contents.baseOf("/a.h", four, (digest) => digest === one);
   assert.equal(base?.digest, one);
-  // At first as they came, later compressed.
+  // At first as they came, then all but the last compressed.
   for (let turn = 0; turn < 2; turn++) {
     const again = contents.baseOf("/a.h", four, (digest) => digest === one);
     assert.deepEqual(Buffer.from((await again?.read()) ?? []), versions[0]);
-    while (contents.usedBytes > 2000) await new Promise(setImmediate);
+    while (contents.usedBytes > 2500) await new Promise(setImmediate);
   }
   assert.equal(contents.baseOf("/b.h", four, nowhere), undefined, "another file");
 });
 
 test("three versions of a file are kept, and one that comes back is the newest again", () => {
   assert.ok(one !== undefined && two !== undefined && four !== undefined && five !== undefined);
-  const contents = new SentContents();
+  const contents = new RecentContents();
   for (const bytes of versions.slice(0, 4)) contents.keep("/a.h", digestOf(bytes), bytes);
   assert.notEqual(contents.baseOf("/a.h", five, (digest) => digest === one)?.digest, one);
   const bytes = versions[1] ?? Buffer.alloc(0);
@@ -39,7 +40,7 @@ test("three versions of a file are kept, and one that comes back is the newest a
 });
 
 test("memory is bounded, what was not used for longest goes first, and large files are not kept", () => {
-  const contents = new SentContents(100_000);
+  const contents = new RecentContents(100_000);
   const files = Array.from({ length: 30 }, () => randomBytes(9_000));
   for (const [index, bytes] of files.entries()) {
     contents.keep(`/${index}.h`, digestOf(bytes), bytes);
