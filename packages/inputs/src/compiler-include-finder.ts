@@ -11,25 +11,17 @@ import {
   type NotFound,
 } from "./include-finder.ts";
 import { listDependencies, type Listing } from "./make-dependencies.ts";
-import { messageCatalogs } from "./message-catalogs.ts";
 import type { NamesByDigest } from "./names-by-digest.ts";
 import { optionDefinitions } from "./option-definitions.ts";
 import { Pace } from "./pace.ts";
 import { PathWalk } from "./path-walk.ts";
 import { findPrecompiledHeader } from "./precompiled-headers.ts";
-import { folderOf, ProbeList } from "./probe-list.ts";
+import { ProbeList } from "./probe-list.ts";
 import { SearchFolderCache, type SearchFolders } from "./search-folders.ts";
+import { lookAtSurroundings } from "./surroundings.ts";
 
 /** The kernel's clock for file times lags behind by up to one tick. */
 const stepMs = 10;
-/** The compiler that reads `/etc/os-release` chooses its defaults by the distribution. */
-const distributionFiles = [
-  "/etc/os-release",
-  "/etc/lsb-release",
-  "/etc/redhat-release",
-  "/etc/debian_version",
-];
-
 type Listed = Exclude<Listing, { readonly kind: "not-utf8" }>;
 
 /** Finds inputs with the compiler's own list of what it reads, completed by everything it may have looked for. */
@@ -155,23 +147,6 @@ async function list(compilation: Compilation, context: DiscoveryContext): Promis
 
 function isPreprocessed(language: Language): boolean {
   return language.endsWith("cpp-output");
-}
-
-/** Folders and files whose existence counts although no source names them. */
-function lookAtSurroundings(
-  walk: PathWalk,
-  compilation: Compilation,
-  { cwd, environment, compilerPath, family }: DiscoveryContext,
-  folders: SearchFolders,
-): void {
-  const named = compilation.includeDirectories.map(({ path }) => path);
-  const written = compilation.outputs.map((path) => folderOf(walk.spell(path)));
-  const searched = [...folders.quote, ...folders.angle, ...folders.missing, ...folders.duplicate];
-  const pwd = environment["PWD"]?.startsWith("/") === true ? [environment["PWD"]] : [];
-  for (const path of [cwd, ...pwd, ...named, ...searched, ...written]) walk.lookAtFolder(walk.spell(path));
-  for (const path of compilation.extraInputs) walk.lookAtFolder(walk.spell(path));
-  for (const path of messageCatalogs(environment, compilerPath, folders.majorVersion)) walk.look(path);
-  if (family === "clang") for (const path of distributionFiles) walk.look(path);
 }
 
 /** What is included without a line in the source: by option, and by gcc itself. */

@@ -65,10 +65,23 @@ export class FileDigests {
     return (await this.#read(path, now))?.record;
   }
 
-  /** The same with the contents. */
-  async read(path: string): Promise<ReadFile | undefined> {
+  /** The same at once; a promise only for what is too large to be read at once. */
+  recordNow(path: string, stats: BigIntStats): FileRecord | undefined | Promise<unknown> {
+    const known = this.#records.get(path);
+    if (known !== undefined && isUnchanged(known, stats)) return known;
+    const read = this.#read(path, stats);
+    return read instanceof Promise ? read : read?.record;
+  }
+
+  /** The contents at once, likewise. */
+  readNow(path: string): ReadFile | undefined | Promise<ReadFile | undefined> {
     const stats = lstat(path);
     return stats?.isFile() === true ? this.#read(path, stats) : undefined;
+  }
+
+  /** The same with the contents. */
+  async read(path: string): Promise<ReadFile | undefined> {
+    return this.readNow(path);
   }
 
   #read(path: string, stats: BigIntStats): ReadFile | undefined | Promise<ReadFile | undefined> {

@@ -1,0 +1,244 @@
+import type { BigIntStats } from "node:fs";
+import { isSettled } from "@homcc/compiler/stamp";
+import { posix } from "node:path";
+import { CannotScan } from "./cannot-scan.ts";
+import type { SourceFiles, SourceRecord } from "./source-files.ts";
+
+/** Something that a name led to, by real path. */
+export interface FileNode<R extends SourceRecord = SourceRecord> {
+  readonly path: string;
+  readonly name: string;
+  readonly parent: FileNode<R> | undefined;
+  kind: "file" | "directory" | "link" | "absent" | "other" | "blocked";
+  /** Counts changes of `kind`: who remembers where a path led compares it. */
+  version: number;
+  stats: BigIntStats | undefined;
+  target: string;
+  record: R | undefined;
+  readonly children: Map<string, FileNode<R>>;
+  /** The tree's `now` when it was last looked at. */
+  lookedAt: number;
+  /** Of a folder: counts what may have added or removed names. */
+  listing: number;
+  /** Of an absent name: the folder's `listing` under which it was absent. */
+  absentIn: number;
+}
+
+/** Where a path as spelled leads. */
+export interface SpelledPath<R extends SourceRecord = SourceRecord> {
+  readonly spelled: string;
+  readonly end: FileNode<R>;
+  readonly endVersion: number;
+  /** Links on the way. */
+  readonly links: readonly FileNode<R>[];
+  /** Folders that the path leaves by `..`. */
+  readonly crossed: readonly FileNode<R>[];
+}
+
+/** A folder or link that answers were based on is another one: everything has to be looked at anew. */
+export class TreeChanged extends Error {}
+
+const maxLinks = 40;
+/** 300 bytes each. */
+const defaultMaxNodes = 200_000;
+
+/**
+ * All names that scans asked for, as a tree of real paths. A look costs one lstat (1.9 µs) and counts for every scan
+ * that began before it; an absent name costs none while its folder's stat stays, provided the folder was left alone for
+ * longer than the clock's grain before.
+ */
+export class FileTree<R extends SourceRecord = SourceRecord> {
+  readonly files: SourceFiles<R>;
+  readonly #maxNodes: number;
+  #root: FileNode<R>;
+  #paths = new Map<string, SpelledPath<R>>();
+  #nodes = 0;
+  #now = 1;
+  #since = 1;
+
+  constructor(files: SourceFiles<R>, maxNodes = defaultMaxNodes) {
+    this.files = files;
+    this.#maxNodes = maxNodes;
+    this.#root = this.#makeNode("/", "/", undefined);
+  }
+
+  /** For a scan that begins now: earlier looks do not count for it. */
+  arrive(): number {
+    this.#now += 1;
+    return this.#now;
+  }
+
+  /** Looks are made for a scan that arrived then: those that were made since are not repeated. */
+  serve(arrival: number): void {
+    this.#since = arrival;
+  }
+
+  get isFull(): boolean {
+    return this.#nodes > this.#maxNodes;
+  }
+
+  clear(): void {
+    this.#nodes = 0;
+    this.#paths = new Map();
+    this.#root = this.#makeNode("/", "/", undefined);
+  }
+
+  /** Where an absolute path leads now; another object than before if it led elsewhere then. */
+  look(spelled: string): SpelledPath<R> {
+    const known = this.#paths.get(spelled);
+    if (known !== undefined && this.holds(known)) return known;
+    const links: FileNode<R>[] = [];
+    const crossed: FileNode<R>[] = [];
+    const end = this.#resolve(spelled, links, crossed);
+    const path = { spelled, end, endVersion: end.version, links, crossed };
+    this.#paths.set(spelled, path);
+    return path;
+  }
+
+  /** Whether a path still leads to what it led to; looks at it, if need be. */
+  holds(path: SpelledPath<R>): boolean {
+    for (const link of path.links) this.refresh(link);
+    this.refresh(path.end);
+    return path.end.version === path.endVersion;
+  }
+
+  /** Its lstat as of now. */
+  refresh(node: FileNode<R>): void {
+    if (node.lookedAt >= this.#since) return;
+    const { parent } = node;
+    if (parent !== undefined) {
+      this.refresh(parent);
+      if (parent.kind !== "directory") throw new TreeChanged();
+      if (node.kind === "absent" && node.absentIn === parent.listing) {
+        node.lookedAt = parent.lookedAt;
+        return;
+      }
+    }
+    this.#inspect(node);
+  }
+
+  #inspect(node: FileNode<R>): void {
+    const { kind, stats: before } = node;
+    const readAtMs = this.files.wallMs();
+    node.lookedAt = this.#now;
+    const stats = this.#lstat(node.path);
+    node.stats = stats === "blocked" ? undefined : stats;
+    node.kind = stats === "blocked" ? "blocked" : kindOf(stats);
+    if (node.kind !== kind) {
+      if (kind === "directory" || kind === "link") throw new TreeChanged();
+      node.version += 1;
+      node.record = undefined;
+    }
+    if (stats === "blocked") return;
+    if (stats === undefined) {
+      node.absentIn = node.parent?.listing ?? 0;
+      return;
+    }
+    if (node.kind === "directory") this.#inspectFolder(node, before, stats, readAtMs);
+    else if (node.kind === "link") this.#inspectLink(node, kind);
+  }
+
+  #inspectFolder(
+    node: FileNode<R>,
+    before: BigIntStats | undefined,
+    stats: BigIntStats,
+    readAtMs: number,
+  ): void {
+    if (before?.isDirectory() === true && (before.ino !== stats.ino || before.dev !== stats.dev))
+      throw new TreeChanged();
+    const same = before?.mtimeNs === stats.mtimeNs && before.ctimeNs === stats.ctimeNs;
+    if (!same || !isSettled(stats, readAtMs)) node.listing += 1;
+  }
+
+  #inspectLink(node: FileNode<R>, kindBefore: FileNode["kind"]): void {
+    const target = this.#target(node.path);
+    if (kindBefore === "link" && target !== node.target) throw new TreeChanged();
+    node.target = target;
+  }
+
+  #lstat(path: string): BigIntStats | undefined | "blocked" {
+    try {
+      return this.files.lstat(path);
+    } catch {
+      // EACCES, ENAMETOOLONG, EIO: whoever opens it sees that error.
+      return "blocked";
+    }
+  }
+
+  #target(path: string): string {
+    try {
+      return this.files.readlink(path);
+    } catch {
+      throw new CannotScan("unreadable", path);
+    }
+  }
+
+  /** Component by component, as the kernel does. */
+  #resolve(path: string, links: FileNode<R>[], crossed: FileNode<R>[]): FileNode<R> {
+    let node = this.#root;
+    this.refresh(node);
+    for (const name of path.split("/")) {
+      if (name === "" || name === ".") continue;
+      if (node.kind === "absent") return node;
+      if (node.kind !== "directory") throw new CannotScan("unreadable", `${node.path} is no folder`);
+      if (name === "..") {
+        if (node !== this.#root) crossed.push(node);
+        node = node.parent ?? node;
+        continue;
+      }
+      node = this.#child(node, name);
+      if (node.kind === "link") node = this.#follow(node, links, crossed);
+    }
+    return node;
+  }
+
+  #follow(link: FileNode<R>, links: FileNode<R>[], crossed: FileNode<R>[]): FileNode<R> {
+    if (links.length >= maxLinks) throw new CannotScan("unreadable", `too many links: ${link.path}`);
+    links.push(link);
+    const { target, parent } = link;
+    const absolute = target.startsWith("/") ? target : `${parent?.path ?? ""}/${target}`;
+    return this.#resolve(absolute, links, crossed);
+  }
+
+  #child(folder: FileNode<R>, name: string): FileNode<R> {
+    const known = folder.children.get(name);
+    if (known !== undefined) {
+      this.refresh(known);
+      return known;
+    }
+    const node = this.#makeNode(folder === this.#root ? `/${name}` : `${folder.path}/${name}`, name, folder);
+    folder.children.set(name, node);
+    this.#inspect(node);
+    return node;
+  }
+
+  #makeNode(path: string, name: string, parent: FileNode<R> | undefined): FileNode<R> {
+    this.#nodes += 1;
+    return {
+      path,
+      name,
+      parent,
+      kind: "absent",
+      version: 0,
+      stats: undefined,
+      target: "",
+      record: undefined,
+      children: new Map(),
+      lookedAt: 0,
+      listing: 0,
+      absentIn: -1,
+    };
+  }
+}
+
+function kindOf(stats: BigIntStats | undefined): FileNode["kind"] {
+  if (stats === undefined) return "absent";
+  if (stats.isFile()) return "file";
+  if (stats.isDirectory()) return "directory";
+  return stats.isSymbolicLink() ? "link" : "other";
+}
+
+/** The folder of a spelled path. */
+export function folderOf(spelled: string): string {
+  return posix.dirname(spelled);
+}

@@ -1,0 +1,156 @@
+import type { CompilerFamily } from "@homcc/compiler/compilation";
+import { CannotScan } from "./cannot-scan.ts";
+import { type FileTree, folderOf, type SpelledPath } from "./file-tree.ts";
+import { pathOfName } from "./header-names.ts";
+import type { SourceRecord } from "./source-files.ts";
+
+/** Folders as the compiler lists them, absolute as spelled from the working folder. */
+export interface SearchOrder {
+  readonly family: CompilerFamily;
+  readonly cwd: string;
+  readonly quote: readonly string[];
+  readonly angle: readonly string[];
+  readonly embed: readonly string[];
+}
+
+/** A file where it was found: what it includes by `"…"` and `#include_next` depends on both. */
+export interface Place<R extends SourceRecord, T> {
+  /** As the compiler opens it. */
+  readonly path: SpelledPath<R>;
+  readonly folder: string;
+  /** Where in the search order `#include_next` goes on; `undefined` and `mainNext` where it searches like `#include`. */
+  readonly next: number | undefined;
+  readonly resolutions: Map<string, Resolution<R, T>>;
+  /** What its user keeps with it. */
+  readonly notes: T;
+}
+
+/** What one name in one place leads to. */
+export interface Resolution<R extends SourceRecord, T> {
+  readonly kind: LookupKind;
+  readonly from: Place<R, T>;
+  /** `"NAME` or `<NAME`. */
+  readonly name: string;
+  /** Looked at in this order; the last one is the file, if there is one. */
+  probes: SpelledPath<R>[];
+  place: Place<R, T> | undefined;
+  /** The arrival for which it was last found to hold. */
+  heldAt: number;
+}
+
+/** Of the source itself, which is another place than the same file when it is included. */
+export const mainNext = -1;
+
+export type LookupKind =
+  | "include"
+  | "include_next"
+  | "embed"
+  /** From the working folder. */
+  | "line";
+
+/**
+ * Looks names up as the compiler does. Links are followed but never replaced by their targets: a header found through
+ * a link includes what lies beside the link.
+ */
+export class IncludeSearch<R extends SourceRecord, T> {
+  readonly #tree: FileTree<R>;
+  readonly #order: SearchOrder;
+  readonly #chain: readonly string[];
+  readonly #makeNotes: () => T;
+  readonly #places = new Map<string, Place<R, T>>();
+
+  constructor(tree: FileTree<R>, order: SearchOrder, makeNotes: () => T) {
+    this.#tree = tree;
+    this.#order = order;
+    this.#chain = [...order.quote, ...order.angle];
+    this.#makeNotes = makeNotes;
+  }
+
+  /** Of a file that no search led to. */
+  place(spelled: string, next?: number): Place<R, T> {
+    const key = `${next ?? ""}\0${spelled}`;
+    const known = this.#places.get(key);
+    if (known !== undefined && this.#tree.holds(known.path)) return known;
+    const path = this.#tree.look(spelled);
+    const place = {
+      path,
+      folder: folderOf(spelled),
+      next,
+      resolutions: new Map<string, Resolution<R, T>>(),
+      notes: this.#makeNotes(),
+    };
+    this.#places.set(key, place);
+    return place;
+  }
+
+  /** What the name leads to now. The same object as long as it leads to the same. */
+  resolve(kind: LookupKind, name: string, from: Place<R, T>, arrival: number): Resolution<R, T> {
+    const key = `${kind} ${name}`;
+    const known = from.resolutions.get(key);
+    if (known !== undefined && this.holds(known, arrival)) return known;
+    const resolution: Resolution<R, T> = { kind, from, name, probes: [], place: undefined, heldAt: arrival };
+    this.#search(resolution);
+    from.resolutions.set(key, resolution);
+    return resolution;
+  }
+
+  holds(resolution: Resolution<R, T>, arrival: number): boolean {
+    if (resolution.heldAt >= arrival) return true;
+    for (const probe of resolution.probes) if (!this.#tree.holds(probe)) return false;
+    resolution.heldAt = arrival;
+    return true;
+  }
+
+  #search(resolution: Resolution<R, T>): void {
+    const { kind, from } = resolution;
+    const name = pathOfName(resolution.name.slice(1));
+    if (name === "" || name.endsWith("/")) throw new CannotScan("missing-include", resolution.name);
+    if (name.startsWith("/")) return this.#take(resolution, [name], () => undefined);
+    const isQuote = resolution.name.startsWith('"');
+    const { cwd, embed, family, quote } = this.#order;
+    if (kind === "line") return this.#take(resolution, [`${cwd}/${name}`], () => undefined);
+    if (kind === "embed") {
+      const folders = isQuote ? [from.folder, ...embed] : embed;
+      return this.#take(resolution, spell(folders, name), () => undefined);
+    }
+    const next = from.next === mainNext ? undefined : from.next;
+    if (kind === "include_next" && next !== undefined) {
+      const start = next;
+      return this.#take(resolution, spell(this.#chain.slice(start), name), (index) => start + index + 1);
+    }
+    const start = isQuote ? 0 : quote.length;
+    const chain = spell(this.#chain.slice(start), name);
+    if (!isQuote) return this.#take(resolution, chain, (index) => start + index + 1);
+    // Beside its includer, gcc's search goes on from the first folder, clang's from where the includer's went on.
+    const beside = family === "gcc" ? 0 : next;
+    return this.#take(resolution, [join(from.folder, name), ...chain], (index) =>
+      index === 0 ? beside : index,
+    );
+  }
+
+  #take(
+    resolution: Resolution<R, T>,
+    candidates: readonly string[],
+    nextOf: (index: number) => number | undefined,
+  ): void {
+    for (const [index, spelled] of candidates.entries()) {
+      const path = this.#tree.look(spelled);
+      resolution.probes.push(path);
+      const { kind } = path.end;
+      if (kind === "file") {
+        resolution.place = this.place(spelled, nextOf(index));
+        return;
+      }
+      // Whoever opens a folder passes it over; what else there may be is not known.
+      if (kind !== "absent" && kind !== "directory") throw new CannotScan("unreadable", spelled);
+    }
+  }
+}
+
+function spell(folders: readonly string[], name: string): string[] {
+  return folders.map((folder) => join(folder, name));
+}
+
+function join(folder: string, name: string): string {
+  return folder.endsWith("/") ? `${folder}${name}` : `${folder}/${name}`;
+}

@@ -1,0 +1,154 @@
+import { CannotScan } from "./cannot-scan.ts";
+import type { DirectiveCache } from "./directive-cache.ts";
+import { listDirectives } from "./directive-lexer.ts";
+import type { FileTree } from "./file-tree.ts";
+import { IncludeSearch, type Place, type SearchOrder } from "./include-search.ts";
+import { Interruption } from "./interruptions.ts";
+import type { LanguageFacts, Question } from "./language-facts.ts";
+import type { MacroState } from "./macro-state.ts";
+import { builtinValue, type MacroTable } from "./macro-table.ts";
+import { makeNotes, type Notes } from "./memo.ts";
+import { likelyQuestions, Program } from "./program.ts";
+import type { SourceFiles, SourceRecord, SourceText } from "./source-files.ts";
+
+/** At 60 MB/s, 5 ms: larger files are lexed in steps. */
+const stepBytes = 300 << 10;
+/** An operand more or less changes nothing: one process answers them all in 30 ms. */
+const maxLikelyQuestions = 2000;
+
+/** What scans of any setting share. */
+export interface ScanParts<R extends SourceRecord> {
+  readonly files: SourceFiles<R>;
+  readonly tree: FileTree<R>;
+  readonly table: MacroTable;
+  readonly state: MacroState;
+  readonly directives: DirectiveCache;
+  readonly pause: () => Promise<void>;
+}
+
+/** Programs depend on the dialect, places on the search order: scans that have both in common share their memos. */
+export class ScanSetting<R extends SourceRecord> {
+  readonly order: SearchOrder;
+  readonly facts: LanguageFacts;
+  readonly modules: boolean;
+  readonly table: MacroTable;
+  readonly state: MacroState;
+  readonly search: IncludeSearch<R, Notes<R>>;
+  readonly #parts: ScanParts<R>;
+  readonly #programs = new Map<string, Program>();
+  readonly #likely = new Map<string, Question>();
+
+  constructor(parts: ScanParts<R>, order: SearchOrder, facts: LanguageFacts, modules: boolean) {
+    this.#parts = parts;
+    this.order = order;
+    this.facts = facts;
+    this.modules = modules;
+    this.table = parts.table;
+    this.state = parts.state;
+    this.search = new IncludeSearch(parts.tree, order, () => makeNotes<R>());
+  }
+
+  /** Questions that files asked or will ask. */
+  get likelyQuestions(): Iterable<Question> {
+    return this.#likely.values();
+  }
+
+  /** What the file contains now. */
+  programOf(place: Place<R, Notes<R>>, arrival: number): Program {
+    const { notes } = place;
+    if (notes.heldAt >= arrival && notes.program !== undefined) return notes.program;
+    const before = notes.record?.entry.digest;
+    const { digest } = this.identify(place, arrival).entry;
+    if (notes.program === undefined || before !== digest) notes.program = this.#program(place, digest);
+    return notes.program;
+  }
+
+  identify(place: Place<R, Notes<R>>, arrival: number): R {
+    const { tree, files } = this.#parts;
+    const { notes, path } = place;
+    if (notes.heldAt >= arrival && notes.record !== undefined) return notes.record;
+    const { end } = path;
+    tree.refresh(end);
+    if (end.stats === undefined || end.kind !== "file") throw new CannotScan("unreadable", path.spelled);
+    if (end.record === undefined || !files.isUnchanged(end.record, end.stats)) {
+      const record = files.identify(end.path, end.stats);
+      if (record === undefined) throw new CannotScan("unreadable", path.spelled);
+      if ("later" in record) throw new Interruption(record.later);
+      end.record = record;
+    }
+    const { record } = end;
+    if (notes.record !== record) {
+      if (notes.record?.entry.digest !== record.entry.digest) notes.program = undefined;
+      notes.record = record;
+      notes.identity =
+        this.order.family === "gcc"
+          ? `${record.entry.mtimeNs / 1_000_000_000n}:${record.entry.digest}`
+          : `${end.stats.dev}:${end.stats.ino}`;
+      notes.identitySymbol = this.table.symbol(`once:${notes.identity}`);
+    }
+    notes.heldAt = arrival;
+    return record;
+  }
+
+  /** From now on conditions on them are not decided; what was decided is decided anew. */
+  makeUncertain(symbols: readonly number[]): void {
+    const fresh = symbols.filter((symbol) => this.state.makeUncertain(symbol));
+    if (fresh.length > 0) throw new UncertainMacros();
+  }
+
+  #program(place: Place<R, Notes<R>>, digest: R["entry"]["digest"]): Program {
+    const known = this.#programs.get(digest);
+    if (known !== undefined) return known;
+    const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, digest);
+    const program = new Program(list, this.table);
+    this.#programs.set(digest, program);
+    for (const question of likelyQuestions(list)) {
+      if (this.#likely.size >= maxLikelyQuestions) break;
+      this.#likely.set(`${question.name} ${question.operand}`, question);
+    }
+    return program;
+  }
+
+  #lex(place: Place<R, Notes<R>>, digest: R["entry"]["digest"]): ReturnType<typeof listDirectives> {
+    const text = this.#parts.files.read(place.path.end.path);
+    if (text !== undefined && "later" in text) {
+      throw new Interruption(async () => {
+        const lexing = this.#startLexing(await text.later(), place, digest);
+        while (lexing.next().done !== true) await this.#parts.pause();
+      });
+    }
+    const lexing = this.#startLexing(text, place, digest);
+    const step = lexing.next();
+    if (step.done === true) return step.value;
+    throw new Interruption(async () => {
+      do await this.#parts.pause();
+      while (lexing.next().done !== true);
+    });
+  }
+
+  #startLexing(
+    text: SourceText<R> | undefined,
+    { path }: Place<R, Notes<R>>,
+    digest: R["entry"]["digest"],
+  ): ReturnType<DirectiveCache["lex"]> {
+    if (text === undefined) throw new CannotScan("unreadable", path.spelled);
+    if (text.record.entry.digest !== digest) throw new CannotScan("unreadable", `${path.spelled} changes`);
+    return this.#parts.directives.lex(digest, this.facts.dialect, text.bytes, stepBytes);
+  }
+}
+
+/** Macros became uncertain that earlier decisions may rest on. */
+export class UncertainMacros extends Error {}
+
+/** What is there before anything is read. */
+export function baseOf(
+  { predefined, builtins, dialect }: LanguageFacts,
+  table: MacroTable,
+): Map<number, number> {
+  const base = new Map<number, number>();
+  for (const name of builtins) base.set(table.symbol(name), builtinValue);
+  for (const { kind, operand, definition } of listDirectives(predefined, dialect).directives) {
+    if (kind === "define") base.set(table.symbol(operand), table.definition(definition));
+  }
+  return base;
+}

@@ -1,0 +1,34 @@
+import type { BigIntStats } from "node:fs";
+import type { Digest } from "@homcc/cas/digest";
+
+/** What is known about a regular file; who supplies it may hang more on it. */
+export interface SourceRecord {
+  readonly entry: { readonly digest: Digest; readonly mtimeNs: bigint };
+}
+
+export interface SourceText<R extends SourceRecord> {
+  readonly record: R;
+  readonly bytes: Uint8Array;
+}
+
+/** Too large to be read between two steps: await it. */
+export interface ReadLater<T = unknown> {
+  readonly later: () => Promise<T>;
+}
+
+/**
+ * The file system as a scan sees it. Paths are absolute and real. Calls are synchronous because a scan makes 500 of
+ * them in a millisecond; none may take longer than a read of some 100 kB.
+ */
+export interface SourceFiles<R extends SourceRecord> {
+  /** `undefined` when there is nothing; throws when that cannot be told. */
+  lstat(path: string): BigIntStats | undefined;
+  /** Target of a link; throws when it cannot be read. */
+  readlink(path: string): string;
+  /** Digest of a file with this lstat, taken just now; `undefined` when it cannot be read or has changed. */
+  identify(path: string, stats: BigIntStats): R | ReadLater | undefined;
+  read(path: string): SourceText<R> | ReadLater<SourceText<R> | undefined> | undefined;
+  /** Whether a file with this lstat still has the contents of the record. */
+  isUnchanged(record: R, stats: BigIntStats): boolean;
+  wallMs(): number;
+}
