@@ -1,6 +1,7 @@
 import { CannotScan } from "./cannot-scan.ts";
 import {
   binary,
+  isUnsigned,
   complement,
   type Integer,
   integer,
@@ -142,8 +143,7 @@ class Condition {
       if (token?.kind !== "punctuator" || !operators.has(token.text)) return left;
       this.#step();
       const right = this.#binary(level + 1, evaluated);
-      // In a part that does not count, only the type matters.
-      left = evaluated ? binary(token.text, left, right) : integer(0, left.unsigned || right.unsigned);
+      left = evaluated ? binary(token.text, left, right) : integer(0, isUnsigned(token.text, left, right));
     }
   }
 

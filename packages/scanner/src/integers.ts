@@ -44,6 +44,12 @@ export function binary(operator: string, left: Integer, right: Integer): Integer
   return typeof result === "boolean" ? fromTruth(result) : integer(result, unsigned);
 }
 
+/** The type of what `binary` would give: of a part that is not evaluated only that counts. */
+export function isUnsigned(operator: string, left: Integer, right: Integer): boolean {
+  if (operator === "<<" || operator === ">>") return left.unsigned;
+  return !/^[<>=!]/.test(operator) && (left.unsigned || right.unsigned);
+}
+
 function toUnsigned({ value }: Integer): number | bigint {
   return typeof value === "number" && value >= 0 ? value : BigInt.asUintN(64, BigInt(value));
 }
