@@ -5,6 +5,7 @@ import { isSettled } from "@homcc/compiler/stamp";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { isUnchanged, lstat, type FileDigests, type FileRecord } from "./file-digests.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import { localeVariables } from "./message-catalogs.ts";
 import type { NamesByDigest } from "./names-by-digest.ts";
 import { Pace } from "./pace.ts";
 import { pathOf, type AbsentNames } from "./path-walk.ts";
@@ -51,7 +52,7 @@ const defaultMaxBytes = 256 << 20;
 /** Of an idle agent, which has 20 MB for everything that is not Node: the latest 150 compilations of 70 headers each. */
 const defaultIdleMaxBytes = 2 << 20;
 /** Languages of messages decide which catalogs are inputs. */
-const relevantVariables = [...folderVariables, "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "PWD"];
+const relevantVariables = [...folderVariables, ...localeVariables, "PWD"];
 
 /**
  * Answers again what another finder found, as long as nothing it depends on changed: every file by its stat (or by its

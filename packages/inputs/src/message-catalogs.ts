@@ -14,6 +14,9 @@ function domains(majorVersion: string): string[] {
   ];
 }
 
+/** They decide which. */
+export const localeVariables = ["LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"] as const;
+
 /**
  * Files in which gcc and the assembler look for translations of their messages, in the environment's languages: none
  * in the C locale. Whether they exist decides what is printed.

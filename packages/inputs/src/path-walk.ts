@@ -10,11 +10,22 @@ export interface AbsentNames {
   readonly names: readonly string[];
 }
 
+/** What is asked about paths that no include names. */
+export interface PathLooks {
+  spell(path: string, folder?: string): string;
+  /** What it leads to counts. */
+  look(path: string): { readonly kind: Resolved["kind"] };
+  /** The same for a folder. */
+  lookAtFolder(path: string): { readonly kind: Resolved["kind"] };
+  /** Where it leads, without any consequence. */
+  resolve(path: string): { readonly kind: Resolved["kind"] };
+}
+
 /**
  * Everything one compilation looks at, by real path: files, folders that must exist, links on the way, and names that
  * do not exist. Looks at each path component once, so it lives as long as one discovery.
  */
-export class PathWalk {
+export class PathWalk implements PathLooks {
   readonly #cwd: string;
   readonly #walk = new LinkWalk();
   readonly #files = new Map<string, BigIntStats>();
@@ -45,8 +56,7 @@ export class PathWalk {
 
   /** A path as a compiler would open it, absolute; `..` and links are kept. */
   spell(path: string, folder: string = this.#cwd): string {
-    if (path.startsWith("/")) return path;
-    return folder.endsWith("/") ? `${folder}${path}` : `${folder}/${path}`;
+    return spellIn(folder, path);
   }
 
   /**
@@ -90,6 +100,12 @@ export function structureEntries(
   const entries: InputEntry[] = directories.map((path) => ({ kind: "directory", path }));
   for (const [path, target] of links) entries.push({ kind: "symlink", path, target });
   return entries;
+}
+
+/** A path as written in a folder, absolute if the folder is. */
+export function spellIn(folder: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  return folder.endsWith("/") ? `${folder}${path}` : `${folder}/${path}`;
 }
 
 export function pathOf(folder: string, name: string): string {

@@ -1,7 +1,7 @@
 import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
 import type { IncludeName } from "@homcc/compiler/include-names";
 import { folderOf } from "./probe-list.ts";
-import type { PathWalk } from "./path-walk.ts";
+import type { PathLooks } from "./path-walk.ts";
 import type { SearchFolders } from "./search-folders.ts";
 
 /**
@@ -11,9 +11,9 @@ import type { SearchFolders } from "./search-folders.ts";
 export function findPrecompiledHeader(
   compilation: Compilation,
   family: CompilerFamily,
-  firstIncludes: readonly IncludeName[],
+  firstIncludes: readonly Pick<IncludeName, "name" | "form">[],
   folders: SearchFolders,
-  walk: PathWalk,
+  walk: PathLooks,
 ): string | undefined {
   const forced = compilation.forcedIncludes;
   if (family === "clang") {
@@ -35,7 +35,7 @@ export function findPrecompiledHeader(
 }
 
 /** `NAME.gch` in one of the folders up to the first that has `NAME`. */
-function firstBefore(name: string, chain: readonly string[], walk: PathWalk): string | undefined {
+function firstBefore(name: string, chain: readonly string[], walk: PathLooks): string | undefined {
   for (const folder of name.startsWith("/") ? ["/"] : chain) {
     const header = walk.spell(name, folder);
     if (exists(walk, `${header}.gch`)) return `${header}.gch`;
@@ -45,7 +45,7 @@ function firstBefore(name: string, chain: readonly string[], walk: PathWalk): st
 }
 
 /** Noted as absent when it is: one that is made later must be seen. */
-function exists(walk: PathWalk, path: string): boolean {
+function exists(walk: PathLooks, path: string): boolean {
   const { kind } = walk.look(path);
   return kind === "file" || kind === "directory";
 }

@@ -4,8 +4,8 @@ import { systemClock, type Clock } from "@homcc/observability/clock";
 import { CannotScan } from "@homcc/scanner/cannot-scan";
 import type { DirectiveStore } from "@homcc/scanner/directive-cache";
 import type { LanguageFacts } from "@homcc/scanner/language-facts";
-import type { ScannedClosure } from "@homcc/scanner/scanned-closure";
-import { Scanner } from "@homcc/scanner/scanner";
+import { Scanner, type Surroundings } from "@homcc/scanner/scanner";
+import type { Resolved } from "@homcc/compiler/link-walk";
 import type { SourceFiles } from "@homcc/scanner/source-files";
 import { lstatSync } from "node:fs";
 import { isUnchanged, type FileDigests, type FileRecord } from "./file-digests.ts";
@@ -19,9 +19,8 @@ import {
 } from "./include-finder.ts";
 import { LanguageFactsCache } from "./language-facts.ts";
 import { listDependencies } from "./make-dependencies.ts";
-import type { NamesByDigest } from "./names-by-digest.ts";
-import { Pace } from "./pace.ts";
-import { PathWalk } from "./path-walk.ts";
+import { localeVariables } from "./message-catalogs.ts";
+import { type PathLooks, PathWalk, spellIn } from "./path-walk.ts";
 import { findPrecompiledHeader } from "./precompiled-headers.ts";
 import { readScanCommandLine } from "./scan-command-line.ts";
 import { inputsOf } from "./scanned-inputs.ts";
@@ -30,7 +29,6 @@ import { lookAtSurroundings } from "./surroundings.ts";
 
 export interface ScanningIncludeFinderOptions {
   readonly digests: FileDigests;
-  readonly names: NamesByDigest;
   /** Where lists of directives outlive the process. */
   readonly store?: DirectiveStore;
   readonly clock?: Clock;
@@ -52,7 +50,6 @@ const maxReasons = 100;
 export class ScanningIncludeFinder implements IncludeFinder {
   readonly #finder: IncludeFinder;
   readonly #digests: FileDigests;
-  readonly #names: NamesByDigest;
   readonly #clock: Clock;
   readonly #verifyEvery: number;
   readonly #gate: Gate;
@@ -67,7 +64,6 @@ export class ScanningIncludeFinder implements IncludeFinder {
   constructor(finder: IncludeFinder, options: ScanningIncludeFinderOptions) {
     this.#finder = finder;
     this.#digests = options.digests;
-    this.#names = options.names;
     this.#clock = options.clock ?? systemClock;
     this.#verifyEvery = options.verifyEvery ?? defaultVerifyEvery;
     this.#gate = options.gate ?? new Gate(1);
@@ -87,6 +83,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
       const found = await this.#scan(compilation, context);
       if (found !== undefined) return found;
     } catch (error) {
+      if (error instanceof PrecompiledHeader) return notFound("local-construct", error.message);
       if (!(error instanceof CannotScan)) throw error;
       this.#count(error);
     }
@@ -109,8 +106,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     if (folders === undefined) return undefined;
     const facts = await this.#languageFacts.of(command.languageArguments, compilation.language, context);
     if (facts === undefined || this.#distrusted.has(facts)) return undefined;
-    const walk = new PathWalk(context.cwd);
-    const spell = (path: string): string => walk.spell(path);
+    const spell = (path: string): string => spellIn(context.cwd, path);
     const closure = await this.#scanner.scan({
       order: {
         family: context.family,
@@ -123,36 +119,20 @@ export class ScanningIncludeFinder implements IncludeFinder {
       roots: { ...command.roots, preinclude: !command.noStandardIncludes && isHosted(facts) },
       source: spell(compilation.source),
       modules: modulesAreOn(compilation),
+      key: surroundingsKey(compilation, context, folders),
+      lookAround: (around) => lookAround(around, compilation, context, folders),
       signal: context.signal,
     });
-    return this.#complete(compilation, context, folders, facts, closure, walk, startedAtMs);
+    return this.#sample(compilation, context, facts, inputsOf(closure, startedAtMs));
   }
 
-  async #complete(
+  /** Some are compared with the compiler's own list. */
+  #sample(
     compilation: Compilation,
     context: DiscoveryContext,
-    folders: SearchFolders,
     facts: LanguageFacts,
-    closure: ScannedClosure<FileRecord>,
-    walk: PathWalk,
-    startedAtMs: number,
-  ): Promise<FoundInputs | NotFound | undefined> {
-    const pace = new Pace();
-    lookAtSurroundings(walk, compilation, context, folders);
-    const source = walk.resolve(walk.spell(compilation.source));
-    const record = closure.files.get(source.path)?.record;
-    const names = record && (await this.#names.of(record, pace));
-    if (names === undefined) return undefined;
-    const precompiled = findPrecompiledHeader(
-      compilation,
-      context.family,
-      names.firstIncludes,
-      folders,
-      walk,
-    );
-    if (precompiled !== undefined) return notFound("local-construct", `precompiled header ${precompiled}`);
-    const inputs = await inputsOf(closure, walk, this.#digests, startedAtMs, pace);
-    if (inputs === undefined) return undefined;
+    inputs: FoundInputs,
+  ): FoundInputs {
     this.#scans += 1;
     const before = this.#scansOf.get(facts) ?? 0;
     this.#scansOf.set(facts, before + 1);
@@ -185,6 +165,45 @@ export class ScanningIncludeFinder implements IncludeFinder {
     if (this.#reasons.size < maxReasons || this.#reasons.has(key))
       this.#reasons.set(key, (this.#reasons.get(key) ?? 0) + 1);
   }
+}
+
+/** The compiler may read another file in place of an include. */
+class PrecompiledHeader extends Error {}
+
+function lookAround(
+  around: Surroundings,
+  compilation: Compilation,
+  context: DiscoveryContext,
+  folders: SearchFolders,
+): void {
+  const looks: PathLooks = {
+    spell: (path, folder = context.cwd) => spellIn(folder, path),
+    look: (path) => ({ kind: kindOf(around.look(path)) }),
+    lookAtFolder: (path) => ({ kind: kindOf(around.look(path)) }),
+    resolve: (path) => ({ kind: kindOf(around.peek(path)) }),
+  };
+  lookAtSurroundings(looks, compilation, context, folders);
+  const firstIncludes = around.firstIncludes.map((name) => ({
+    form: name.startsWith("<") ? ("angle" as const) : ("quote" as const),
+    name: name.slice(1),
+  }));
+  const precompiled = findPrecompiledHeader(compilation, context.family, firstIncludes, folders, looks);
+  if (precompiled !== undefined) throw new PrecompiledHeader(`precompiled header ${precompiled}`);
+}
+
+function kindOf(kind: ReturnType<Surroundings["look"]>): Resolved["kind"] {
+  return kind === "link" ? "blocked" : kind;
+}
+
+/** All that `lookAround` depends on beside the source. */
+function surroundingsKey(
+  { outputs, includeDirectories, forcedIncludes, extraInputs }: Compilation,
+  { environment, compilerPath }: DiscoveryContext,
+  { missing, duplicate, majorVersion }: SearchFolders,
+): string {
+  const variables = ["PWD", ...localeVariables].map((name) => environment[name] ?? null);
+  const folders = [includeDirectories, missing, duplicate, majorVersion];
+  return JSON.stringify([outputs, forcedIncludes, extraInputs, folders, compilerPath, variables]);
 }
 
 /** Whether all files that the compiler says it reads are among those that were found. */

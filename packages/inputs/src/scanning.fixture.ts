@@ -6,7 +6,6 @@ import { type InstalledCompiler, Project } from "./discovery.fixture.ts";
 import { FileDigests } from "./file-digests.ts";
 import { type FoundInputs, type IncludeFinder, notFound } from "./include-finder.ts";
 import { listDependencies } from "./make-dependencies.ts";
-import { NamesByDigest } from "./names-by-digest.ts";
 import { pathOf } from "./path-walk.ts";
 import { ScanningIncludeFinder } from "./scanning-include-finder.ts";
 
@@ -18,7 +17,7 @@ const nobody: IncludeFinder = {
 /** A scanner without anything to fall back on, and never compared with the compiler unless a test does it. */
 export function createScanner(finder: IncludeFinder = nobody, verifyEvery = Infinity): ScanningIncludeFinder {
   const digests = new FileDigests();
-  return new ScanningIncludeFinder(finder, { digests, names: new NamesByDigest(digests), verifyEvery });
+  return new ScanningIncludeFinder(finder, { digests, verifyEvery });
 }
 
 /** What was scanned, or the scanner's reason in place of it. */

@@ -1,7 +1,7 @@
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { DiscoveryContext } from "./include-finder.ts";
 import { messageCatalogs } from "./message-catalogs.ts";
-import type { PathWalk } from "./path-walk.ts";
+import type { PathLooks } from "./path-walk.ts";
 import { folderOf } from "./probe-list.ts";
 import type { SearchFolders } from "./search-folders.ts";
 
@@ -15,7 +15,7 @@ const distributionFiles = [
 
 /** Folders and files whose existence counts although no source names them. */
 export function lookAtSurroundings(
-  walk: PathWalk,
+  walk: PathLooks,
   compilation: Compilation,
   { cwd, environment, compilerPath, family }: DiscoveryContext,
   folders: SearchFolders,

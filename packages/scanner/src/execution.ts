@@ -3,7 +3,7 @@ import { type ConditionContext, holds } from "./condition.ts";
 import { nameOfTokens } from "./header-names.ts";
 import { type LookupKind, mainNext, type Place, type Resolution } from "./include-search.ts";
 import { Expansion, unknownCounter } from "./macro-expansion.ts";
-import { MissingAnswer } from "./interruptions.ts";
+import type { Question } from "./language-facts.ts";
 import type { Child, Memo, Notes } from "./memo.ts";
 import type { Program, Step } from "./program.ts";
 import type { ScanSetting } from "./scan-setting.ts";
@@ -25,6 +25,7 @@ export class Execution<R extends SourceRecord> {
   readonly #onRecorded: (memo: Memo<R>) => void;
   readonly #context: ConditionContext;
   #children: Child<R>[] = [];
+  readonly #missingAnswers: Question[];
   #place: Place<R, Notes<R>>;
   #depth = 0;
 
@@ -32,12 +33,15 @@ export class Execution<R extends SourceRecord> {
     setting: ScanSetting<R>,
     arrival: number,
     main: string,
+    /** Takes the questions that nobody has asked the compiler yet: then the scan has no result. */
+    missingAnswers: Question[],
     /** May throw, to interrupt the scan. */
     onRecorded: (memo: Memo<R>) => void,
   ) {
     this.#setting = setting;
     this.#arrival = arrival;
     this.#main = main;
+    this.#missingAnswers = missingAnswers;
     this.#onRecorded = onRecorded;
     this.#place = setting.search.place(`${setting.order.cwd}/<command-line>`);
     const { table, state, facts } = setting;
@@ -74,7 +78,7 @@ export class Execution<R extends SourceRecord> {
   }
 
   /** The source itself. */
-  runMain(): void {
+  runMain(): Memo<R> {
     const place = this.#setting.search.place(this.#main, mainNext);
     const resolution: Resolution<R, Notes<R>> = {
       kind: "line",
@@ -85,7 +89,11 @@ export class Execution<R extends SourceRecord> {
       heldAt: this.#arrival,
     };
     if (place.path.end.kind !== "file") throw new CannotScan("unreadable", this.#main);
-    this.#enter(resolution, place, false);
+    const program = this.#setting.programOf(place, this.#arrival);
+    const { identity } = place.notes;
+    const memo = this.#visit(place, program);
+    this.#children.push({ resolution, content: { program, identity }, memo });
+    return memo;
   }
 
   #resolve(kind: LookupKind, name: string): Resolution<R, Notes<R>> {
@@ -320,7 +328,11 @@ export class Execution<R extends SourceRecord> {
   #answer(name: string, operand: string): number {
     const { state, table } = this.#setting;
     const value = state.read(table.symbol(`${name}(${operand})`));
-    if (value === 0) throw new MissingAnswer({ name, operand });
+    if (value === 0) {
+      // The rest of the scan collects what else has to be asked; its result does not count.
+      this.#missingAnswers.push({ name, operand });
+      return 0;
+    }
     if (value < 0) throw new CannotScan("compiler", `${name}(${operand})`);
     return value - 1;
   }

@@ -119,7 +119,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
 
   #inspect(node: FileNode<R>): void {
     const { kind, stats: before } = node;
-    const readAtMs = this.files.wallMs();
+    const readAtMs = kind === "file" ? 0 : this.files.wallMs();
     node.lookedAt = this.#now;
     const stats = this.#lstat(node.path);
     node.stats = stats === "blocked" ? undefined : stats;
@@ -134,6 +134,8 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       node.absentIn = node.parent?.listing ?? 0;
       return;
     }
+    // Replaced by another file: `#pragma once` may know it under another name.
+    if (node.kind === "file" && before !== undefined && isOtherInode(before, stats)) node.version += 1;
     if (node.kind === "directory") this.#inspectFolder(node, before, stats, readAtMs);
     else if (node.kind === "link") this.#inspectLink(node, kind);
   }
@@ -144,8 +146,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     stats: BigIntStats,
     readAtMs: number,
   ): void {
-    if (before?.isDirectory() === true && (before.ino !== stats.ino || before.dev !== stats.dev))
-      throw new TreeChanged();
+    if (before?.isDirectory() === true && isOtherInode(before, stats)) throw new TreeChanged();
     const same = before?.mtimeNs === stats.mtimeNs && before.ctimeNs === stats.ctimeNs;
     if (!same || !isSettled(stats, readAtMs)) node.listing += 1;
   }
@@ -229,6 +230,10 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       absentIn: -1,
     };
   }
+}
+
+function isOtherInode(before: BigIntStats, now: BigIntStats): boolean {
+  return before.ino !== now.ino || before.dev !== now.dev;
 }
 
 function kindOf(stats: BigIntStats | undefined): FileNode["kind"] {

@@ -1,5 +1,3 @@
-import type { Question } from "./language-facts.ts";
-
 /** A scan cannot go on at once: it is undone, something happens, and it runs again, quickly up to where it was. */
 export class Interruption extends Error {
   readonly needed: () => Promise<unknown>;
@@ -7,15 +5,5 @@ export class Interruption extends Error {
   constructor(needed: () => Promise<unknown>) {
     super("interrupted");
     this.needed = needed;
-  }
-}
-
-/** The compiler has to be asked. */
-export class MissingAnswer extends Error {
-  readonly question: Question;
-
-  constructor(question: Question) {
-    super(`${question.name}(${question.operand})`);
-    this.question = question;
   }
 }

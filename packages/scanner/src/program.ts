@@ -42,6 +42,20 @@ export class Program {
     this.hidden = hidden;
   }
 
+  /** The includes that could be the first of all, `"NAME` or `<NAME`: a precompiled header is used for no other. */
+  firstIncludes(): string[] {
+    const names: string[] = [];
+    let depth = 0;
+    for (const { kind, text } of this.steps) {
+      if (kind.startsWith("if")) depth += 1;
+      else if (kind === "endif") depth -= 1;
+      if (!kind.startsWith("i") || kind.startsWith("if") || text.startsWith("~")) continue;
+      names.push(text);
+      if (depth === 0) break;
+    }
+    return names;
+  }
+
   /** Of a condition or a computed operand; made when it is first reached. */
   tokensOf(step: Step): readonly Token[] {
     const known = this.#tokens.get(step);
@@ -89,13 +103,13 @@ function jumpsOf(directives: readonly Directive[]): {
 }
 
 const asked =
-  /\b(\w*has_(?:cpp_attribute|c_attribute|attribute|builtin|feature|extension|warning)\w*|__is_(?:identifier|target_\w+))\s*\(\s*((?:\w+::)?[A-Za-z_]\w*)\s*\)/gi;
+  /\b(\w*ha(?:s|ve)_(?:cpp_attribute|c_attribute|attribute|builtin|feature|extension|warning)\w*|__is_(?:identifier|target_\w+))\s*\(\s*((?:\w+::)?[A-Za-z_]\w*)\s*\)/gi;
 
 /** Questions that a list may come to ask, also through macros of its own: asking all at once costs one process. */
 export function likelyQuestions({ directives }: DirectiveList): Question[] {
   return directives.flatMap(({ kind, operand, definition }) => {
     const text = kind === "define" ? definition : kind === "if" || kind === "elif" ? operand : "";
-    if (!/has_|__is_/i.test(text)) return [];
+    if (!/ha(s|ve)_|__is_/i.test(text)) return [];
     return [...text.matchAll(asked)].map(([, macro = "", word = ""]) => ({
       name: questionOf(macro),
       operand: word,
@@ -107,6 +121,8 @@ export function likelyQuestions({ directives }: DirectiveList): Question[] {
 function questionOf(macro: string): string {
   const lower = macro.toLowerCase();
   if (lower.startsWith("__is_")) return macro;
-  const what = /has_(cpp_attribute|c_attribute|attribute|builtin|feature|extension|warning)/.exec(lower)?.[1];
+  const what = /ha(?:s|ve)_(cpp_attribute|c_attribute|attribute|builtin|feature|extension|warning)/.exec(
+    lower,
+  )?.[1];
   return `__has_${what ?? ""}`;
 }

@@ -31,6 +31,8 @@ export class ScanSetting<R extends SourceRecord> {
   readonly order: SearchOrder;
   readonly facts: LanguageFacts;
   readonly modules: boolean;
+  /** Its own. */
+  readonly number: number;
   readonly table: MacroTable;
   readonly state: MacroState;
   readonly search: IncludeSearch<R, Notes<R>>;
@@ -38,7 +40,14 @@ export class ScanSetting<R extends SourceRecord> {
   readonly #programs = new Map<string, Program>();
   readonly #likely = new Map<string, Question>();
 
-  constructor(parts: ScanParts<R>, order: SearchOrder, facts: LanguageFacts, modules: boolean) {
+  constructor(
+    parts: ScanParts<R>,
+    order: SearchOrder,
+    facts: LanguageFacts,
+    modules: boolean,
+    number: number,
+  ) {
+    this.number = number;
     this.#parts = parts;
     this.order = order;
     this.facts = facts;

@@ -1,28 +1,37 @@
-import type { FileNode, SpelledPath } from "./file-tree.ts";
+import type { Digest } from "@homcc/cas/digest";
+import { CannotScan } from "./cannot-scan.ts";
+import type { FileNode, FileTree, SpelledPath } from "./file-tree.ts";
+import { Interruption } from "./interruptions.ts";
 import type { Child, Memo } from "./memo.ts";
 import type { SourceRecord } from "./source-files.ts";
 
-/** Everything that a scan read, and everything whose existence decided what it read. By real path. */
+/**
+ * Everything that a scan read, and everything whose existence decided what it read; each once. The same object as last
+ * time while all of it is as it was, except for the contents of files.
+ */
 export interface ScannedClosure<R extends SourceRecord> {
-  readonly files: ReadonlyMap<string, FileNode<R>>;
+  readonly files: readonly FileNode<R>[];
   /** Folders that must be there. */
-  readonly directories: ReadonlySet<string>;
-  readonly links: ReadonlyMap<string, string>;
+  readonly directories: readonly FileNode<R>[];
+  readonly links: readonly FileNode<R>[];
   /** Names by the folder that does not have them. */
-  readonly absent: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly absent: readonly AbsentIn<R>[];
+}
+
+export interface AbsentIn<R extends SourceRecord> {
+  readonly folder: FileNode<R>;
+  readonly nodes: readonly FileNode<R>[];
 }
 
 /** Collects paths and memos into a closure. */
-export class ClosureCollector<R extends SourceRecord> implements ScannedClosure<R> {
-  readonly files = new Map<string, FileNode<R>>();
-  readonly directories = new Set<string>();
-  readonly links = new Map<string, string>();
-  readonly absent = new Map<string, Set<string>>();
+export class ClosureCollector<R extends SourceRecord> {
+  readonly #tree: FileTree<R>;
   readonly #number: number;
   readonly #nodes = new Set<FileNode<R>>();
 
   /** `number` is another one for each collection. */
-  constructor(number: number) {
+  constructor(tree: FileTree<R>, number: number) {
+    this.#tree = tree;
     this.#number = number;
   }
 
@@ -34,13 +43,32 @@ export class ClosureCollector<R extends SourceRecord> implements ScannedClosure<
   }
 
   add({ end, links, crossed }: SpelledPath<R>): void {
-    for (const link of links) this.links.set(link.path, link.target);
-    for (const folder of crossed) this.directories.add(folder.path);
-    if (this.#nodes.has(end)) return;
     this.#nodes.add(end);
-    if (end.kind === "file") this.files.set(end.path, end);
-    else if (end.kind === "directory") this.directories.add(end.path);
-    else if (end.kind === "absent") this.#addAbsent(end);
+    for (const link of links) this.#nodes.add(link);
+    for (const folder of crossed) this.#nodes.add(folder);
+  }
+
+  closure(): ScannedClosure<R> {
+    const files: FileNode<R>[] = [];
+    const directories: FileNode<R>[] = [];
+    const links: FileNode<R>[] = [];
+    const absent = new Map<FileNode<R>, FileNode<R>[]>();
+    for (const node of this.#nodes) {
+      if (node.kind === "file") files.push(identified(node, this.#tree));
+      else if (node.kind === "directory") directories.push(node);
+      else if (node.kind === "link") links.push(node);
+      else if (node.kind === "absent" && node.parent !== undefined) {
+        const siblings = absent.get(node.parent);
+        if (siblings === undefined) absent.set(node.parent, [node]);
+        else siblings.push(node);
+      }
+    }
+    return {
+      files,
+      directories,
+      links,
+      absent: [...absent].map(([folder, nodes]) => ({ folder, nodes })),
+    };
   }
 
   #addMemo(memo: Memo<R>): void {
@@ -48,11 +76,92 @@ export class ClosureCollector<R extends SourceRecord> implements ScannedClosure<
     memo.collectedIn = this.#number;
     this.addChildren(memo.children);
   }
+}
 
-  #addAbsent({ parent, name }: FileNode<R>): void {
-    const folder = parent?.path ?? "/";
-    const names = this.absent.get(folder);
-    if (names === undefined) this.absent.set(folder, new Set([name]));
-    else names.add(name);
+/** With a record of what it contains now. */
+function identified<R extends SourceRecord>(node: FileNode<R>, { files }: FileTree<R>): FileNode<R> {
+  const { stats, record } = node;
+  if (stats === undefined) throw new CannotScan("unreadable", node.path);
+  if (record !== undefined && files.isUnchanged(record, stats)) return node;
+  const now = files.identify(node.path, stats);
+  if (now === undefined) throw new CannotScan("unreadable", node.path);
+  if ("later" in now) throw new Interruption(now.later);
+  node.record = now;
+  return node;
+}
+
+/** A closure as it was when it was made, to be compared with how things are now. */
+export class ClosureWatch<R extends SourceRecord> {
+  readonly closure: ScannedClosure<R>;
+  /** What of it belongs to no include. */
+  readonly around: ReadonlySet<SpelledPath<R>>;
+  readonly #except: FileNode<R>;
+  readonly #digests: readonly (Digest | undefined)[];
+  readonly #mtimesNs: BigInt64Array;
+  readonly #versions: Int32Array;
+  readonly #listings: Int32Array;
+
+  /** `except` is the source, whose contents may change. */
+  constructor(closure: ScannedClosure<R>, except: FileNode<R>, around: ReadonlySet<SpelledPath<R>>) {
+    this.closure = closure;
+    this.around = around;
+    this.#except = except;
+    const { files, directories, links, absent } = closure;
+    this.#digests = files.map(({ record }) => record?.entry.digest);
+    this.#mtimesNs = BigInt64Array.from(files, ({ record }) => record?.entry.mtimeNs ?? 0n);
+    this.#versions = Int32Array.from([...files, ...directories, ...links], ({ version }) => version);
+    this.#listings = Int32Array.from(absent, ({ folder }) => folder.listing);
+  }
+
+  get weight(): number {
+    const { files, directories, links, absent } = this.closure;
+    const names = absent.reduce((sum, { nodes }) => sum + nodes.length, 0);
+    return files.length * 4 + directories.length + links.length + names + 100;
+  }
+
+  /** Looks at all of it. Throws `TreeChanged` where a folder or link is another one. */
+  holds(tree: FileTree<R>): boolean {
+    const { files, directories, links, absent } = this.closure;
+    let at = 0;
+    for (const node of links) tree.refresh(node);
+    for (const node of directories) tree.refresh(node);
+    for (const { folder } of absent) tree.refresh(folder);
+    for (const node of files) {
+      tree.refresh(node);
+      if (node.version !== this.#versions[at] || !this.#isAsItWas(node, at, tree)) return false;
+      at += 1;
+    }
+    for (const nodes of [directories, links]) {
+      for (const node of nodes) {
+        if (node.version !== this.#versions[at]) return false;
+        at += 1;
+      }
+    }
+    for (const [index, { folder, nodes }] of absent.entries()) {
+      if (folder.listing === this.#listings[index]) continue;
+      for (const node of nodes) {
+        tree.refresh(node);
+        if (node.kind !== "absent") return false;
+      }
+      this.#listings[index] = folder.listing;
+    }
+    return true;
+  }
+
+  #isAsItWas(node: FileNode<R>, index: number, { files }: FileTree<R>): boolean {
+    if (node === this.#except) return node.kind === "file";
+    const { record, stats } = node;
+    if (record === undefined || stats === undefined || !files.isUnchanged(record, stats)) {
+      return this.#isRead(node, index, files);
+    }
+    return record.entry.digest === this.#digests[index] && record.entry.mtimeNs === this.#mtimesNs[index];
+  }
+
+  /** A file that is too young to be known by its stat. */
+  #isRead(node: FileNode<R>, index: number, files: FileTree<R>["files"]): boolean {
+    const record = node.stats && files.identify(node.path, node.stats);
+    if (record === undefined || "later" in record) return false;
+    node.record = record;
+    return record.entry.digest === this.#digests[index] && record.entry.mtimeNs === this.#mtimesNs[index];
   }
 }

@@ -3,16 +3,17 @@ import { DirectiveCache, type DirectiveStore } from "./directive-cache.ts";
 import { listDirectives } from "./directive-lexer.ts";
 import { dialectKey } from "./directives.ts";
 import { Execution } from "./execution.ts";
-import { FileTree, TreeChanged } from "./file-tree.ts";
+import { type FileNode, FileTree, type SpelledPath, TreeChanged } from "./file-tree.ts";
 import type { SearchOrder } from "./include-search.ts";
-import { Interruption, MissingAnswer } from "./interruptions.ts";
+import { Interruption } from "./interruptions.ts";
 import type { CommandLineRoots, LanguageFacts, Question } from "./language-facts.ts";
 import { MacroState } from "./macro-state.ts";
 import { MacroTable } from "./macro-table.ts";
-import type { Memo } from "./memo.ts";
+import { type KnownUnit, KnownUnits, sameChildren } from "./known-units.ts";
+import type { Child, Memo } from "./memo.ts";
 import { Program } from "./program.ts";
 import { baseOf, ScanSetting, UncertainMacros } from "./scan-setting.ts";
-import { ClosureCollector, type ScannedClosure } from "./scanned-closure.ts";
+import { ClosureCollector, ClosureWatch, type ScannedClosure } from "./scanned-closure.ts";
 import type { SourceFiles, SourceRecord } from "./source-files.ts";
 import { setImmediate } from "node:timers/promises";
 
@@ -24,7 +25,20 @@ export interface ScanRequest {
   readonly source: string;
   /** Lines that look like module imports are some. */
   readonly modules: boolean;
+  /** What `lookAround` does depends on this and on the source's contents alone. */
+  readonly key: string;
+  /** Looks at what counts beside includes: each path that it looks at belongs to the closure. */
+  readonly lookAround: (around: Surroundings) => void;
   readonly signal: AbortSignal;
+}
+
+export interface Surroundings {
+  /** Of an absolute path, which then is part of the closure. */
+  look(path: string): FileNode["kind"];
+  /** The same without consequences. */
+  peek(path: string): FileNode["kind"];
+  /** What could be the source's first include: `"NAME` or `<NAME`. */
+  readonly firstIncludes: readonly string[];
 }
 
 export interface ScannerOptions {
@@ -45,9 +59,13 @@ const maxStretches = 200;
 /** Of one scan: folders that are replaced again and again are being made by somebody. */
 const maxRestarts = 8;
 
+/** Of questions to the compiler. */
+const maxRounds = 30;
+
 interface Attempt {
   stretches: number;
   restarts: number;
+  rounds: number;
   startedMs: number;
 }
 
@@ -65,6 +83,10 @@ export class Scanner<R extends SourceRecord> {
   #state = new MacroState(this.#table);
   #settings = new Map<string, ScanSetting<R>>();
   #bases = new WeakMap<LanguageFacts, Map<number, number>>();
+  readonly #units = new KnownUnits<R>();
+  readonly #factNumbers = new WeakMap<LanguageFacts, number>();
+  #factCount = 0;
+  #settingCount = 0;
   #memoBytes = 0;
   #collections = 0;
 
@@ -81,7 +103,7 @@ export class Scanner<R extends SourceRecord> {
   /** Rejects with `CannotScan`, or the signal's reason. */
   async scan(request: ScanRequest): Promise<ScannedClosure<R>> {
     const arrival = this.#tree.arrive();
-    const attempt: Attempt = { stretches: 0, restarts: 0, startedMs: performance.now() };
+    const attempt: Attempt = { stretches: 0, restarts: 0, rounds: 0, startedMs: performance.now() };
     for (;;) {
       request.signal.throwIfAborted();
       const needed = this.#try(request, arrival, attempt);
@@ -109,10 +131,14 @@ export class Scanner<R extends SourceRecord> {
     this.#tree.serve(arrival);
     this.#state.setBase(this.#baseOf(request.facts));
     this.#state.begin();
+    const missing: Question[] = [];
+    const ask = (): Promise<void> => this.#ask(setting, request.facts, missing, attempt);
     try {
-      return this.#run(setting, request, arrival, attempt);
+      const closure = this.#run(setting, request, arrival, attempt, missing);
+      return missing.length === 0 ? closure : ask;
     } catch (error) {
-      return this.#afterFailure(error, setting, request.facts, attempt);
+      if (error instanceof CannotScan && missing.length > 0) return ask;
+      return this.#afterFailure(error, attempt);
     } finally {
       this.#state.rewind();
     }
@@ -120,20 +146,93 @@ export class Scanner<R extends SourceRecord> {
 
   #run(
     setting: ScanSetting<R>,
-    { roots, source }: ScanRequest,
+    request: ScanRequest,
     arrival: number,
     attempt: Attempt,
+    missing: Question[],
   ): ScannedClosure<R> {
-    const execution = new Execution(setting, arrival, source, (memo) => this.#onRecorded(memo, attempt));
-    execution.runText(new Program(listDirectives(roots.macros, setting.facts.dialect), this.#table));
-    for (const name of roots.macroFiles) execution.include(`"${name}`);
-    if (roots.preinclude) execution.includeIfPresent("<stdc-predef.h");
-    for (const name of roots.includes) execution.include(`"${name}`);
-    execution.runMain();
+    const unitKey = this.#unitKey(setting, request);
+    const unit = this.#units.get(unitKey);
+    if (unit !== undefined && unit.watch.holds(this.#tree)) {
+      // All below the source is as it was.
+      trust(unit.roots.slice(0, -1), arrival);
+      trust(unit.main.children, arrival);
+      const program = setting.programOf(unit.main.place, arrival);
+      if (program === unit.main.program && unit.main.place.notes.identity === unit.main.identity)
+        return unit.watch.closure;
+    }
+    const execution = new Execution(setting, arrival, request.source, missing, (memo) =>
+      this.#onRecorded(memo, attempt),
+    );
+    const { macros, macroFiles, preinclude, includes } = request.roots;
+    execution.runText(new Program(listDirectives(macros, setting.facts.dialect), this.#table));
+    for (const name of macroFiles) execution.include(`"${name}`);
+    if (preinclude) execution.includeIfPresent("<stdc-predef.h");
+    for (const name of includes) execution.include(`"${name}`);
+    const main = execution.runMain();
+    const roots = execution.children;
+    const watch = this.#watch(request, unit, main, roots);
+    if (missing.length === 0) this.#units.set(unitKey, { watch, roots, main });
+    return watch.closure;
+  }
+
+  /** The known closure where only the source's own text is another one. */
+  #watch(
+    { lookAround }: ScanRequest,
+    unit: KnownUnit<R> | undefined,
+    main: Memo<R>,
+    roots: readonly Child<R>[],
+  ): ClosureWatch<R> {
+    const source = main.place.path.end;
+    const around = new Set<SpelledPath<R>>();
+    lookAround({
+      firstIncludes: main.program.firstIncludes(),
+      look: (path) => {
+        const looked = this.#tree.look(path);
+        around.add(looked);
+        return looked.end.kind;
+      },
+      peek: (path) => this.#tree.look(path).end.kind,
+    });
+    if (unit !== undefined && this.#isSame(unit, main, roots, around)) return unit.watch;
     this.#collections += 1;
-    const collector = new ClosureCollector<R>(this.#collections);
-    collector.addChildren(execution.children);
-    return collector;
+    const collector = new ClosureCollector<R>(this.#tree, this.#collections);
+    collector.addChildren(roots);
+    for (const path of around) collector.add(path);
+    return new ClosureWatch(collector.closure(), source, around);
+  }
+
+  #isSame(
+    unit: KnownUnit<R>,
+    main: Memo<R>,
+    roots: readonly Child<R>[],
+    around: ReadonlySet<SpelledPath<R>>,
+  ): boolean {
+    return (
+      main.place === unit.main.place &&
+      sameChildren(main.children, unit.main.children) &&
+      sameChildren(roots.slice(0, -1), unit.roots.slice(0, -1)) &&
+      around.size === unit.watch.around.size &&
+      [...around].every((path) => unit.watch.around.has(path)) &&
+      unit.watch.holds(this.#tree)
+    );
+  }
+
+  #unitKey(setting: ScanSetting<R>, { source, roots, facts, key }: ScanRequest): string {
+    const { macros, macroFiles, includes, preinclude } = roots;
+    const forced = [...macroFiles, "", ...includes].join("\n");
+    const text = Buffer.from(macros).toString("latin1");
+    return `${setting.number} ${this.#numberOf(facts)} ${preinclude}\0${source}\0${forced}\0${text}\0${key}`;
+  }
+
+  #numberOf(facts: LanguageFacts): number {
+    let number = this.#factNumbers.get(facts);
+    if (number === undefined) {
+      this.#factCount += 1;
+      number = this.#factCount;
+      this.#factNumbers.set(facts, number);
+    }
+    return number;
   }
 
   #onRecorded({ effects }: Memo<R>, attempt: Attempt): void {
@@ -143,31 +242,32 @@ export class Scanner<R extends SourceRecord> {
     throw new Interruption(setImmediate);
   }
 
-  #afterFailure(
-    error: unknown,
-    setting: ScanSetting<R>,
-    facts: LanguageFacts,
-    attempt: Attempt,
-  ): () => Promise<unknown> {
+  #afterFailure(error: unknown, attempt: Attempt): () => Promise<unknown> {
     if (error instanceof Interruption) return error.needed;
-    if (error instanceof MissingAnswer) return () => this.#ask(setting, facts, error.question);
     if (error instanceof TreeChanged || error instanceof UncertainMacros) {
       attempt.restarts += 1;
       if (attempt.restarts > maxRestarts) throw changing();
-      const forget = error instanceof TreeChanged ? () => this.#forgetPlaces() : () => this.#settings.clear();
+      const forget = error instanceof TreeChanged ? () => this.#forgetPlaces() : () => this.#forgetSettings();
       return async () => forget();
     }
     throw error;
   }
 
   /** One process answers everything that was not asked yet. */
-  async #ask(setting: ScanSetting<R>, facts: LanguageFacts, question: Question): Promise<void> {
+  async #ask(
+    setting: ScanSetting<R>,
+    facts: LanguageFacts,
+    questions: readonly Question[],
+    attempt: Attempt,
+  ): Promise<void> {
+    attempt.rounds += 1;
+    if (attempt.rounds > maxRounds) throw new CannotScan("compiler", "answers lead to more questions");
     const base = this.#baseOf(facts);
     const table = this.#table;
     const symbolOf = ({ name, operand }: Question): number => table.symbol(`${name}(${operand})`);
     const isOpen = (one: Question): boolean => base.has(table.symbol(one.name)) && !base.has(symbolOf(one));
     const open = new Map(
-      [question, ...setting.likelyQuestions].filter(isOpen).map((one) => [symbolOf(one), one]),
+      [...questions, ...setting.likelyQuestions].filter(isOpen).map((one) => [symbolOf(one), one]),
     );
     const answers = await facts.ask([...open.values()]);
     for (const [index, symbol] of [...open.keys()].entries()) {
@@ -181,7 +281,7 @@ export class Scanner<R extends SourceRecord> {
     const key = JSON.stringify([order, dialectKey(dialect), cplusplus, elifdef, modules]);
     const known = this.#settings.get(key);
     if (known !== undefined) return known;
-    if (this.#settings.size >= maxSettings) this.#settings.clear();
+    if (this.#settings.size >= maxSettings) this.#forgetSettings();
     const parts = {
       files: this.#files,
       tree: this.#tree,
@@ -190,7 +290,8 @@ export class Scanner<R extends SourceRecord> {
       directives: this.#directives,
       pause: setImmediate,
     };
-    const setting = new ScanSetting<R>(parts, order, facts, modules);
+    this.#settingCount += 1;
+    const setting = new ScanSetting<R>(parts, order, facts, modules, this.#settingCount);
     this.#settings.set(key, setting);
     return setting;
   }
@@ -205,7 +306,12 @@ export class Scanner<R extends SourceRecord> {
 
   #forgetPlaces(): void {
     this.#tree.clear();
+    this.#forgetSettings();
+  }
+
+  #forgetSettings(): void {
     this.#settings.clear();
+    this.#units.clear();
     this.#memoBytes = 0;
   }
 
@@ -214,6 +320,14 @@ export class Scanner<R extends SourceRecord> {
     this.#table = new MacroTable();
     this.#state = new MacroState(this.#table);
     this.#bases = new WeakMap();
+  }
+}
+
+/** The files and names of these are known to be as they were. */
+function trust<R extends SourceRecord>(children: readonly Child<R>[], arrival: number): void {
+  for (const { resolution, memo } of children) {
+    resolution.heldAt = arrival;
+    if (memo !== undefined) memo.heldAt = arrival;
   }
 }
 
