@@ -31,19 +31,7 @@ const text = `#include <bits/stdc++.h>
 #include <linux/fs.h>
 `;
 const args = ["-std=c++20", "-O2", "-pthread"];
-const compilation: Compilation = {
-  argv: ["g++", "-c", ...args, source],
-  source,
-  language: "c++",
-  outputs: ["a.o"],
-  mainOutput: "a.o",
-  discoveryArguments: args,
-  includeDirectories: [],
-  forcedIncludes: [],
-  extraInputs: [],
-  replay: false,
-  mappedVeto: undefined,
-};
+const compilation = compilationOf(source);
 const context: DiscoveryContext = {
   cwd: folder,
   environment: { PATH: process.env["PATH"] ?? "" },
@@ -58,21 +46,43 @@ const finder = new ScanningIncludeFinder(
   { digests, verifyEvery: Infinity },
 );
 
-async function scan(): Promise<string[]> {
-  const found = await finder.find(compilation, context);
+function compilationOf(path: string): Compilation {
+  return {
+    argv: ["g++", "-c", ...args, path],
+    source: path,
+    language: "c++",
+    outputs: ["a.o"],
+    mainOutput: "a.o",
+    discoveryArguments: args,
+    includeDirectories: [],
+    forcedIncludes: [],
+    extraInputs: [],
+    replay: false,
+    mappedVeto: undefined,
+  };
+}
+
+async function scan(path = source): Promise<string[]> {
+  const found = await finder.find(compilationOf(path), context);
   assert.ok(found.kind === "found", [...finder.counters.reasons.keys()].join("\n"));
   return found.files.map(({ entry }) => entry.path);
 }
 
 writeFileSync(source, text);
-const firstMs = await timed(scan);
+const firstMs = await timed(() => scan());
 const headers = await scan();
-const [edited, unchanged, stats]: number[][] = [[], [], []];
+const burst = Array.from({ length: 16 }, (_, index) => join(folder, `${index}.cpp`));
+for (const path of burst) writeFileSync(path, text);
+const edited: number[] = [];
+const unchanged: number[] = [];
+const together: number[] = [];
+const stats: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
   writeFileSync(source, `${text}// ${round}\n`);
-  edited?.push(await timed(scan));
-  unchanged?.push(await timed(scan));
-  stats?.push(
+  edited.push(await timed(() => scan()));
+  unchanged.push(await timed(() => scan()));
+  together.push((await timed(() => Promise.all(burst.map((path) => scan(path))))) / burst.length);
+  stats.push(
     await timed(() => {
       for (const path of headers) lstatSync(path, { bigint: true, throwIfNoEntry: false });
     }),
@@ -82,13 +92,14 @@ const listings: number[] = [];
 for (let round = 0; round < Math.min(rounds, 10); round += 1)
   listings.push(await timed(() => listDependencies(compilation, context)));
 
-const floorMs = median(stats ?? []);
+const floorMs = median(stats);
 const listMs = median(listings);
 print("headers", String(headers.length));
 print("first scan, compiler asked, all files lexed", `${firstMs.toFixed(1)} ms`);
-report("scan after an edit", edited ?? []);
-report("scan, nothing changed", unchanged ?? []);
-report("an lstat of each header", stats ?? []);
+report("scan after an edit", edited);
+report("scan, nothing changed", unchanged);
+report("each of 16 scans at once", together);
+report("an lstat of each header", stats);
 report("g++ -M", listings);
 
 function report(what: string, times: readonly number[]): void {

@@ -100,6 +100,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     context: DiscoveryContext,
   ): Promise<FoundInputs | NotFound | undefined> {
     if (compilation.language.endsWith("cpp-output")) return undefined;
+    const arrival = this.#scanner.arrive();
     const startedAtMs = this.#clock.wallMs();
     const command = readScanCommandLine(compilation, context.family);
     const folders = await this.#searchFolders.of(compilation, context);
@@ -108,6 +109,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     if (facts === undefined || this.#distrusted.has(facts)) return undefined;
     const spell = (path: string): string => spellIn(context.cwd, path);
     const closure = await this.#scanner.scan({
+      arrival,
       order: {
         family: context.family,
         cwd: context.cwd,
@@ -228,9 +230,11 @@ function modulesAreOn({ discoveryArguments }: Compilation): boolean {
   return discoveryArguments.some((argument) => /^(--?std=)?(c|gnu)\+\+2|^-f(cxx-)?modules/.test(argument));
 }
 
+const lookOptions = { bigint: true, throwIfNoEntry: false } as const;
+
 function sourceFiles(digests: FileDigests, clock: Clock): SourceFiles<FileRecord> {
   return {
-    lstat: (path) => lstatSync(path, { bigint: true, throwIfNoEntry: false }),
+    lstat: (path) => lstatSync(path, lookOptions),
     readlink: (path) => new TextDecoder("utf-8", { fatal: true }).decode(readlinkSync(path, "buffer")),
     identify: (path, stats) => orLater(digests.recordNow(path, stats)),
     read: (path) => orLater(digests.readNow(path)),

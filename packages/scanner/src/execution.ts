@@ -4,6 +4,7 @@ import { nameOfTokens } from "./header-names.ts";
 import { type LookupKind, mainNext, type Place, type Resolution } from "./include-search.ts";
 import { Expansion, unknownCounter } from "./macro-expansion.ts";
 import type { Question } from "./language-facts.ts";
+import type { Effects } from "./macro-state.ts";
 import type { Child, Memo, Notes } from "./memo.ts";
 import type { Program, Step } from "./program.ts";
 import type { ScanSetting } from "./scan-setting.ts";
@@ -91,8 +92,23 @@ export class Execution<R extends SourceRecord> {
     if (place.path.end.kind !== "file") throw new CannotScan("unreadable", this.#main);
     const program = this.#setting.programOf(place, this.#arrival);
     const { identity } = place.notes;
-    const memo = this.#visit(place, program);
-    this.#children.push({ resolution, content: { program, identity }, memo });
+    const outer = this.#children;
+    this.#children = [];
+    this.#place = place;
+    this.#depth += 1;
+    this.#setting.state.write(this.#setting.table.symbol(`seen:${identity}`), 1);
+    this.#execute(program);
+    // Nobody else includes it as what it is here: its effects are not worth 0.1 ms.
+    const memo: Memo<R> = {
+      place,
+      program,
+      identity,
+      effects: noEffects,
+      children: this.#children,
+      heldAt: this.#arrival,
+      collectedIn: 0,
+    };
+    this.#children = [...outer, { resolution, content: { program, identity }, memo }];
     return memo;
   }
 
@@ -337,6 +353,8 @@ export class Execution<R extends SourceRecord> {
     return value - 1;
   }
 }
+
+const noEffects: Effects = { reads: new Int32Array(), writes: new Int32Array() };
 
 function isEmpty<R extends SourceRecord>({ path }: Place<R, Notes<R>>): boolean {
   return path.end.stats?.size === 0n;

@@ -122,6 +122,10 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     const readAtMs = kind === "file" ? 0 : this.files.wallMs();
     node.lookedAt = this.#now;
     const stats = this.#lstat(node.path);
+    if (stats !== "blocked" && isSameFile(node, stats)) {
+      node.stats = stats;
+      return;
+    }
     node.stats = stats === "blocked" ? undefined : stats;
     node.kind = stats === "blocked" ? "blocked" : kindOf(stats);
     if (node.kind !== kind) {
@@ -230,6 +234,18 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       absentIn: -1,
     };
   }
+}
+
+/** Nothing but its contents may be another: what nearly all looks find. */
+function isSameFile({ kind, stats: before }: FileNode, now: BigIntStats | undefined): boolean {
+  return (
+    kind === "file" &&
+    before !== undefined &&
+    now !== undefined &&
+    before.ino === now.ino &&
+    before.mode === now.mode &&
+    before.dev === now.dev
+  );
 }
 
 function isOtherInode(before: BigIntStats, now: BigIntStats): boolean {

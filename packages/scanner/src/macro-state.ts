@@ -25,6 +25,8 @@ export class MacroState {
   #written = new Int32Array(1 << 14);
   #generation = 0;
   #base: ReadonlyMap<number, number> = new Map();
+  /** The base by symbol: a scan of 500 headers has 8000 values to restore. */
+  #baseValues = new Int32Array(1 << 14);
   readonly #uncertain = new Set<number>();
   readonly #stacks: { readonly value: number; readonly below: number }[] = [];
   readonly #stackIds = new Map<string, number>();
@@ -36,15 +38,15 @@ export class MacroState {
   /** Values that are there before anything is read. Outside of all frames. */
   setBase(base: ReadonlyMap<number, number>): void {
     if (this.#base === base) return;
-    for (const symbol of this.#base.keys()) this.#values[symbol] = 0;
+    for (const symbol of this.#base.keys()) this.#setBoth(symbol, 0);
     this.#base = base;
-    for (const [symbol, value] of base) this.#set(symbol, value);
+    for (const [symbol, value] of base) this.#setBoth(symbol, value);
   }
 
   /** Another value of the base, from the compiler's answer. */
   setBaseValue(base: Map<number, number>, symbol: number, value: number): void {
     base.set(symbol, value);
-    if (this.#base === base) this.#set(symbol, value);
+    if (this.#base === base) this.#setBoth(symbol, value);
   }
 
   read(symbol: number): number {
@@ -131,8 +133,13 @@ export class MacroState {
     for (let at = 0; at < this.#logLength; at += 2) {
       const code = this.#log[at] ?? 0;
       if (code < 0) {
-        const writes = this.#nested[-code - 1]?.writes ?? new Int32Array();
-        for (let index = 0; index < writes.length; index += 2) this.#restore(writes[index] ?? 0);
+        const writes = this.#nested[-code - 1]?.writes ?? none;
+        const values = this.#values;
+        const base = this.#baseValues;
+        for (let index = 0; index < writes.length; index += 2) {
+          const symbol = writes[index] ?? 0;
+          values[symbol] = base[symbol] ?? 0;
+        }
       } else if (code % 2 === 1) this.#restore((code - 1) / 2);
     }
     this.#frames.length = 0;
@@ -141,7 +148,12 @@ export class MacroState {
   }
 
   #restore(symbol: number): void {
-    this.#values[symbol] = this.#base.get(symbol) ?? 0;
+    this.#values[symbol] = this.#baseValues[symbol] ?? 0;
+  }
+
+  #setBoth(symbol: number, value: number): void {
+    this.#set(symbol, value);
+    this.#baseValues[symbol] = value;
   }
 
   #summarize(from: number): Effects {
@@ -195,10 +207,13 @@ export class MacroState {
     if (symbols <= this.#values.length) return;
     const length = Math.max(symbols, this.#values.length * 2);
     this.#values = grown(this.#values, length);
+    this.#baseValues = grown(this.#baseValues, length);
     this.#seen = grown(this.#seen, length);
     this.#written = grown(this.#written, length);
   }
 }
+
+const none = new Int32Array();
 
 function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(length);

@@ -18,6 +18,8 @@ import type { SourceFiles, SourceRecord } from "./source-files.ts";
 import { setImmediate } from "node:timers/promises";
 
 export interface ScanRequest {
+  /** Of `arrive`, when the unit was asked for: units that were asked for together share their looks. */
+  readonly arrival: number;
   readonly order: SearchOrder;
   readonly facts: LanguageFacts;
   readonly roots: CommandLineRoots;
@@ -100,9 +102,14 @@ export class Scanner<R extends SourceRecord> {
     this.#maxMemoBytes = options.maxMemoBytes ?? defaultMaxMemoBytes;
   }
 
+  /** Whatever is looked at from now on counts for the scan that was asked for now; earlier looks do not. */
+  arrive(): number {
+    return this.#tree.arrive();
+  }
+
   /** Rejects with `CannotScan`, or the signal's reason. */
   async scan(request: ScanRequest): Promise<ScannedClosure<R>> {
-    const arrival = this.#tree.arrive();
+    const { arrival } = request;
     const attempt: Attempt = { stretches: 0, restarts: 0, rounds: 0, startedMs: performance.now() };
     for (;;) {
       request.signal.throwIfAborted();
