@@ -294,7 +294,7 @@ export class DirectiveLexer {
     if (!functionLike) return this.#add("define", macro, ` ${text.trim()}`);
     const close = text.indexOf(")");
     const parameters = text.slice(1, Math.max(close, 1)).replaceAll(/\s+/g, "");
-    if (close < 0 || !/^([\w$\x80-\xff]+(\.\.\.)?(,|$)|\.\.\.$)*$/.test(parameters))
+    if (close < 0 || !/^([A-Za-z_$\x80-\xff][\w$\x80-\xff]*(\.\.\.)?(,|$)|\.\.\.$)*$/.test(parameters))
       return this.#add("opaque", `parameters of ${macro}`);
     return this.#add("define", macro, `(${parameters})${text.slice(close + 1).trim()}`);
   }

@@ -16,6 +16,9 @@ const stepBytes = 300 << 10;
 /** An operand more or less changes nothing: one process answers them all in 30 ms. */
 const maxLikelyQuestions = 2000;
 
+/** Every edit of every file makes one. */
+const maxPrograms = 30_000;
+
 /** What scans of any setting share. */
 export interface ScanParts<R extends SourceRecord> {
   readonly files: SourceFiles<R>;
@@ -110,6 +113,8 @@ export class ScanSetting<R extends SourceRecord> {
     if (known !== undefined) return known;
     const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, digest);
     const program = new Program(list, this.table);
+    // Places hold those they use.
+    if (this.#programs.size >= maxPrograms) this.#programs.clear();
     this.#programs.set(digest, program);
     for (const question of likelyQuestions(list)) {
       if (this.#likely.size >= maxLikelyQuestions) break;
