@@ -32,7 +32,10 @@ export interface ScanningIncludeFinderOptions {
   /** Where lists of directives outlive the process. */
   readonly store?: DirectiveStore;
   readonly clock?: Clock;
-  /** Of the compilations with the same options, the first and then each so many-th is compared with the compiler's list. */
+  /**
+   * Of the compilations with the same options, the first and then each so many-th is compared with the compiler's list;
+   * `Infinity` for none.
+   */
   readonly verifyEvery?: number;
   /** Comparisons pass it, as other questions to compilers do. */
   readonly gate?: Gate;
@@ -138,7 +141,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#scans += 1;
     const before = this.#scansOf.get(facts) ?? 0;
     this.#scansOf.set(facts, before + 1);
-    if (before % this.#verifyEvery !== 0) return inputs;
+    if (this.#verifyEvery === Infinity || before % this.#verifyEvery !== 0) return inputs;
     // What may turn out wrong is not for being asked again.
     return { ...inputs, lasting: false, confirm: this.#confirmation(compilation, context, facts, inputs) };
   }
