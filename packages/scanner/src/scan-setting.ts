@@ -39,6 +39,8 @@ export class ScanSetting<R extends SourceRecord> {
   readonly table: MacroTable;
   readonly state: MacroState;
   readonly search: IncludeSearch<R, Notes<R>>;
+  /** Called when a file has become known. May throw, to interrupt the scan. */
+  onProgress: () => void = () => undefined;
   readonly #parts: ScanParts<R>;
   readonly #programs = new Map<string, Program>();
   readonly #likely = new Map<string, Question>();
@@ -71,7 +73,10 @@ export class ScanSetting<R extends SourceRecord> {
     if (notes.heldAt >= arrival && notes.program !== undefined) return notes.program;
     const before = notes.record?.entry.digest;
     const { digest } = this.identify(place, arrival).entry;
-    if (notes.program === undefined || before !== digest) notes.program = this.#program(place, digest);
+    if (notes.program === undefined || before !== digest) {
+      notes.program = this.#program(place, digest);
+      this.onProgress();
+    }
     return notes.program;
   }
 

@@ -135,6 +135,7 @@ export class Scanner<R extends SourceRecord> {
     if (this.#memoBytes > this.#maxMemoBytes || this.#table.size > maxSymbols || this.#tree.isFull)
       this.#reset();
     const setting = this.#settingOf(request);
+    setting.onProgress = () => this.#rest(attempt);
     this.#tree.serve(arrival);
     this.#state.setBase(this.#baseOf(request.facts));
     this.#state.begin();
@@ -244,6 +245,11 @@ export class Scanner<R extends SourceRecord> {
 
   #onRecorded({ effects }: Memo<R>, attempt: Attempt): void {
     this.#memoBytes += 200 + effects.reads.byteLength + effects.writes.byteLength;
+    this.#rest(attempt);
+  }
+
+  /** Whatever was done before is kept: an interrupted scan comes further each time. */
+  #rest(attempt: Attempt): void {
     if (attempt.stretches >= maxStretches || performance.now() - attempt.startedMs < stretchMs) return;
     attempt.stretches += 1;
     throw new Interruption(setImmediate);
