@@ -5,7 +5,7 @@ import { type LookupKind, mainNext, type Place, type Resolution } from "./includ
 import { Expansion, unknownCounter } from "./macro-expansion.ts";
 import type { Question } from "./language-facts.ts";
 import type { Effects } from "./macro-state.ts";
-import type { Child, Memo, Notes } from "./memo.ts";
+import type { Child, FileContent, Memo, Notes } from "./memo.ts";
 import type { Program, Step } from "./program.ts";
 import type { ScanSetting } from "./scan-setting.ts";
 import type { SourceRecord } from "./source-files.ts";
@@ -202,14 +202,10 @@ export class Execution<R extends SourceRecord> {
     return true;
   }
 
-  #contains(
-    place: Place<R, Notes<R>>,
-    content: { readonly program: Program; readonly identity: string },
-  ): boolean {
-    return (
-      this.#setting.programOf(place, this.#arrival) === content.program &&
-      place.notes.identity === content.identity
-    );
+  #contains(place: Place<R, Notes<R>>, { program, identity }: FileContent): boolean {
+    if (program === undefined) this.#setting.identify(place, this.#arrival);
+    else if (this.#setting.programOf(place, this.#arrival) !== program) return false;
+    return place.notes.identity === identity;
   }
 
   #execute(program: Program): void {
@@ -331,14 +327,16 @@ export class Execution<R extends SourceRecord> {
       this.#children.push({ resolution, content: undefined, memo: undefined, empty });
       return place === undefined ? 0 : empty ? 2 : 1;
     }
-    this.#children.push({ resolution, content: undefined, memo: undefined });
-    if (place === undefined) return 0;
-    const { state, table } = this.#setting;
-    if (this.#setting.order.family === "gcc") {
+    let content: FileContent | undefined;
+    if (place !== undefined && this.#setting.order.family === "gcc") {
+      const { state, table } = this.#setting;
       this.#setting.identify(place, this.#arrival);
-      state.write(table.symbol(`asked:${place.notes.identity}`), 1);
+      const { identity } = place.notes;
+      state.write(table.symbol(`asked:${identity}`), 1);
+      content = { program: undefined, identity };
     }
-    return 1;
+    this.#children.push({ resolution, content, memo: undefined });
+    return place === undefined ? 0 : 1;
   }
 
   #answer(name: string, operand: string): number {

@@ -16,11 +16,18 @@ export interface Memo<R extends SourceRecord> {
   collectedIn: number;
 }
 
+export interface FileContent {
+  /** Of a file that is included. */
+  readonly program: Program | undefined;
+  /** As which file it counted. */
+  readonly identity: string;
+}
+
 /** A name that was looked up. */
 export interface Child<R extends SourceRecord> {
   readonly resolution: Resolution<R, Notes<R>>;
-  /** Of a file that is included: what it contained, and as which file it counted. */
-  readonly content: { readonly program: Program; readonly identity: string } | undefined;
+  /** What must be as it was of the file, where that matters. */
+  readonly content: FileContent | undefined;
   /** `undefined` where the file was not gone through: it is only asked for, or was included before. */
   readonly memo: Memo<R> | undefined;
   /** Of a file that is asked for by `__has_embed`: whether it had no bytes. */
