@@ -124,6 +124,7 @@ async function ask(args: readonly string[], context: DiscoveryContext): Promise<
     },
     cplusplus: said.has("homcc_cplusplus"),
     elifdef: said.has("homcc_elifdef"),
+    // Others wait for the answers too, whatever becomes of the job that asked first.
     ask: (questions) => answer(questions, args, { ...context, signal: new AbortController().signal }),
   };
 }
@@ -139,7 +140,7 @@ async function answer(
   context: DiscoveryContext,
 ): Promise<(number | undefined)[]> {
   const lines = questions.map(({ name, operand }, index) => `homcc_${index} ${name}(${operand}) homcc_end\n`);
-  const text = await preprocess(lines.join(""), args, context);
+  const text = await preprocess(lines.join(""), args, context).catch(() => "");
   const answers = new Map(
     [...text.matchAll(/homcc_(\d+)\s+(\d+)[lLuU]*\s+homcc_end/g)].map(([, index, value]) => [
       Number(index),

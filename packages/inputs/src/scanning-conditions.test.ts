@@ -1,11 +1,13 @@
 /**
  * Random macros and conditions: which groups of 40 conditions are taken is compared with the compiler, which lists what
- * is included in them.
+ * is included in them. And random headers, in folders before and behind each other, that include each other.
  */
+import { rmSync } from "node:fs";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { compilers, Project } from "./discovery.fixture.ts";
-import { compareWithCompiler, createScanner } from "./scanning.fixture.ts";
+import { compareWithCompiler, createScanner, scan } from "./scanning.fixture.ts";
+import { fileText, guarded, header } from "@homcc/scanner/random-headers.fixture";
 
 const conditionsPerFile = 40;
 const names = ["A", "B", "C", "D", "E"] as const;
@@ -173,10 +175,51 @@ for (const compiler of compilers) {
           compared += known.length;
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     t.diagnostic(`${compared} conditions compared, ${refused} refused`);
     if (compared < refused) throw new Error("most conditions were refused: nothing is proved");
+    return undefined;
+  });
+}
+
+const place = fc.constantFrom("", "sub/", "q/", "one/", "one/sub/", "two/");
+const path = fc.tuple(place, header).map(([folder, name]) => `${folder}${name}.h`);
+
+for (const compiler of compilers) {
+  test(`random headers include each other as with the compiler (${compiler.name})`, async (t) => {
+    if (compiler.path === undefined) return t.skip(`needs ${compiler.name}`);
+    const project = new Project(t);
+    const scanner = createScanner();
+    const args = ["-iquoteq", "-Ione", "-Itwo", "-Itwo/sub", "-w"];
+    let compared = 0;
+    const texts = fc.array(fc.tuple(path, fileText), { minLength: 15, maxLength: 30, size: "max" });
+    await fc.assert(
+      fc.asyncProperty(texts, fileText, async (files, main) => {
+        for (const folder of ["sub", "q", "one", "two"])
+          rmSync(project.at(folder), { recursive: true, force: true });
+        for (const name of ["a", "b", "c", "d", "e", "f"]) {
+          for (const folder of ["two", "two/sub/sub"])
+            project.write(`${folder}/${name}.h`, `#define ${name.toUpperCase()}\n`);
+        }
+        for (const [name, text] of files) project.write(name, guarded(name, text));
+        project.write("a.cpp", main);
+        const compilation = project.compilation("a.cpp", args);
+        if (typeof (await scan(scanner, project, compiler, compilation)) === "string") return;
+        // gcc lists neither what is only asked for nor what turns out to be included already.
+        await compareWithCompiler(
+          scanner,
+          project,
+          compiler,
+          compilation,
+          compiler.family === "gcc" ? "any" : [],
+        );
+        compared += 1;
+      }),
+      { numRuns: 60 },
+    );
+    t.diagnostic(`${compared} units compared`);
+    if (compared < 30) throw new Error("too few units to prove anything");
     return undefined;
   });
 }

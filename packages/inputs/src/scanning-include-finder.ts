@@ -87,8 +87,9 @@ export class ScanningIncludeFinder implements IncludeFinder {
       if (found !== undefined) return found;
     } catch (error) {
       if (error instanceof PrecompiledHeader) return notFound("local-construct", error.message);
-      if (!(error instanceof CannotScan)) throw error;
-      this.#count(error);
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      this.#count(refusal);
     }
     return this.#finder.find(compilation, context);
   }
@@ -108,7 +109,12 @@ export class ScanningIncludeFinder implements IncludeFinder {
     const command = readScanCommandLine(compilation, context.family);
     const folders = await this.#searchFolders.of(compilation, context);
     if (folders === undefined) return undefined;
-    const facts = await this.#languageFacts.of(command.languageArguments, compilation.language, context);
+    const facts = await this.#languageFacts
+      .of(command.languageArguments, compilation.language, context)
+      .catch((error: unknown) => {
+        context.signal.throwIfAborted();
+        throw new CannotScan("compiler", String(error));
+      });
     if (facts === undefined || this.#distrusted.has(facts)) return undefined;
     const spell = (path: string): string => spellIn(context.cwd, path);
     const closure = await this.#scanner.scan({
@@ -170,6 +176,12 @@ export class ScanningIncludeFinder implements IncludeFinder {
     if (this.#reasons.size < maxReasons || this.#reasons.has(key))
       this.#reasons.set(key, (this.#reasons.get(key) ?? 0) + 1);
   }
+}
+
+function refusalOf(error: unknown): CannotScan | undefined {
+  // A hundred operators before one operand: no depth of the stack is enough for everybody.
+  if (error instanceof RangeError) return new CannotScan("limit", error.message);
+  return error instanceof CannotScan ? error : undefined;
 }
 
 /** The compiler may read another file in place of an include. */

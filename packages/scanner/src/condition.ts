@@ -57,6 +57,9 @@ const fileQuestions: Readonly<Record<string, "include" | "include_next" | "embed
   __has_embed: "embed",
 };
 
+/** Open at once; the stack has room for ten times as many. */
+const maxParentheses = 100;
+
 /** Whether the group behind `#if` is taken. */
 export function holds(tokens: readonly Token[], context: ConditionContext): boolean {
   return truth(new Condition(tokens, context).value());
@@ -66,6 +69,7 @@ class Condition {
   readonly #expansion: Expansion;
   readonly #context: ConditionContext;
   #token: Token | undefined;
+  #depth = 0;
 
   constructor(tokens: readonly Token[], context: ConditionContext) {
     this.#context = context;
@@ -153,8 +157,11 @@ class Condition {
     if (this.#takes("+")) return this.#unary(evaluated);
     if (this.#takes("~")) return complement(this.#unary(evaluated));
     if (this.#takes("(")) {
+      this.#depth += 1;
+      if (this.#depth > maxParentheses) throw new CannotScan("limit", "parentheses in a condition");
       const value = this.#comma(evaluated);
       this.#expect(")");
+      this.#depth -= 1;
       return value;
     }
     return this.#primary(evaluated);

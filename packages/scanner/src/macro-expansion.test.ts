@@ -72,6 +72,11 @@ test("what has no certain expansion is refused", () => {
   }
 });
 
+test("calls within calls are bounded, not by the stack", () => {
+  const nested = `${"f(".repeat(5000)}1${")".repeat(5000)}`;
+  assert.throws(() => expand(`#define f(x) x\n${nested}`), CannotScan);
+});
+
 test("an expansion that does not end soon is refused", () => {
   const doubling = Array.from({ length: 40 }, (_, index) => `#define A${index + 1} A${index} A${index}`);
   assert.throws(() => expand(["#define A0 x", ...doubling, "A40"].join("\n")), CannotScan);

@@ -6,6 +6,8 @@ import { type Token, tokenize } from "./tokens.ts";
 /** Boost.Preprocessor stays below 20,000; libraries that go beyond take the compiler seconds too. */
 const maxSteps = 500_000;
 const maxDepth = 500;
+/** Boost.Preprocessor nests 60 calls. */
+const maxArgumentDepth = 200;
 
 interface Source {
   readonly tokens: readonly Token[];
@@ -37,19 +39,26 @@ export class Expansion {
   readonly #state: MacroState;
   readonly #sources: Source[];
   readonly #disabled = new Set<string>();
-  #steps: { count: number };
+  readonly #steps: { count: number };
+  readonly #depth: number;
   #backup: Token | undefined;
 
   constructor(
     tokens: readonly Token[],
     table: MacroTable,
     state: MacroState,
-    within?: { readonly disabled: ReadonlySet<string>; readonly steps: { count: number } },
+    within?: {
+      readonly disabled: ReadonlySet<string>;
+      readonly steps: { count: number };
+      readonly depth: number;
+    },
   ) {
     this.#table = table;
     this.#state = state;
     this.#sources = [{ tokens, at: 0, macro: undefined }];
     this.#steps = within?.steps ?? { count: 0 };
+    this.#depth = within?.depth ?? 0;
+    if (this.#depth > maxArgumentDepth) throw new CannotScan("limit", "arguments within arguments");
     for (const macro of within?.disabled ?? []) this.#disabled.add(macro);
   }
 
@@ -179,6 +188,7 @@ export class Expansion {
     return new Expansion(tokens, this.#table, this.#state, {
       disabled: this.#disabled,
       steps: this.#steps,
+      depth: this.#depth + 1,
     }).rest();
   }
 }

@@ -6,6 +6,7 @@ import { CannotScan } from "./cannot-scan.ts";
 import type { LanguageFacts } from "./language-facts.ts";
 import { createFacts, MemoryFiles } from "./memory-files.fixture.ts";
 import type { ScannedClosure } from "./scanned-closure.ts";
+import { fileText, guarded, header } from "./random-headers.fixture.ts";
 import { Scanner, type ScannerOptions, type ScanRequest } from "./scanner.ts";
 import type { SourceRecord } from "./source-files.ts";
 
@@ -200,11 +201,11 @@ test("what is looked at around a unit belongs to it, and is watched", async () =
   const scanner = createScanner(files);
   const facts = createFacts();
   let rounds = 0;
-  const lookAround: ScanRequest["lookAround"] = ({ look, peek, firstIncludes }) => {
+  const lookAround: ScanRequest["lookAround"] = (around) => {
     rounds += 1;
-    look("/p/catalog");
-    peek("/two/unused");
-    assert.deepEqual(firstIncludes, ["<x.h", "<y.h"]);
+    around.look("/p/catalog");
+    around.peek("/two/unused");
+    assert.deepEqual(around.firstIncludes, ["<x.h", "<y.h"]);
   };
   const first = await scanner.scan(request(scanner, facts, { lookAround }));
   assert.ok(listOf(first).includes("! /p/catalog"));
@@ -231,64 +232,6 @@ test("a scanner that forgets all the time finds the same", async () => {
 });
 
 /** Random headers, random edits: a scanner that knows everything finds what one that knows nothing finds. */
-const header = fc.constantFrom("a", "b", "c", "d", "e", "f");
-const macro = fc.constantFrom("M", "N", "O");
-const line = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc
-      .tuple(fc.constantFrom("<@.h>", '"@.h"', '"sub/@.h"'), header)
-      .map(([form, name]) => `#include ${form.replace("@", name)}`),
-  },
-  {
-    weight: 3,
-    arbitrary: fc
-      .tuple(macro, fc.integer({ min: 0, max: 2 }))
-      .map(([name, value]) => `#define ${name} ${value}`),
-  },
-  { weight: 2, arbitrary: macro.map((name) => `#undef ${name}`) },
-  {
-    weight: 4,
-    arbitrary: fc
-      .tuple(
-        fc.constantFrom(
-          "#ifdef @",
-          "#ifndef @",
-          "#if @ > 0",
-          "#if @ == 1 || defined O",
-          "#if __has_attribute(@)",
-        ),
-        macro,
-      )
-      .map(([text, name]) => text.replace("@", name)),
-  },
-  { weight: 1, arbitrary: header.map((name) => `#if __has_include(<${name}.h>)`) },
-  { weight: 1, arbitrary: header.map((name) => `#include_next <${name}.h>`) },
-  { weight: 1, arbitrary: header.map((name) => `#import "${name}.h"`) },
-  { weight: 1, arbitrary: macro.map((name) => `#pragma push_macro("${name}")`) },
-  { weight: 1, arbitrary: macro.map((name) => `#pragma pop_macro("${name}")`) },
-  fc.constantFrom(
-    "#pragma once",
-    "#else",
-    "#if __COUNTER__ % 2",
-    "#define NAME <a.h>",
-    "#ifdef NAME\n#include NAME\n#endif",
-  ),
-);
-/** Conditionals are closed at the end, and files are entered three times at most. */
-const fileText = fc.array(line, { maxLength: 8 }).map((lines) => {
-  const text: string[] = [];
-  const open: boolean[] = [];
-  for (const one of lines) {
-    const last = open.length - 1;
-    if (one === "#else") {
-      if (open[last] !== false) continue;
-      open[last] = true;
-    } else if (one.startsWith("#if") && !one.includes("#endif")) open.push(false);
-    text.push(one);
-  }
-  return [...text, ...open.map(() => "#endif"), ""].join("\n");
-});
 const place = fc.constantFrom("/p", "/p/sub", "/q", "/one", "/one/sub", "/two");
 const path = fc.tuple(place, header).map(([folder, name]) => `${folder}/${name}.h`);
 const edit = fc.oneof(
@@ -374,12 +317,6 @@ for (const family of ["gcc", "clang"] as const) {
     t.diagnostic(`${found} closures compared, ${refused} refusals`);
     assert.ok(found > refused / 4, "too few closures to prove anything");
   });
-}
-
-/** Most headers have a guard: else nearly all units would include themselves without end. */
-function guarded(name: string, text: string): string {
-  const guard = `G${name.replaceAll(/\W/g, "_")}`;
-  return `#ifndef ${guard}\n#define ${guard}\n${text}#endif\n`;
 }
 
 function hasFileAbove(files: MemoryFiles, name: string): boolean {
