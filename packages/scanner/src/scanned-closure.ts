@@ -1,4 +1,3 @@
-import type { Digest } from "@homcc/cas/digest";
 import { CannotScan } from "./cannot-scan.ts";
 import type { FileNode, FileTree, SpelledPath } from "./file-tree.ts";
 import { Interruption } from "./interruptions.ts";
@@ -96,8 +95,7 @@ export class ClosureWatch<R extends SourceRecord> {
   /** What of it belongs to no include. */
   readonly around: ReadonlySet<SpelledPath<R>>;
   readonly #except: FileNode<R>;
-  readonly #digests: readonly (Digest | undefined)[];
-  readonly #mtimesNs: BigInt64Array;
+  readonly #records: (R | undefined)[];
   readonly #versions: Int32Array;
   readonly #listings: Int32Array;
 
@@ -107,8 +105,7 @@ export class ClosureWatch<R extends SourceRecord> {
     this.around = around;
     this.#except = except;
     const { files, directories, links, absent } = closure;
-    this.#digests = files.map(({ record }) => record?.entry.digest);
-    this.#mtimesNs = BigInt64Array.from(files, ({ record }) => record?.entry.mtimeNs ?? 0n);
+    this.#records = files.map(({ record }) => record);
     this.#versions = Int32Array.from([...files, ...directories, ...links], ({ version }) => version);
     this.#listings = Int32Array.from(absent, ({ folder }) => folder.listing);
   }
@@ -151,17 +148,21 @@ export class ClosureWatch<R extends SourceRecord> {
   #isAsItWas(node: FileNode<R>, index: number, { files }: FileTree<R>): boolean {
     if (node === this.#except) return node.kind === "file";
     const { record, stats } = node;
-    if (record === undefined || stats === undefined || !files.isUnchanged(record, stats)) {
-      return this.#isRead(node, index, files);
+    if (stats === undefined) return false;
+    if (record === undefined || !files.isUnchanged(record, stats)) {
+      // It was touched, or is too young to be known by its stat.
+      const now = files.identify(node.path, stats);
+      if (now === undefined || "later" in now) return false;
+      node.record = now;
     }
-    return record.entry.digest === this.#digests[index] && record.entry.mtimeNs === this.#mtimesNs[index];
+    const before = this.#records[index];
+    if (node.record === before) return true;
+    if (node.record === undefined || before === undefined || !sameEntry(before, node.record)) return false;
+    this.#records[index] = node.record;
+    return true;
   }
+}
 
-  /** A file that is too young to be known by its stat. */
-  #isRead(node: FileNode<R>, index: number, files: FileTree<R>["files"]): boolean {
-    const record = node.stats && files.identify(node.path, node.stats);
-    if (record === undefined || "later" in record) return false;
-    node.record = record;
-    return record.entry.digest === this.#digests[index] && record.entry.mtimeNs === this.#mtimesNs[index];
-  }
+function sameEntry(one: SourceRecord, other: SourceRecord): boolean {
+  return one.entry.digest === other.entry.digest && one.entry.mtimeNs === other.entry.mtimeNs;
 }

@@ -161,7 +161,8 @@ export class Scanner<R extends SourceRecord> {
   ): ScannedClosure<R> {
     const unitKey = this.#unitKey(setting, request);
     const unit = this.#units.get(unitKey);
-    if (unit !== undefined && unit.watch.holds(this.#tree)) {
+    const held = unit?.watch.holds(this.#tree) === true;
+    if (unit !== undefined && held) {
       // All below the source is as it was.
       trust(unit.roots.slice(0, -1), arrival);
       trust(unit.main.children, arrival);
@@ -173,18 +174,19 @@ export class Scanner<R extends SourceRecord> {
       this.#onRecorded(memo, attempt),
     );
     const { macros, macroFiles, preinclude, includes } = request.roots;
-    execution.runText(new Program(listDirectives(macros, setting.facts.dialect), this.#table));
+    if (macros.length > 0)
+      execution.runText(new Program(listDirectives(macros, setting.facts.dialect), this.#table));
     for (const name of macroFiles) execution.include(`"${name}`);
     if (preinclude) execution.includeIfPresent("<stdc-predef.h");
     for (const name of includes) execution.include(`"${name}`);
     const main = execution.runMain();
     const roots = execution.children;
-    const watch = this.#watch(request, unit, main, roots);
+    const watch = this.#watch(request, held ? unit : undefined, main, roots);
     if (missing.length === 0) this.#units.set(unitKey, { watch, roots, main });
     return watch.closure;
   }
 
-  /** The known closure where only the source's own text is another one. */
+  /** That of the unit, which holds, where the source's new text includes the same. */
   #watch(
     { lookAround }: ScanRequest,
     unit: KnownUnit<R> | undefined,
@@ -221,8 +223,7 @@ export class Scanner<R extends SourceRecord> {
       sameChildren(main.children, unit.main.children) &&
       sameChildren(roots.slice(0, -1), unit.roots.slice(0, -1)) &&
       around.size === unit.watch.around.size &&
-      [...around].every((path) => unit.watch.around.has(path)) &&
-      unit.watch.holds(this.#tree)
+      [...around].every((path) => unit.watch.around.has(path))
     );
   }
 
