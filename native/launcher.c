@@ -547,7 +547,7 @@ static char **agent_environment(void) {
   result[count++] = "MALLOC_ARENA_MAX=1";
   result[count++] = "MALLOC_MMAP_THRESHOLD_=65536";
   result[count++] = "MALLOC_TRIM_THRESHOLD_=65536";
-  result[count++] = format("NODE_COMPILE_CACHE=%s/code", own_log_folder()); /* start-agent.ts */
+  result[count++] = format("NODE_COMPILE_CACHE=%s/agent.code", own_log_folder()); /* start-agent.ts */
   for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
     const char *value = variable(kept[i]);
     if (value == NULL) continue;

@@ -47,7 +47,7 @@ function watched(t: TestContext, clock: Clock = laterClock): Watched | undefined
   for (const name of ["two/x.h", "src/y.h", "real/z.h"]) project.write(name, "int a;\n");
   project.makeFolder("one");
   project.link("two/linked", "../real");
-  const cache = createFinder({ clock });
+  const cache = createFinder({ clock, scans: false });
   const discoveries = new InputDiscovery(cache);
   const compilation = project.compilation("src/a.cpp", ["-Ione", "-Itwo", "-Ilater"]);
   const discover = async (): ReturnType<Watched["discover"]> => {
@@ -318,7 +318,7 @@ test("64 discoveries at once", async (t) => {
     project.write(`${index}.cpp`, `#include "all.h"\nint x${index};\n`);
   project.write("all.h", "#include <stddef.h>\n");
   mkdirSync(project.at("inc"));
-  const discoveries = new InputDiscovery(createFinder({ clock: laterClock }));
+  const discoveries = new InputDiscovery(createFinder({ clock: laterClock, scans: false }));
   const all = async (): Promise<Discovery[]> => {
     const sources = Array.from({ length: 64 }, (_, index) => `${index}.cpp`);
     return await Promise.all(

@@ -140,8 +140,22 @@ export class DependencyCache implements IncludeFinder {
   ): Promise<FoundInputs | NotFound> {
     const found = await this.#finder.find(compilation, context);
     this.#forget(key);
-    if (found.kind === "found" && found.lasting) this.#remember(key, found, context);
-    return found;
+    if (found.kind === "local") return found;
+    const { confirm, ...inputs } = found;
+    const remember = (): void => {
+      if (inputs.lasting) this.#remember(key, inputs, context);
+    };
+    if (confirm === undefined) {
+      remember();
+      return inputs;
+    }
+    const confirmed = async (): Promise<boolean> => {
+      const isRight = await confirm();
+      if (isRight) remember();
+      return isRight;
+    };
+    let asked: Promise<boolean> | undefined;
+    return { ...inputs, confirm: () => (asked ??= confirmed()) };
   }
 
   #confirmation(
@@ -153,7 +167,7 @@ export class DependencyCache implements IncludeFinder {
     const ask = async (): Promise<boolean> => {
       try {
         const found = await this.#ask(key, compilation, context);
-        return found.kind === "found" && sameInputs(found, guess);
+        return found.kind === "found" && sameInputs(found, guess) && ((await found.confirm?.()) ?? true);
       } catch {
         return false;
       }

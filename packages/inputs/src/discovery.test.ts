@@ -197,10 +197,16 @@ withCompilers("computed includes", async (project, compiler) => {
     assert.ok(absent.includes(name), name);
 });
 
-withCompilers("a question with a computed operand belongs at home", async (project, compiler) => {
+withCompilers("a question with a computed operand needs the scanner", async (project, compiler) => {
   project.write("a.cpp", "#define STR(x) #x\n#if __has_include(STR(x.h))\n#endif\n");
-  const discovery = await discover(project, compiler, project.compilation("a.cpp"));
+  const compilation = project.compilation("a.cpp");
+  const discovery = await new InputDiscovery(createFinder({ scans: false })).discover(
+    compilation,
+    project.context(compiler.path ?? "", compiler.family),
+  );
   assert.ok(discovery.kind === "local" && discovery.outcome === "inputs-unknown", describe(discovery));
+  const { absent } = own(project, await find(project, compiler, compilation));
+  assert.ok(absent.includes("x.h"));
 });
 
 withCompilers(
@@ -397,7 +403,7 @@ withCompilers(
   async (project, compiler) => {
     project.write("a.h", "");
     project.write("main.c", '#include "a.h"\n#if __has_include("none.h")\n#endif\n');
-    const finder = createFinder();
+    const finder = createFinder({ scans: false });
     const discovery = new InputDiscovery(finder);
     const context = project.context(compiler.path ?? "", compiler.family);
     const compilation = project.compilation("main.c");

@@ -6,6 +6,7 @@ import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
 import { Gate } from "./gate.ts";
 import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import { ScanningIncludeFinder } from "./scanning-include-finder.ts";
 import { NamesByDigest } from "./names-by-digest.ts";
 import { pathOf, structureEntries } from "./path-walk.ts";
 import { QueuedIncludeFinder } from "./queued-include-finder.ts";
@@ -72,11 +73,13 @@ export class InputDiscovery {
   }
 }
 
-/** The compiler's own lists behind a cache; `digests` may be shared with whoever reads the files for sending them. */
+/** The include scanner and, where it cannot, the compiler's own lists, behind a cache; `digests` may be shared with whoever reads the files for sending them. */
 export function createFinder(
   options: {
     readonly digests?: FileDigests;
     readonly clock?: Clock;
+    /** Default true. */
+    readonly scans?: boolean;
     /** Compilations that ask their compiler pass it; without it as many at once as there are processors. */
     readonly gate?: Gate;
   } = {},
@@ -88,7 +91,9 @@ export function createFinder(
   } = options;
   const names = new NamesByDigest(digests);
   const compilers = new QueuedIncludeFinder(new CompilerIncludeFinder(digests, names, clock), gate);
-  return new DependencyCache(compilers, { digests, names, clock });
+  const finder =
+    options.scans === false ? compilers : new ScanningIncludeFinder(compilers, { digests, clock, gate });
+  return new DependencyCache(finder, { digests, names, clock });
 }
 
 function discoveryOf(found: FoundInputs): Discovery {

@@ -94,6 +94,19 @@ export class ScanningIncludeFinder implements IncludeFinder {
     return this.#finder.find(compilation, context);
   }
 
+  /** Asks a compiler only about itself, once for each set of options. */
+  async recall(
+    compilation: Compilation,
+    context: DiscoveryContext,
+  ): Promise<FoundInputs | NotFound | undefined> {
+    try {
+      return await this.#scan(compilation, context);
+    } catch (error) {
+      if (error instanceof PrecompiledHeader || refusalOf(error) !== undefined) return undefined;
+      throw error;
+    }
+  }
+
   release(): void {
     this.#scanner.release();
     this.#finder.release?.();

@@ -149,7 +149,7 @@ function agentEnvironment(environment: Environment, logFolder: string): Record<s
     MALLOC_MMAP_THRESHOLD_: "65536",
     MALLOC_TRIM_THRESHOLD_: "65536",
     // V8 compiles the bundle once per version of it, not at every start: 14 ms of 75.
-    NODE_COMPILE_CACHE: `${logFolder}/code`,
+    NODE_COMPILE_CACHE: `${logFolder}/agent.code`,
   };
   for (const name of agentVariables) {
     const value = environment[name];
