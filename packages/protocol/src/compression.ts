@@ -9,6 +9,7 @@ import {
 } from "node:zlib";
 import { HomccError } from "@homcc/observability/error";
 import { maxZstdWindowLog } from "./limits.ts";
+import { chunkForCompressed, chunkForFrame } from "./zstd-chunks.ts";
 
 /** Payloads up to this size stay as they are: a zstd call costs 0.1 ms, and a packet is 1.4 kB anyway. */
 export const compressAboveBytes = 1024;
@@ -40,7 +41,7 @@ export async function pack(bytes: Uint8Array, level: number = defaultLevel): Pro
 /** Gives up with ERR_HOMCC_PROTOCOL as soon as more than `maxBytes` come out. */
 export function unpackNow(payload: Uint8Array, maxBytes: number): Buffer {
   try {
-    return zstdDecompressSync(payload, decompressOptions(maxBytes));
+    return zstdDecompressSync(payload, decompressOptions(payload, maxBytes));
   } catch (error) {
     throw damagedZstd(error, maxBytes);
   }
@@ -49,7 +50,7 @@ export function unpackNow(payload: Uint8Array, maxBytes: number): Buffer {
 /** As `unpackNow`, without holding up the event loop. */
 export async function unpack(payload: Uint8Array, maxBytes: number): Promise<Buffer> {
   try {
-    return await inTurn(() => decompress(payload, decompressOptions(maxBytes)));
+    return await inTurn(() => decompress(payload, decompressOptions(payload, maxBytes)));
   } catch (error) {
     throw damagedZstd(error, maxBytes);
   }
@@ -82,11 +83,12 @@ const decompress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdDecompress);
 function compressOptions(bytes: Uint8Array, level: number): ZstdOptions & { pledgedSrcSize: number } {
   const params = { [constants.ZSTD_c_compressionLevel]: level };
   // With the size known, zstd sizes its tables by it instead of for 2 MiB.
-  return { pledgedSrcSize: bytes.byteLength, params };
+  return { pledgedSrcSize: bytes.byteLength, params, ...chunkForCompressed(bytes) };
 }
 
-function decompressOptions(maxBytes: number): ZstdOptions {
-  return { maxOutputLength: maxBytes, params: { [constants.ZSTD_d_windowLogMax]: maxZstdWindowLog } };
+function decompressOptions(payload: Uint8Array, maxBytes: number): ZstdOptions {
+  const params = { [constants.ZSTD_d_windowLogMax]: maxZstdWindowLog };
+  return { maxOutputLength: maxBytes, params, ...chunkForFrame(payload, maxBytes) };
 }
 
 function smaller(bytes: Uint8Array, compressed: Uint8Array): Packed {

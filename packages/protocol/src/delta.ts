@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress, type ZstdOptions } from "node:zlib";
 import { damagedZstd, inTurn } from "./compression.ts";
 import { maxDeltaBytes } from "./limits.ts";
+import { chunkFor } from "./zstd-chunks.ts";
 
 /*
  * delta := one zstd frame whose dictionary is the base, as `zstd --patch-from` writes it
@@ -26,7 +27,9 @@ export async function encodeDelta(bytes: Uint8Array, base: Uint8Array, isHurried
 export async function decodeDelta(delta: Uint8Array, base: Uint8Array, sizeBytes: number): Promise<Buffer> {
   const params = { [constants.ZSTD_d_windowLogMax]: windowLogFor(sizeBytes, base) };
   try {
-    return await inTurn(() => decompress(delta, { dictionary: base, maxOutputLength: sizeBytes, params }));
+    return await inTurn(() =>
+      decompress(delta, { dictionary: base, maxOutputLength: sizeBytes, params, ...chunkFor(sizeBytes) }),
+    );
   } catch (error) {
     throw damagedZstd(error, sizeBytes);
   }
@@ -58,6 +61,8 @@ function compressOptions(
   return {
     dictionary: base,
     pledgedSrcSize: sizeBytes,
+    // Mostly a few bytes; else an eighth of what it was.
+    ...chunkFor(sizeBytes >>> 3),
     params: {
       [constants.ZSTD_c_compressionLevel]: isHurried || sizeBytes > fastAboveBytes ? 1 : deltaLevel,
       [constants.ZSTD_c_windowLog]: windowLogFor(sizeBytes, base),

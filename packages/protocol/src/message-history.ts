@@ -1,6 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from "node:zlib";
 import { damagedZstd } from "./compression.ts";
 import { maxZstdWindowLog } from "./limits.ts";
+import { chunkForCompressed, chunkForFrame } from "./zstd-chunks.ts";
 
 /*
  * Messages of one direction of a connection resemble each other: a warm job is the one before with other names. Both
@@ -42,8 +43,10 @@ export class MessageHistory {
   /** The text again. Gives up with ERR_HOMCC_PROTOCOL as soon as more than `maxBytes` come out. Does not remember it. */
   unpack(payload: Uint8Array, maxBytes: number): Buffer {
     try {
-      return zstdDecompressSync(Buffer.concat([zstdMagic, payload]), {
+      const frame = Buffer.concat([zstdMagic, payload]);
+      return zstdDecompressSync(frame, {
         maxOutputLength: maxBytes,
+        ...chunkForFrame(frame, maxBytes),
         params: { [constants.ZSTD_d_windowLogMax]: maxZstdWindowLog },
         ...this.#dictionary(),
       });
@@ -86,6 +89,9 @@ export class MessageHistory {
   #compressOptions(text: Uint8Array): ZstdOptions & { pledgedSrcSize: number } {
     // Four bytes, so that ends which disagree about what came before end the connection instead of reading another job.
     const params = { [constants.ZSTD_c_checksumFlag]: 1 };
-    return Object.assign({ pledgedSrcSize: text.byteLength, params }, this.#dictionary());
+    return Object.assign(
+      { pledgedSrcSize: text.byteLength, params, ...chunkForCompressed(text) },
+      this.#dictionary(),
+    );
   }
 }
