@@ -22,7 +22,7 @@ import { selfTimes } from "./profile/self-time.ts";
 const builds = 2;
 const shownFunctions = 30;
 const compiler = execFileSync("g++", ["--version"], { encoding: "utf8" }).split("\n")[0] ?? "";
-const farm = await prepareFarm(Number(process.argv[2] ?? sourceCount), 64, compiler, console.error);
+await using farm = await prepareFarm(Number(process.argv[2] ?? sourceCount), 64, compiler, console.error);
 const { project, recording, slots, folder } = farm;
 const ports = { agent: await unusedPort(), homccd: await unusedPort() };
 const homcc = await inspectedInstallation(join(folder, "inspected"), ports.agent);
@@ -54,7 +54,6 @@ for (const name of ["agent", "homccd"] as const) {
   await writeFile(join(target, `${name}.cpuprofile`), JSON.stringify(profile));
   print(name, profile);
 }
-await rm(join(folder, "inspected"), { recursive: true });
 
 /** A homcc whose agent listens for the inspector: the agent inherits nothing, so its Node is a script that says so. */
 async function inspectedInstallation(root: string, port: number): Promise<string> {

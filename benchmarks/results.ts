@@ -45,8 +45,8 @@ export interface LocalBuild {
 export interface BuildRun {
   readonly tool: string;
   readonly version: string;
-  /** `cold`: the servers know nothing. `warm`: they have built the same before. */
-  readonly phase: "cold" | "warm";
+  /** `cold`: the servers know nothing. `warm`: they have built the same before. `each`: there is no difference. */
+  readonly phase: "cold" | "warm" | "each";
   readonly link: LinkProfile;
   readonly files: number;
   readonly wallMs: number;

@@ -14,6 +14,8 @@ export interface Farm {
 /** A way of building the project over a link. */
 export interface Contender {
   readonly name: string;
+  /** Its second build is another than its first. */
+  readonly learns: boolean;
   /** Why it cannot take part here; `undefined` when it can. */
   missing(): string | undefined;
   /** Starts servers that know nothing yet, behind a link of their own. */

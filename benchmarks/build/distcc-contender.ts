@@ -17,6 +17,7 @@ import { buildReplayCompiler } from "./replay-compiler.ts";
 /** distcc in its ordinary mode: preprocessed here, compressed with lzo. */
 export const distcc: Contender = {
   name: "distcc",
+  learns: false,
   missing: () =>
     ["distcc", "distccd", "cc"].every((name) => hasProgram(name)) ? undefined : "not installed",
   start: async (farm, profile): Promise<Site> => {

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { recordedFiles, recordKey } from "@homcc/execution/replay-record";
+import { removeFolder } from "../../test/support/remove-folder.ts";
 import type { FarmFacts, LocalBuild } from "../results.ts";
 import type { Farm } from "./contender.ts";
 import { generateProject, type GeneratedProject, projectFiles } from "./project.ts";
 import { record } from "./recording.ts";
 
-export interface PreparedFarm extends Farm {
+export interface PreparedFarm extends Farm, AsyncDisposable {
   readonly facts: FarmFacts;
   readonly local: LocalBuild;
 }
@@ -28,12 +29,15 @@ export async function prepareFarm(
   const project = await generateProject(join(folder, "quarry"), sources);
   const recording = join(folder, "recording");
   const local = await recorded(project, recording, say);
-  await makeOwnFolder(join(folder, "run"));
+  // Of this run alone: somebody may measure beside us.
+  const run = await mkdtemp(join(folder, "run-"));
+  await chmod(run, 0o755);
   return {
     project,
     recording,
     slots,
-    folder: join(folder, "run"),
+    folder: run,
+    [Symbol.asyncDispose]: () => removeFolder(run),
     local: { wallMs: local.wallMs, cpuMs: sum(local.times) },
     facts: {
       slots,

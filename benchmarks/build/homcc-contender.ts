@@ -14,6 +14,7 @@ const uncached = { flag: "--no-result-cache", variable: "HOMCC_CLIENT_CACHE_SIZE
 
 export const homcc: Contender = {
   name: "homcc",
+  learns: true,
   missing: () => undefined,
   start: async ({ project, recording, slots, folder }, profile): Promise<Site> => {
     const replay = ["--executor", "replay", "--replay-dir", recording, "--replay-root", project.root];

@@ -40,13 +40,10 @@ async function measure(t: TestContext, contender: Contender): Promise<BuildRun[]
   return await measureContender(contender, farm, link, 1);
 }
 
-function check(runs: readonly BuildRun[]): void {
+function check(runs: readonly BuildRun[], phases: readonly BuildRun["phase"][]): void {
   assert.deepEqual(
     runs.map(({ phase, files, equalObjects }) => [phase, files, equalObjects]),
-    [
-      ["cold", 3, 3],
-      ["warm", 3, 3],
-    ],
+    phases.map((phase) => [phase, 3, 3]),
   );
   for (const run of runs) {
     // Three compiles on two slots.
@@ -57,7 +54,7 @@ function check(runs: readonly BuildRun[]): void {
 
 test("homcc builds cold and warm on a farm that replays", async (t) => {
   const runs = await measure(t, homcc);
-  check(runs);
+  check(runs, ["cold", "warm"]);
   const [cold, warm] = runs;
   assert.ok(cold !== undefined && warm !== undefined && warm.upBytes < cold.upBytes);
   assert.ok(cold.daemonCpuMs > 0 && cold.serverCpuMs > 0);
@@ -66,5 +63,5 @@ test("homcc builds cold and warm on a farm that replays", async (t) => {
 test("distcc does, with a compiler that replays", async (t) => {
   if (!meets(t, { program: "distccd" }, { program: "distcc" })) return;
   assert.equal(distcc.missing(), undefined);
-  check(await measure(t, distcc));
+  check(await measure(t, distcc), ["each"]);
 });

@@ -6,7 +6,7 @@ import type { BuildRun } from "../results.ts";
 import type { Contender, Farm, Site } from "./contender.ts";
 import { build, type BuildOptions, buildNothing, objectName } from "./parallel-build.ts";
 
-/** Builds cold, with servers that know nothing, and then warm `warmRounds` times; the median of those by wall counts. */
+/** Once, where one build is like the other. Else builds cold, with servers that know nothing, and then warm `warmRounds` times; the median of those by wall counts. */
 export async function measureContender(
   contender: Contender,
   farm: Farm,
@@ -14,6 +14,7 @@ export async function measureContender(
   warmRounds: number,
 ): Promise<BuildRun[]> {
   await using site = await contender.start(farm, profile);
+  if (!contender.learns) return [await measureBuild(contender.name, "each", site, farm, profile)];
   const cold = await measureBuild(contender.name, "cold", site, farm, profile);
   const warm: BuildRun[] = [];
   for (let round = 0; round < warmRounds; round += 1)

@@ -39,7 +39,7 @@ export async function thinLinkBuild(
   compilerVersion: string,
   say: (line: string) => void,
 ): Promise<Pick<Results, "farm" | "local" | "runs" | "absent">> {
-  const farm = await prepareFarm(scope.sources, slots, compilerVersion, say);
+  await using farm = await prepareFarm(scope.sources, slots, compilerVersion, say);
   const runs: BuildRun[] = [];
   const absent: { tool: string; why: string }[] = [];
   for (const contender of [homcc, distcc, icecream]) {
@@ -50,9 +50,7 @@ export async function thinLinkBuild(
       continue;
     }
     for (const profile of scope.profiles) {
-      // What knows nothing of the servers does the same each time.
-      const rounds = contender === homcc ? scope.warmRounds : 1;
-      for (const run of await measureContender(contender, farm, profile, rounds)) {
+      for (const run of await measureContender(contender, farm, profile, scope.warmRounds)) {
         runs.push(run);
         say(describeRun(run));
       }
