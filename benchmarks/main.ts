@@ -1,7 +1,7 @@
 /**
  * Measures homcc on this machine and writes tables and plots to benchmarks/results, from which the README takes its numbers.
  *
- *     npm run bench                    everything: some 20 minutes, most of them distcc on thin links
+ *     npm run bench                    everything: some 10 minutes, most of them distcc on thin links
  *     npm run bench -- quick           a part of it in two minutes, printed only
  *     npm run bench -- micro|build     one of the halves, printed only
  *

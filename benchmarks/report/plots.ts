@@ -5,7 +5,7 @@ const colours: Readonly<Record<string, string>> = { homcc: "#0a7d3b", distcc: "#
 
 /** File name to SVG. */
 export function renderPlots(results: Results): Map<string, string> {
-  const { farm, local } = results;
+  const { farm, machine } = results;
   const plots = new Map<string, string>();
   const everywhere = (name: string, ms: number): PlotLine => ({
     name,
@@ -25,7 +25,7 @@ export function renderPlots(results: Results): Map<string, string> {
       unit: "seconds",
       lines: [
         ...linesOf(results, (run) => run.wallMs / 1000),
-        everywhere("here alone", local.wallMs),
+        everywhere("here at best", farm.compileMs / machine.cores),
         everywhere("compiles alone", farm.idealMs),
       ],
     }),

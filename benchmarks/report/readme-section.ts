@@ -13,7 +13,7 @@ export function withMeasuredSection(readme: string, results: Results): string {
 }
 
 function renderSection(results: Results): string {
-  const { farm, machine, local, runs } = results;
+  const { farm, machine, runs } = results;
   const links = [...new Set(runs.map(linkOf))];
   const rows = [...new Set(runs.map(({ tool, phase }) => `${tool}, ${phase}`))].map((name) => {
     const own = runs.filter(({ tool, phase }) => `${tool}, ${phase}` === name);
@@ -26,8 +26,8 @@ function renderSection(results: Results): string {
     return [name, ...walls, ...(home === undefined ? ["–", "–"] : homeCells(home))];
   });
   return [
-    `${farm.sources} generated C++17 files on ${farm.slots} slots at the other end of an emulated link; here alone, on ${machine.cores} cores, they take ${seconds(local.wallMs)}.`,
-    `Their compiles are replayed as they were recorded (${seconds(farm.idealMs)} with nothing around them), and everything else is real, on the same ${machine.cores} cores.`,
+    `${farm.sources} generated C++17 files on ${farm.slots} slots at the other end of an emulated link; here alone, on ${machine.cores} cores, they take ${seconds(farm.compileMs / machine.cores)} at best.`,
+    `Their compiles are replayed as they were recorded (${seconds(farm.idealMs)} with nothing around them), and everything else is real, on the same ${machine.cores} cores, which had a load of ${machine.load} from other work when it began.`,
     "*Warm* is the second build, *cold* the first on servers that know nothing.",
     "",
     `| | ${links.join(" | ")} Mbit/s | CPU a file | sent a file |`,
