@@ -3,6 +3,10 @@ import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
 
+/** Of this process: its names are nobody else's, and a random one for each file costs 0.1 ms. */
+const ownPrefix = randomBytes(5).toString("hex");
+let nextNumber = 1;
+
 type State =
   | { readonly kind: "unopened" }
   /** A promise, so that `discard` also closes a file that is just being made. */
@@ -28,7 +32,7 @@ export class OutputWriter {
       .subarray(0, 200)
       .toString("latin1")
       .replaceAll(/[^\w.-]/g, "_");
-    this.#temporaryPath = join(dirname(path), `.${stem}.homcc-${randomBytes(6).toString("hex")}`);
+    this.#temporaryPath = join(dirname(path), `.${stem}.homcc-${ownPrefix}${nextNumber++}`);
   }
 
   async write(chunk: Uint8Array): Promise<void> {

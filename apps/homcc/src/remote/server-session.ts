@@ -111,7 +111,7 @@ export class ServerSession implements Session {
   async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
     using bases = new DisposableStack();
     const open = ({ path }: DeclaredOutput): OutputBase | undefined => {
-      const base = this.#outputs.open(this.hostId, path);
+      const base = this.#outputs.open(this.hostId, path, this.#channel.isFast);
       return base === undefined ? undefined : bases.use(base);
     };
     try {
