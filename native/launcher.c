@@ -590,7 +590,7 @@ static _Noreturn void become_agent(int listener, const char *identity) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  char *argv[] = {node_path, "--max-semi-space-size=8", agent_path,   "--listen-fd",    "3",
+  char *argv[] = {node_path, "--max-semi-space-size=4", agent_path,   "--listen-fd",    "3",
                   "--socket", socket_path,          "--identity", (char *)identity, NULL};
   execve(node_path, argv, environment);
   dprintf(2, "homcc: %s: %s\n", node_path, strerror(errno));

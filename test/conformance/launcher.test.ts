@@ -491,7 +491,7 @@ function starting(kind: LauncherKind): void {
     assert.deepEqual([rest.UV_THREADPOOL_SIZE, rest.MALLOC_ARENA_MAX], ["16", "1"]);
     assert.deepEqual([rest.MALLOC_MMAP_THRESHOLD_, rest.MALLOC_TRIM_THRESHOLD_], ["65536", "65536"]);
     assert.equal(rest.NODE_COMPILE_CACHE, join(tree.root, "h/run/agent.code"));
-    assert.deepEqual(agent.execArgv, ["--max-semi-space-size=8"]);
+    assert.deepEqual(agent.execArgv, ["--max-semi-space-size=4"]);
     for (const name of ["CPATH", "NODE_OPTIONS", "HOMCC_TEST"]) assert.equal(rest[name], undefined, name);
     assert.match(agent.limits, /Max cpu time +(\S+) +\1/);
     assert.match(agent.limits, /Max open files +(\S+) +\1/);

@@ -13,7 +13,7 @@ export const releaseAfterMs = 120_000;
  * functions. Nobody else does; an idle V8 does not collect, and an ordinary `gc()` frees no page. Takes some 50 ms.
  *
  * Resident after 200 C files with 70 headers each (Node 24, x64; 50 MB of it are the program's text, which the system can
- * drop): 106 MB by itself, 88 with small young generations (`--max-semi-space-size=8`) and one malloc arena, 80 with this
+ * drop): 106 MB by itself, 88 with small young generations (`--max-semi-space-size=4`) and one malloc arena, 80 with this
  * collection, 75 with malloc's thresholds at 64 KiB and without the lists (`test/e2e/faults/idle-agent.slow.test.ts`).
  * `--optimize-for-size` would save another 1 MB, but V8 then refuses Node's compiled modules: 30 ms of every start.
  */

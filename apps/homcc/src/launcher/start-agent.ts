@@ -124,7 +124,7 @@ const raiseLimits =
 
 function agentCommand(paths: LaunchPaths, { nodePath, agentPath }: Installation, identity: string): string[] {
   const options = ["--listen-fd", "3", "--socket", paths.socketPath, "--identity", identity];
-  return [nodePath, "--max-semi-space-size=8", agentPath, ...options];
+  return [nodePath, "--max-semi-space-size=4", agentPath, ...options];
 }
 
 const agentVariables = [
