@@ -6,12 +6,13 @@
  *     node benchmarks/include-scanner.ts [ROUNDS]
  */
 import assert from "node:assert/strict";
-import { lstatSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { FileDigests } from "@homcc/inputs/file-digests";
 import { notFound, type DiscoveryContext } from "@homcc/inputs/include-finder";
+import { KeptDirectives } from "@homcc/inputs/kept-directives";
 import { listDependencies } from "@homcc/inputs/make-dependencies";
 import { ScanningIncludeFinder } from "@homcc/inputs/scanning-include-finder";
 
@@ -40,11 +41,14 @@ const context: DiscoveryContext = {
   signal: new AbortController().signal,
 };
 
-const digests = new FileDigests();
-const finder = new ScanningIncludeFinder(
-  { find: () => Promise.resolve(notFound("inputs-unknown", "not scanned")) },
-  { digests, verifyEvery: Infinity },
-);
+const finder = createScanner();
+
+function createScanner(store?: KeptDirectives): ScanningIncludeFinder {
+  return new ScanningIncludeFinder(
+    { find: () => Promise.resolve(notFound("inputs-unknown", "not scanned")) },
+    { digests: new FileDigests(), verifyEvery: Infinity, ...(store === undefined ? {} : { store }) },
+  );
+}
 
 function compilationOf(path: string): Compilation {
   return {
@@ -62,9 +66,9 @@ function compilationOf(path: string): Compilation {
   };
 }
 
-async function scan(path = source): Promise<string[]> {
-  const found = await finder.find(compilationOf(path), context);
-  assert.ok(found.kind === "found", [...finder.counters.reasons.keys()].join("\n"));
+async function scan(path = source, scanner = finder): Promise<string[]> {
+  const found = await scanner.find(compilationOf(path), context);
+  assert.ok(found.kind === "found", [...scanner.counters.reasons.keys()].join("\n"));
   return found.files.map(({ entry }) => entry.path);
 }
 
@@ -92,10 +96,32 @@ const listings: number[] = [];
 for (let round = 0; round < Math.min(rounds, 10); round += 1)
   listings.push(await timed(() => listDependencies(compilation, context)));
 
+const cold: number[] = [];
+const coldKept: number[] = [];
+const listsFile = join(folder, "directives");
+for (let round = 0; round < Math.min(rounds, 10); round += 1) {
+  cold.push(await coldScan());
+  const kept = new KeptDirectives(listsFile);
+  coldKept.push(await coldScan(kept));
+  await kept.release();
+}
+
+/** As of a new agent that knows the compiler already: all files are read and digested. */
+async function coldScan(store?: KeptDirectives): Promise<number> {
+  const scanner = createScanner(store);
+  const small = join(folder, "small.cpp");
+  writeFileSync(small, "int a;\n");
+  await scan(small, scanner);
+  return await timed(() => scan(source, scanner));
+}
+
 const floorMs = median(stats);
 const listMs = median(listings);
 print("headers", String(headers.length));
 print("first scan, compiler asked, all files lexed", `${firstMs.toFixed(1)} ms`);
+report("scan of a new agent, all files lexed", cold);
+report("the same with kept lists of directives", coldKept.slice(1));
+print("size of these lists", `${(statSync(listsFile).size / 1000).toFixed(0)} kB`);
 report("scan after an edit", edited);
 report("scan, nothing changed", unchanged);
 report("each of 16 scans at once", together);

@@ -11,6 +11,7 @@ import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { launchPaths, preparePrivateFolder } from "@homcc/launch/paths";
 import { systemClock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
+import type { KeptDirectives } from "@homcc/inputs/kept-directives";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
@@ -29,6 +30,7 @@ export async function createServices(
   environment: Readonly<Record<string, string>>,
   logger: Logger,
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
+  directives?: KeptDirectives,
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
@@ -47,7 +49,13 @@ export async function createServices(
     logger,
     compilers: new CompilerIdentities(),
     toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
-    discovery: new InputDiscovery(createFinder({ gate: discoveryGate, digests })),
+    discovery: new InputDiscovery(
+      createFinder({
+        gate: discoveryGate,
+        digests,
+        ...(directives === undefined ? {} : { store: directives }),
+      }),
+    ),
     discoveryGate,
     tunnels,
     servers: new Servers(logger, tunnels, systemClock, known),

@@ -2,9 +2,11 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadSettings } from "@homcc/config/load";
+import { KeptDirectives } from "@homcc/inputs/kept-directives";
 import { agentLogFile } from "@homcc/launch/agent-log";
 import { serveLaunches } from "@homcc/launch/server";
 import { systemClock } from "@homcc/observability/clock";
+import { describeError } from "@homcc/observability/error";
 import { createLogger, serverLine } from "@homcc/observability/log";
 import { agentFolder } from "./agent-folder.ts";
 import { createServices } from "./agent-services.ts";
@@ -39,12 +41,15 @@ const logger = createLogger(
 const idle = new IdleWatch(settings.agentIdleTimeoutMs, () => void shutDown("idle"));
 const statistics = new JobStatistics(tallyFilePath(environment), systemClock, logger);
 const ownResults = new OwnResults(join(agentFolder(environment), "results"), logger);
-const services = await createServices(environment, logger, {
-  idle,
-  logThreshold,
-  statistics,
-  ownResults,
+const directives = new KeptDirectives(join(agentFolder(environment), "directives"), {
+  onProblem: (error) => logger.warning(`lists of directives are not kept: ${describeError(error)}`),
 });
+const services = await createServices(
+  environment,
+  logger,
+  { idle, logThreshold, statistics, ownResults },
+  directives,
+);
 const memory = new IdleWatch(releaseAfterMs, () => {
   keepCompiledCode();
   releaseMemory(services.discovery);
@@ -74,6 +79,7 @@ async function shutDown(reason: string): Promise<void> {
   services.servers.close();
   services.warnings.close();
   statistics.save();
+  await directives.release();
   await ownResults.close();
   process.exit(0);
 }

@@ -1,6 +1,7 @@
 import type { InputEntry } from "@homcc/cas/action";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { systemClock, type Clock } from "@homcc/observability/clock";
+import type { DirectiveStore } from "@homcc/scanner/directive-cache";
 import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
 import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
@@ -82,6 +83,8 @@ export function createFinder(
     readonly scans?: boolean;
     /** Compilations that ask their compiler pass it; without it as many at once as there are processors. */
     readonly gate?: Gate;
+    /** Where the scanner's lists of directives outlive the process. */
+    readonly store?: DirectiveStore;
   } = {},
 ): DependencyCache {
   const {
@@ -92,7 +95,14 @@ export function createFinder(
   const names = new NamesByDigest(digests);
   const compilers = new QueuedIncludeFinder(new CompilerIncludeFinder(digests, names, clock), gate);
   const finder =
-    options.scans === false ? compilers : new ScanningIncludeFinder(compilers, { digests, clock, gate });
+    options.scans === false
+      ? compilers
+      : new ScanningIncludeFinder(compilers, {
+          digests,
+          clock,
+          gate,
+          ...(options.store === undefined ? {} : { store: options.store }),
+        });
   return new DependencyCache(finder, { digests, names, clock });
 }
 

@@ -57,6 +57,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
   readonly #verifyEvery: number;
   readonly #gate: Gate;
   readonly #scanner: Scanner<FileRecord>;
+  readonly #store: DirectiveStore | undefined;
   readonly #searchFolders = new SearchFolderCache();
   readonly #languageFacts = new LanguageFactsCache();
   readonly #scansOf = new WeakMap<LanguageFacts, number>();
@@ -70,6 +71,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#clock = options.clock ?? systemClock;
     this.#verifyEvery = options.verifyEvery ?? defaultVerifyEvery;
     this.#gate = options.gate ?? new Gate(1);
+    this.#store = options.store;
     this.#scanner = new Scanner(
       sourceFiles(this.#digests, this.#clock),
       options.store && { store: options.store },
@@ -109,6 +111,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
 
   release(): void {
     this.#scanner.release();
+    void this.#store?.release?.();
     this.#finder.release?.();
   }
 
@@ -120,6 +123,8 @@ export class ScanningIncludeFinder implements IncludeFinder {
     const arrival = this.#scanner.arrive();
     const startedAtMs = this.#clock.wallMs();
     const command = readScanCommandLine(compilation, context.family);
+    // While compilers are asked.
+    const ready = this.#store?.ready?.();
     const folders = await this.#searchFolders.of(compilation, context);
     if (folders === undefined) return undefined;
     const facts = await this.#languageFacts
@@ -129,6 +134,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
         throw new CannotScan("compiler", String(error));
       });
     if (facts === undefined || this.#distrusted.has(facts)) return undefined;
+    await ready;
     const spell = (path: string): string => spellIn(context.cwd, path);
     const closure = await this.#scanner.scan({
       arrival,

@@ -4,12 +4,16 @@ import { DirectiveLexer } from "./directive-lexer.ts";
 import { dialectKey, type DirectiveList, type LexicalDialect } from "./directives.ts";
 
 /**
- * Where encoded lists outlive the process; the key is made of letters, digits and `-`. Both calls are made between two
- * steps of a scan and have to be short: of one read of a small file, or of a map.
+ * Where encoded lists outlive the process; the key is made of letters, digits and `-`. `get` and `put` are called
+ * between two steps of a scan and have to be short: of one read of a small file, or of a map.
  */
 export interface DirectiveStore {
+  /** Before it resolves, lists may be unknown that are known afterwards. Never rejects. */
+  ready?(): Promise<void>;
   get(key: string): Uint8Array | undefined;
   put(key: string, bytes: Uint8Array): void;
+  /** Gives memory back. */
+  release?(): void | Promise<void>;
 }
 
 /** About 64 MB: a directive takes 150 bytes on the heap, its texts included. */
