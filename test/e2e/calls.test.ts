@@ -143,6 +143,13 @@ test("--verbose says in one line where it ran", async () => {
   assert.match(result.stderr, new RegExp(`^\\[HOMCC-\\w+\\].*Compiled remotely on ${server.address}`, "m"));
 });
 
+test("--verify-scan compares the include scanner with the compiler and runs nothing", async () => {
+  const result = await workplace.run([homccProgram, "--verify-scan", "g++", "-c", "a.cpp", "-o", "a.o"]);
+  assert.equal(result.status, 0, result.stderr);
+  assert.match(result.stdout, /^source +a\.cpp \(c\+\+\)\nscanned +\d+ files\nmissing +none\n/);
+  await assert.rejects(readFile(join(workplace.project, "a.o")));
+});
+
 test("--explain prints what would happen and runs nothing", async () => {
   const result = await workplace.run([homccProgram, "--explain", "g++", "-c", "a.cpp", "-o", "a.o"]);
   assert.equal(result.status, 0, result.stderr);

@@ -54,6 +54,13 @@ export async function createServices(
         gate: discoveryGate,
         digests,
         ...(directives === undefined ? {} : { store: directives }),
+        onIncompleteScan: ({ source, missing }) => {
+          own.statistics.countIncompleteScan();
+          const what = missing.length > 0 ? missing.join(" ") : "what the compiler may read";
+          logger.warning(
+            `${source}: the include scanner did not find ${what}; until the agent ends, the compiler lists the files of all commands with these options`,
+          );
+        },
       }),
     ),
     discoveryGate,

@@ -29,6 +29,11 @@ test("questions to the agent travel as options", () => {
     command: ["g++", "-c", "a.cpp"],
     options: { "scan-includes": "1" },
   });
+  assert.deepEqual(parseClientCommandLine(["--verify-scan", "g++", "-c", "a.cpp"]), {
+    kind: "launch",
+    command: ["g++", "-c", "a.cpp"],
+    options: { "verify-scan": "1" },
+  });
 });
 
 test("status, stats and doctor are our own words", () => {

@@ -27,7 +27,7 @@ export type ClientCommand =
       readonly kind: "launch";
       /** The compiler as it was called, and its arguments. */
       readonly command: readonly string[];
-      /** Travel with the launch request: by option name, and `explain` or `scan-includes`. */
+      /** Travel with the launch request: by option name, and `explain`, `scan-includes` or `verify-scan`. */
       readonly options: Readonly<Record<string, string>>;
     };
 
@@ -51,16 +51,20 @@ export function parseClientCommandLine(argv: readonly string[], throughLink = fa
     const command = parseOwnWord(own, rest.slice(1), values);
     return "usage" in command ? usageError(`usage: ${command.usage}`) : command;
   }
-  const { scan_includes: scanIncludes, ...options } = values;
+  const { scan_includes: scanIncludes, verify_scan: verifyScan, ...options } = values;
   return {
     kind: "launch",
     command: rest,
-    options: scanIncludes === undefined ? options : { ...options, "scan-includes": scanIncludes },
+    options: {
+      ...options,
+      ...(scanIncludes === undefined ? {} : { "scan-includes": scanIncludes }),
+      ...(verifyScan === undefined ? {} : { "verify-scan": verifyScan }),
+    },
   };
 }
 
 function isAboutCompiler(values: Readonly<Record<string, string>>): boolean {
-  return values["explain"] !== undefined || values["scan_includes"] !== undefined;
+  return ["explain", "scan_includes", "verify_scan"].some((name) => values[name] !== undefined);
 }
 
 function print(stdout: string): ClientCommand {

@@ -3,8 +3,6 @@ import { mkdir, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
-import type { LaunchCall } from "@homcc/launch/call";
-import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { systemClock } from "@homcc/observability/clock";
 import { silentLogger } from "@homcc/observability/log";
 import { createServices } from "./agent-services.ts";
@@ -21,50 +19,7 @@ import {
 import type { Services } from "./services.ts";
 import { JobStatistics } from "./records/statistics.ts";
 import { TemporaryObjects } from "./temporary-objects.ts";
-
-/** What a launcher that called gcc in `cwd` is told. */
-interface Told {
-  readonly call: LaunchCall;
-  readonly printed: string[];
-  readonly launcher: AbortController;
-}
-
-function launcherIn(cwd: string, argv: readonly string[]): Told {
-  const launcher = new AbortController();
-  const printed: string[] = [];
-  const print = (bytes: Uint8Array): Promise<void> => {
-    printed.push(Buffer.from(bytes).toString());
-    return Promise.resolve();
-  };
-  const call: LaunchCall = {
-    request: {
-      argv,
-      compilerPath: "/usr/bin/gcc",
-      cwd,
-      environment: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
-      invalidVariables: [],
-      notUtf8: false,
-      options: {},
-      umask: 0o022,
-      pid: process.pid,
-      rootIdentity: ownRootIdentity(),
-      agentIdentity: "",
-      terminals: [undefined, undefined, undefined],
-      noticeTerminal: false,
-      session: 0,
-    },
-    signal: launcher.signal,
-    stdout: print,
-    stderr: print,
-    notice: print,
-    exit: () => {},
-    killedBy: () => {},
-    execute: () => Promise.resolve(),
-    supervise: () => Promise.resolve(undefined),
-    abandon: () => {},
-  };
-  return { call, printed, launcher };
-}
+import { launcherIn, type Told } from "./told-launcher.fixture.ts";
 
 /** `gcc -c a.c b.c` in a folder with both, on a server that does what `script` says. */
 async function twoSources(

@@ -10,6 +10,7 @@ import { explain } from "./explain.ts";
 import type { JobTrace } from "./records/job-trace.ts";
 import { compileRemotely, type RemoteCompilation } from "./remote/remote-compilation.ts";
 import type { Services } from "./services.ts";
+import { verifyScan } from "./verify-scan.ts";
 import type { TemporaryObjects } from "./temporary-objects.ts";
 
 export type KnownCompiler = Extract<CompilerIdentity, { family: "gcc" | "clang" }>;
@@ -36,6 +37,8 @@ export async function decide(
   const analysis = await trace.phases.time("analyse", analysing);
   const isQuestion = analysis.verdict === "local" && analysis.silent;
   if (loaded.fatal !== undefined && !isQuestion) return refuse("contradictory-settings", loaded.fatal);
+  if (request.options["verify-scan"] !== undefined)
+    return await verifyScan(call, analysis, compiler, services);
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
   }

@@ -37,7 +37,7 @@ function toolchainRows(toolchain: Findings["toolchain"]): string[] {
   return [row("version", `${toolchain.version} (${toolchain.family})`), row("toolchain", toolchain.digest)];
 }
 
-function localRows(analysis: Extract<Analysis, { verdict: "local" }>): string[] {
+export function localRows(analysis: Extract<Analysis, { verdict: "local" }>): string[] {
   const rows = [row("verdict", "local"), reasonRow(analysis.outcome, analysis.detail)];
   if (analysis.linkOutput !== undefined) rows.push(row("links", analysis.linkOutput));
   return rows;
@@ -82,12 +82,12 @@ function reasonRow(outcome: OutcomeName, detail: string): string {
   return row("reason", `${label}${detail === "" ? "" : `: ${detail}`} (outcome ${number})`);
 }
 
-function listRows(title: string, entries: readonly string[]): string[] {
+export function listRows(title: string, entries: readonly string[]): string[] {
   if (entries.length === 0) return [row(title, "none")];
   return entries.map((entry, index) => row(index === 0 ? title : "", entry));
 }
 
-function row(title: string, text: string): string {
+export function row(title: string, text: string): string {
   return `${title.padEnd(10)} ${text}`;
 }
 

@@ -14,6 +14,8 @@ import { showConcurrency, showHosts, type Shown, showVariables } from "./show.ts
 
 /** EX_SOFTWARE: a bug. */
 const bugStatus = 70;
+/** Options with which the command is to be looked at and must not run. */
+const questions = ["explain", "scan-includes", "verify-scan"];
 
 // `homcc --help | head -1` closes the pipe early; that is no error.
 process.stdout.on("error", () => {});
@@ -60,15 +62,18 @@ async function examine(
   return await program.examine({ hosts, options, environment, installation });
 }
 
-/** The command is to be looked at and must not run. */
 function isQuestion({ options }: Extract<ClientCommand, { kind: "launch" }>): boolean {
-  return options["explain"] !== undefined || options["scan-includes"] !== undefined;
+  return questions.some((name) => options[name] !== undefined);
 }
 
 function noAnswer(): HomccError {
-  return new HomccError("ERR_HOMCC_UNAVAILABLE", "--explain and --scan-includes are answered by the agent", {
-    hint: "HOMCC_NO_AGENT is set",
-  });
+  return new HomccError(
+    "ERR_HOMCC_UNAVAILABLE",
+    `${questions.map((name) => `--${name}`).join(", ")} are answered by the agent`,
+    {
+      hint: "HOMCC_NO_AGENT is set",
+    },
+  );
 }
 
 /** Node writes files, pipes and terminals synchronously on Linux, so that nothing is lost at the end. */

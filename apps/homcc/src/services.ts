@@ -36,7 +36,7 @@ export interface Services {
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;
   /** Of the agent's own log: the latest job's wish. */
   readonly logThreshold: { level: LogLevel };
-  readonly statistics: Pick<JobStatistics, "count" | "read" | "zero">;
+  readonly statistics: Pick<JobStatistics, "count" | "countIncompleteScan" | "read" | "zero">;
   readonly holders: SlotHolders;
   readonly stateFiles: StateFiles;
   /** Of this machine; the compiler takes any other for C. */

@@ -121,6 +121,7 @@ function describe(
     language,
     outputs: answer.outputs,
     mainOutput: answer.mainOutput,
+    ...(answer.dependencyFile === undefined ? {} : { dependencyFile: answer.dependencyFile }),
     discoveryArguments: discoveryArguments(shape, source),
     includeDirectories: [
       ...named.includeDirectories,

@@ -56,6 +56,8 @@ export interface Compilation {
   readonly outputs: readonly string[];
   /** The main output (object or assembler text); `undefined` for -fsyntax-only. */
   readonly mainOutput: string | undefined;
+  /** The one of `outputs` that lists what the compiler read. */
+  readonly dependencyFile?: string;
   /**
    * Arguments for listing includes: those of `argv` that decide what is read (language, macros, search folders,
    * target, forced includes), without outputs, dependency options and the source.

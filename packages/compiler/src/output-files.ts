@@ -17,7 +17,12 @@ export interface OutputQuestion {
 }
 
 export type OutputAnswer =
-  | { readonly kind: "known"; readonly mainOutput: string | undefined; readonly outputs: readonly string[] }
+  | {
+      readonly kind: "known";
+      readonly mainOutput: string | undefined;
+      readonly dependencyFile: string | undefined;
+      readonly outputs: readonly string[];
+    }
   /** Names that follow another rule, or files that would overwrite each other. */
   | { readonly kind: "unclear"; readonly detail: string };
 
@@ -33,9 +38,10 @@ export function outputFiles(question: OutputQuestion): OutputAnswer {
   const discarded = output === "/dev/null";
   const main = action === "syntax" || discarded ? undefined : (output ?? defaultOutput(question));
   const derived = parts.filter(isOption).filter((part) => part.row.meaning.class === "derived-output");
-  const dependency = dependencyFiles(question);
+  const dependency = namedDependencyFile(question);
   if (dependency.kind === "unclear") return dependency;
-  if (discarded && derived.length + dependency.outputs.length > 0) {
+  const { dependencyFile } = dependency;
+  if (discarded && (derived.length > 0 || dependencyFile !== undefined)) {
     return { kind: "unclear", detail: "files named after -o /dev/null" };
   }
   if (action === "syntax" && derived.length > 0) {
@@ -44,13 +50,13 @@ export function outputFiles(question: OutputQuestion): OutputAnswer {
   const named = parts.filter(isOption).flatMap(namedOutput);
   const outputs = [
     ...(main === undefined ? [] : [main]),
-    ...dependency.outputs,
+    ...(dependencyFile === undefined ? [] : [dependencyFile]),
     ...new Set(derived.flatMap(({ row: { meaning } }) => derivedNames(meaning, question))),
     ...named,
   ];
   const repeated = outputs.find((path, index) => outputs.indexOf(path) !== index || path === question.source);
   if (repeated !== undefined) return { kind: "unclear", detail: `two files called ${repeated}` };
-  return { kind: "known", mainOutput: main, outputs };
+  return { kind: "known", mainOutput: main, dependencyFile, outputs };
 }
 
 function isOption(part: CommandPart): part is OptionPart {
@@ -76,14 +82,18 @@ function namedOutput(part: OptionPart): string[] {
  * Without -MF: the output's name with `.d` for its ending, else the source's in the working folder. `-Wp,-MD,f` names
  * the file itself; with another way of naming one beside it the compilers disagree about who wins.
  */
-function dependencyFiles(question: OutputQuestion): OutputAnswer {
+function namedDependencyFile(
+  question: OutputQuestion,
+):
+  | { readonly kind: "known"; readonly dependencyFile: string | undefined }
+  | Extract<OutputAnswer, { kind: "unclear" }> {
   const requests = question.parts.filter(isOption).filter(({ row }) => row.meaning.class === "dependency");
   const files = question.parts.filter(isOption).filter(({ row }) => row.meaning.class === "dependency-file");
   const direct = requests.filter(({ reader }) => reader === "preprocessor");
   if (direct.length > 0 && requests.length + files.length > 1) {
     return { kind: "unclear", detail: "two names for the dependency file" };
   }
-  if (requests.length === 0) return { kind: "known", mainOutput: undefined, outputs: [] };
+  if (requests.length === 0) return { kind: "known", dependencyFile: undefined };
   const own = direct[0]?.operand ?? files.at(-1)?.operand;
   if (own === undefined && question.action === "syntax" && question.family === "gcc") {
     return {
@@ -93,7 +103,7 @@ function dependencyFiles(question: OutputQuestion): OutputAnswer {
   }
   const name = own ?? dependencyName(question);
   if (name === "" || name === "-") return { kind: "unclear", detail: `-MF ${name}` };
-  return { kind: "known", mainOutput: undefined, outputs: [name] };
+  return { kind: "known", dependencyFile: name };
 }
 
 function dependencyName({ output, source }: OutputQuestion): string {

@@ -78,6 +78,15 @@ export const clientOptions = {
     paragraph:
       "Show the files that the compiler command would need on a server besides its sources and besides those in /usr/include and /usr/lib, one absolute path a line. Nothing is compiled; no hosts are needed.",
   },
+  verify_scan: {
+    type: values.boolean,
+    flags: ["--verify-scan"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph:
+      "Compare the files that homcc's include scanner finds for the compiler command with those that the compiler itself lists (`-M`). Shows what the scanner misses, what it has beyond that (headers that are only asked for with `__has_include`), or why it leaves the command to the compiler. The exit status is 1 when a file is missing or the compiler gives no list, else 0. Nothing is compiled; no hosts are needed.",
+  },
   explain: {
     type: values.boolean,
     flags: ["--explain"],

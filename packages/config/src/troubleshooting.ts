@@ -14,6 +14,7 @@ Ask first; [asking.md](asking.md) describes the answers.
 | How many files were compiled where, and why at home? | \`homcc stats\` |
 | What happened to this file? | \`homcc --verbose COMPILER …\` |
 | What would happen to this file? | \`homcc --explain COMPILER …\` |
+| Does homcc find all headers of this file? | \`homcc --verify-scan COMPILER …\` |
 | Why do two builds differ? | \`HOMCC_DEBUG_DIR=FOLDER\` |
 
 Every job ends with one of the outcomes below, and its line in the agent's log has its label. Of the local ones and the

@@ -4,7 +4,13 @@ import { StampedPaths } from "@homcc/compiler/stamped-paths";
 import { isSettled } from "@homcc/compiler/stamp";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { isUnchanged, lstat, type FileDigests, type FileRecord } from "./file-digests.ts";
-import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import type {
+  DiscoveryContext,
+  FoundInputs,
+  IncludeFinder,
+  NotFound,
+  ScanComparison,
+} from "./include-finder.ts";
 import { localeVariables } from "./message-catalogs.ts";
 import type { NamesByDigest } from "./names-by-digest.ts";
 import { Pace } from "./pace.ts";
@@ -129,6 +135,11 @@ export class DependencyCache implements IncludeFinder {
     }
   }
 
+  async compare(compilation: Compilation, context: DiscoveryContext): Promise<ScanComparison> {
+    const nobody = { kind: "not-scanned", reason: "there is no scanner" } as const;
+    return (await this.#finder.compare?.(compilation, context)) ?? nobody;
+  }
+
   release(): void {
     this.#shrinkTo(Math.min(this.#maxBytes, this.#idleMaxBytes));
   }
@@ -179,6 +190,8 @@ export class DependencyCache implements IncludeFinder {
   /** The inputs as they are now, unless it is plain that the compiler may read others. */
   async #revalidate(known: Known): Promise<Revalidation> {
     const pace = new Pace();
+    // Beside the scan that failed there may be others that nobody has noticed.
+    if (known.inputs.trust?.isKept === false) return stale;
     if (!known.compiler.unchanged() || !sameLinks(known.inputs.links)) return stale;
     for (const [path, identity] of known.directories) if (identityOf(path) !== identity) return stale;
     for (const folder of known.probed) {

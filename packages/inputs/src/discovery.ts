@@ -6,7 +6,14 @@ import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
 import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
 import { Gate } from "./gate.ts";
-import type { DiscoveryContext, FoundInputs, IncludeFinder, NotFound } from "./include-finder.ts";
+import type {
+  DiscoveryContext,
+  FoundInputs,
+  IncludeFinder,
+  NotFound,
+  ScanComparison,
+} from "./include-finder.ts";
+import type { OnIncompleteScan, ScanTrust } from "./scan-trust.ts";
 import { ScanningIncludeFinder } from "./scanning-include-finder.ts";
 import { NamesByDigest } from "./names-by-digest.ts";
 import { pathOf, structureEntries } from "./path-walk.ts";
@@ -22,6 +29,8 @@ export type Discovery =
       readonly absent: readonly string[];
       /** As of `FoundInputs`: set when the answer is a guess. */
       readonly confirm?: () => Promise<boolean>;
+      /** As of `FoundInputs`: set when no compiler was asked. */
+      readonly trust?: ScanTrust;
     }
   | NotFound;
 
@@ -39,7 +48,10 @@ export class InputDiscovery {
     for (;;) {
       const answer = await this.foresee(compilation, context);
       if (answer.kind === "local" || answer.confirm === undefined) return answer;
-      if (await answer.confirm()) return { kind: "found", entries: answer.entries, absent: answer.absent };
+      if (await answer.confirm()) {
+        const { confirm: _, ...confirmed } = answer;
+        return confirmed;
+      }
       context.signal.throwIfAborted();
     }
   }
@@ -54,6 +66,12 @@ export class InputDiscovery {
   async foresee(compilation: Compilation, context: DiscoveryContext): Promise<Discovery> {
     const found = await this.#finder.find(compilation, context);
     return found.kind === "local" ? found : this.#discoveryOf(found);
+  }
+
+  /** What the include scanner finds, beside what the compiler says. */
+  async compare(compilation: Compilation, context: DiscoveryContext): Promise<ScanComparison> {
+    const nobody = { kind: "not-scanned", reason: "there is no scanner" } as const;
+    return (await this.#finder.compare?.(compilation, context)) ?? nobody;
   }
 
   #discoveryOf(found: FoundInputs): Discovery {
@@ -85,6 +103,7 @@ export function createFinder(
     readonly gate?: Gate;
     /** Where the scanner's lists of directives outlive the process. */
     readonly store?: DirectiveStore;
+    readonly onIncompleteScan?: OnIncompleteScan;
   } = {},
 ): DependencyCache {
   const {
@@ -102,6 +121,7 @@ export function createFinder(
           clock,
           gate,
           ...(options.store === undefined ? {} : { store: options.store }),
+          ...(options.onIncompleteScan === undefined ? {} : { onIncomplete: options.onIncompleteScan }),
         });
   return new DependencyCache(finder, { digests, names, clock });
 }
@@ -114,5 +134,6 @@ function discoveryOf(found: FoundInputs): Discovery {
     entries: [...files, ...structureEntries(found.links, found.directories)],
     absent,
     ...(found.confirm === undefined ? {} : { confirm: found.confirm }),
+    ...(found.trust === undefined ? {} : { trust: found.trust }),
   };
 }

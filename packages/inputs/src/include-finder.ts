@@ -2,6 +2,7 @@ import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { FileRecord } from "./file-digests.ts";
 import type { AbsentNames } from "./path-walk.ts";
+import type { ScanTrust } from "./scan-trust.ts";
 
 /** Where and by what a compilation would run at home. */
 export interface DiscoveryContext {
@@ -31,7 +32,24 @@ export interface FoundInputs {
    * it was confirmed. Never rejects.
    */
   readonly confirm?: () => Promise<boolean>;
+  /** Set when the include scanner found it, and not the compiler: who notices that a file is missing has it lose this. */
+  readonly trust?: ScanTrust;
 }
+
+/** A scan beside the compiler's own list. */
+export type ScanComparison =
+  | {
+      readonly kind: "compared";
+      /** How many files the scan has. */
+      readonly files: number;
+      /** Real paths of what only the compiler lists, and of what only the scanner has. */
+      readonly missing: readonly string[];
+      readonly extra: readonly string[];
+    }
+  /** The scanner leaves it to the compiler, and why. */
+  | { readonly kind: "not-scanned"; readonly reason: string }
+  /** The compiler gives no list. */
+  | { readonly kind: "not-listed" };
 
 /** The job belongs at home, and why. */
 export interface NotFound {
@@ -45,6 +63,8 @@ export interface IncludeFinder {
   find(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound>;
   /** What it knows without starting a program; `undefined` when it would have to. */
   recall?(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | NotFound | undefined>;
+  /** Scans, and asks the compiler too. */
+  compare?(compilation: Compilation, context: DiscoveryContext): Promise<ScanComparison>;
   /** Forgets what an idle agent does without. */
   release?(): void;
 }

@@ -3,7 +3,7 @@ import { linkSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs
 import { test } from "node:test";
 import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
 import { compilers, Project } from "./discovery.fixture.ts";
-import { notFound } from "./include-finder.ts";
+import { notFound, type ScanComparison } from "./include-finder.ts";
 import { compareWithCompiler, createScanner, scan } from "./scanning.fixture.ts";
 
 interface Case {
@@ -599,6 +599,36 @@ for (const compiler of compilers) {
     project.write("x.h", '#include "y.h"\n');
     assert.equal(await wrong.confirm(), false);
     assert.equal((await scanner.find(compilation, context)).kind, "local");
+    return undefined;
+  });
+
+  test(`a scan is compared on demand, or it is said why there is none (${compiler.name})`, async (t) => {
+    if (compiler.path === undefined) return t.skip(`needs ${compiler.name}`);
+    const project = new Project(t);
+    project.write("a.cpp", '#include "x.h"\n#if __has_include("probed.h")\n#endif\n');
+    project.write("x.h", "");
+    project.write("probed.h", "");
+    project.write("line.cpp", "#if __LINE__ == 1\n#endif\n");
+    project.write("broken.cpp", '#include "none.h"\n');
+    const context = project.context(compiler.path, compiler.family);
+    const scanner = createScanner();
+    const compare = (source: string, ...args: string[]): Promise<ScanComparison> =>
+      scanner.compare(project.compilation(source, args), context);
+    const compared = await compare("a.cpp");
+    assert.ok(compared.kind === "compared", JSON.stringify(compared));
+    // clang lists also what is only asked for.
+    const extra = compiler.family === "gcc" ? [project.at("probed.h")] : [];
+    assert.deepEqual([compared.missing, compared.extra], [[], extra]);
+    assert.ok(compared.files >= 3);
+    const reasonOf = async (source: string, ...args: string[]): Promise<string> => {
+      const comparison = await compare(source, ...args);
+      return comparison.kind === "not-scanned" ? comparison.reason : JSON.stringify(comparison);
+    };
+    assert.match(await reasonOf("line.cpp"), /^condition: .*__LINE__/);
+    assert.match(await reasonOf("broken.cpp"), /^missing-include: .*none\.h/);
+    assert.match(await reasonOf("a.cpp", "-std=nonsense"), /^compiler: /);
+    project.write("x.h.gch", "");
+    if (compiler.family === "gcc") assert.match(await reasonOf("a.cpp"), /^precompiled header .*x\.h\.gch/);
     return undefined;
   });
 }

@@ -16,13 +16,16 @@ import {
   type FoundInputs,
   type IncludeFinder,
   type NotFound,
+  type ScanComparison,
 } from "./include-finder.ts";
 import { LanguageFactsCache } from "./language-facts.ts";
 import { listDependencies } from "./make-dependencies.ts";
 import { localeVariables } from "./message-catalogs.ts";
+import { missedFiles } from "./missed-files.ts";
 import { type PathLooks, PathWalk, spellIn } from "./path-walk.ts";
 import { findPrecompiledHeader } from "./precompiled-headers.ts";
 import { readScanCommandLine } from "./scan-command-line.ts";
+import { type OnIncompleteScan, type ScanTrust, ScanTrusts } from "./scan-trust.ts";
 import { inputsOf } from "./scanned-inputs.ts";
 import { SearchFolderCache, type SearchFolders } from "./search-folders.ts";
 import { lookAtSurroundings } from "./surroundings.ts";
@@ -39,6 +42,7 @@ export interface ScanningIncludeFinderOptions {
   readonly verifyEvery?: number;
   /** Comparisons pass it, as other questions to compilers do. */
   readonly gate?: Gate;
+  readonly onIncomplete?: OnIncompleteScan;
 }
 
 const defaultVerifyEvery = 100;
@@ -60,8 +64,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
   readonly #store: DirectiveStore | undefined;
   readonly #searchFolders = new SearchFolderCache();
   readonly #languageFacts = new LanguageFactsCache();
-  readonly #scansOf = new WeakMap<LanguageFacts, number>();
-  readonly #distrusted = new WeakSet<LanguageFacts>();
+  readonly #trusts: ScanTrusts;
   readonly #reasons = new Map<string, number>();
   #scans = 0;
 
@@ -71,6 +74,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#clock = options.clock ?? systemClock;
     this.#verifyEvery = options.verifyEvery ?? defaultVerifyEvery;
     this.#gate = options.gate ?? new Gate(1);
+    this.#trusts = new ScanTrusts(options.onIncomplete ?? (() => {}));
     this.#store = options.store;
     this.#scanner = new Scanner(
       sourceFiles(this.#digests, this.#clock),
@@ -115,25 +119,65 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#finder.release?.();
   }
 
-  async #scan(
+  async compare(compilation: Compilation, context: DiscoveryContext): Promise<ScanComparison> {
+    let inputs: FoundInputs;
+    try {
+      inputs = await this.#scanned(compilation, context, undefined);
+    } catch (error) {
+      if (error instanceof PrecompiledHeader) return { kind: "not-scanned", reason: error.message };
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      return { kind: "not-scanned", reason: refusal.message };
+    }
+    const listing = await this.#gate.run(() => listDependencies(compilation, context));
+    if (listing.kind !== "listed") return { kind: "not-listed" };
+    const found = inputs.files.map(({ entry }) => entry.path);
+    const walk = new PathWalk(context.cwd);
+    const listed = new Set(listing.paths.map((path) => walk.resolve(walk.spell(path)).path));
+    const folders = await this.#searchFolders.of(compilation, context);
+    const around = new PathWalk(context.cwd);
+    if (folders !== undefined) lookAtSurroundings(around, compilation, context, folders);
+    return {
+      kind: "compared",
+      files: found.length,
+      missing: missedFiles(listing.paths, found, context.cwd),
+      extra: found.filter((path) => !listed.has(path) && !around.files.has(path)).sort(),
+    };
+  }
+
+  async #scan(compilation: Compilation, context: DiscoveryContext): Promise<FoundInputs | undefined> {
+    if (isPreprocessed(compilation)) return undefined;
+    const { languageArguments } = readScanCommandLine(compilation, context.family);
+    const trust = this.#trusts.of(
+      JSON.stringify([context.compilerPath, compilation.language, languageArguments]),
+    );
+    if (!trust.isKept) return undefined;
+    const inputs = await this.#scanned(compilation, context, trust);
+    // Another job's comparison may have ended meanwhile.
+    return trust.isKept ? this.#sample(compilation, context, trust, inputs) : undefined;
+  }
+
+  /** Throws why it cannot be scanned. */
+  async #scanned(
     compilation: Compilation,
     context: DiscoveryContext,
-  ): Promise<FoundInputs | NotFound | undefined> {
-    if (compilation.language.endsWith("cpp-output")) return undefined;
+    trust: ScanTrust | undefined,
+  ): Promise<FoundInputs> {
+    if (isPreprocessed(compilation)) throw new CannotScan("construct", "it is preprocessed already");
     const arrival = this.#scanner.arrive();
     const startedAtMs = this.#clock.wallMs();
     const command = readScanCommandLine(compilation, context.family);
     // While compilers are asked.
     const ready = this.#store?.ready?.();
     const folders = await this.#searchFolders.of(compilation, context);
-    if (folders === undefined) return undefined;
+    if (folders === undefined) throw new CannotScan("compiler", "it does not accept the options");
     const facts = await this.#languageFacts
       .of(command.languageArguments, compilation.language, context)
       .catch((error: unknown) => {
         context.signal.throwIfAborted();
         throw new CannotScan("compiler", String(error));
       });
-    if (facts === undefined || this.#distrusted.has(facts)) return undefined;
+    if (facts === undefined) throw new CannotScan("compiler", "it does not say which language it compiles");
     await ready;
     const spell = (path: string): string => spellIn(context.cwd, path);
     const closure = await this.#scanner.scan({
@@ -153,34 +197,37 @@ export class ScanningIncludeFinder implements IncludeFinder {
       lookAround: (around) => lookAround(around, compilation, context, folders),
       signal: context.signal,
     });
-    return this.#sample(compilation, context, facts, inputsOf(closure, startedAtMs));
+    return { ...inputsOf(closure, startedAtMs), ...(trust === undefined ? {} : { trust }) };
   }
 
   /** Some are compared with the compiler's own list. */
   #sample(
     compilation: Compilation,
     context: DiscoveryContext,
-    facts: LanguageFacts,
+    trust: ScanTrust,
     inputs: FoundInputs,
   ): FoundInputs {
     this.#scans += 1;
-    const before = this.#scansOf.get(facts) ?? 0;
-    this.#scansOf.set(facts, before + 1);
+    const before = trust.scans;
+    trust.scans += 1;
     if (this.#verifyEvery === Infinity || before % this.#verifyEvery !== 0) return inputs;
     // What may turn out wrong is not for being asked again.
-    return { ...inputs, lasting: false, confirm: this.#confirmation(compilation, context, facts, inputs) };
+    return { ...inputs, lasting: false, confirm: this.#confirmation(compilation, context, trust, inputs) };
   }
 
   #confirmation(
     compilation: Compilation,
     context: DiscoveryContext,
-    facts: LanguageFacts,
+    trust: ScanTrust,
     inputs: FoundInputs,
   ): () => Promise<boolean> {
     const ask = async (): Promise<boolean> => {
       try {
-        const holds = await this.#gate.run(() => isListed(compilation, context, inputs));
-        if (!holds) this.#distrusted.add(facts);
+        const listing = await this.#gate.run(() => listDependencies(compilation, context));
+        const found = inputs.files.map(({ entry }) => entry.path);
+        const missing = listing.kind === "listed" ? missedFiles(listing.paths, found, context.cwd) : [];
+        const holds = listing.kind === "listed" && missing.length === 0;
+        if (!holds) trust.lose({ source: compilation.source, missing });
         return holds;
       } catch {
         return false;
@@ -242,22 +289,13 @@ function surroundingsKey(
   return JSON.stringify([outputs, forcedIncludes, extraInputs, folders, compilerPath, variables]);
 }
 
-/** Whether all files that the compiler says it reads are among those that were found. */
-async function isListed(
-  compilation: Compilation,
-  context: DiscoveryContext,
-  inputs: FoundInputs,
-): Promise<boolean> {
-  const listing = await listDependencies(compilation, context);
-  if (listing.kind !== "listed") return false;
-  const walk = new PathWalk(context.cwd);
-  const found = new Set(inputs.files.map(({ entry }) => entry.path));
-  return listing.paths.every((path) => found.has(walk.resolve(walk.spell(path)).path));
-}
-
 /** gcc includes `stdc-predef.h` of its own accord only then. */
 function isHosted({ predefined }: LanguageFacts): boolean {
   return Buffer.from(predefined).includes("#define __STDC_HOSTED__ 1\n");
+}
+
+function isPreprocessed({ language }: Compilation): boolean {
+  return language.endsWith("cpp-output");
 }
 
 function modulesAreOn({ discoveryArguments }: Compilation): boolean {

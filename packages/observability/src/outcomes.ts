@@ -245,8 +245,9 @@ export const outcomes = {
     number: 47,
     kind: "fallback",
     label: "a file was missing on the server",
-    paragraph: "The remote compiler asked for a file that was not among the inputs: an error of ours.",
-    cure: "Please report it with the texts that `HOMCC_DEBUG_DIR` leaves: homcc did not find a file that the compiler reads.",
+    paragraph:
+      "The remote compiler asked for a file that was not among the inputs, also after the compiler here had listed them: an error of ours.",
+    cure: "Please report it with the texts that `HOMCC_DEBUG_DIR` leaves and what `homcc --verify-scan` prints: homcc did not find a file that the compiler reads.",
   },
   "mapped-failure": {
     number: 48,

@@ -18,6 +18,10 @@ export function renderStats(report: StatsReport, zero: boolean): string {
     ["  of it compiling", `${durationText(compileSecondsOnServers * 1000)}, not spent on this machine`],
     ["Time of local jobs", durationText(seconds.local * 1000)],
   ];
+  if (report.incompleteScans > 0) {
+    const cure = "homcc --verify-scan COMPILER … says which; please report them";
+    sums.push(["Incomplete scans", `${report.incompleteScans}: files that homcc did not foresee. ${cure}`]);
+  }
   const lines = note === "" ? [] : [note, ""];
   lines.push(...columns(sums), "", ...outcomeLines(report));
   if (zero) lines.push("", "Counting begins anew.");

@@ -18,6 +18,8 @@ export interface StatsReport {
   readonly seconds: { readonly remote: number; readonly local: number };
   /** What the compilers took on servers: time that was not spent at home. */
   readonly compileSecondsOnServers: number;
+  /** How often a compiler read a file that the include scanner had not found. */
+  readonly incompleteScans: number;
   /** Those that occurred, by number. */
   readonly outcomes: readonly {
     readonly number: number;
@@ -79,6 +81,7 @@ function reportOf(tally: Tally, note: string): StatsReport {
     receivedBytes: tally.receivedBytes,
     seconds: { remote: secondsOf(sumOf(true) * 1000), local: secondsOf(sumOf(false) * 1000) },
     compileSecondsOnServers: secondsOf(tally.compileMs),
+    incompleteScans: tally.incompleteScans,
     outcomes: occurred.toSorted((one, other) => one.number - other.number),
   };
 }

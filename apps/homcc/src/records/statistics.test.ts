@@ -71,6 +71,19 @@ test("zero gives what was counted and begins anew", async () => {
   assert.deepEqual({ sinceMs, outcomes }, { sinceMs: 2000, outcomes: {} });
 });
 
+test("incomplete scans are counted without a job", async () => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "stats.json");
+  const statistics = new JobStatistics(path, systemClock, silentLogger);
+  statistics.countIncompleteScan();
+  statistics.count(record);
+  statistics.countIncompleteScan();
+  const { incompleteScans, outcomes } = new JobStatistics(path, systemClock, silentLogger).read();
+  assert.deepEqual([incompleteScans, outcomes], [0, {}], "not saved yet");
+  assert.equal(statistics.read().incompleteScans, 2);
+  assert.equal(countOf(statistics), 1);
+});
+
 test("a damaged file is begun anew, unknown members are dropped", async () => {
   await using folder = await scratchFolder();
   const path = join(folder.path, "stats.json");
@@ -91,6 +104,7 @@ test("a damaged file is begun anew, unknown members are dropped", async () => {
     sentBytes: 7,
     receivedBytes: 0,
     compileMs: 0,
+    incompleteScans: 0,
   });
 });
 

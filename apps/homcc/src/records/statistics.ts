@@ -24,7 +24,14 @@ export class JobStatistics {
   }
 
   count(record: JobRecord): void {
-    const one = tallyOf(record, this.#clock.wallMs());
+    this.#add(tallyOf(record, this.#clock.wallMs()));
+  }
+
+  countIncompleteScan(): void {
+    this.#add({ ...emptyTally(this.#clock.wallMs()), incompleteScans: 1 });
+  }
+
+  #add(one: Tally): void {
     this.#unsaved = this.#unsaved === undefined ? one : addTallies(this.#unsaved, one);
     // It must not keep an agent that ends from ending: `save` is called then.
     this.#timer ??= setTimeout(() => this.save(), saveDelayMs).unref();

@@ -58,6 +58,7 @@ function asTally(value: unknown): Tally | undefined {
     sentBytes: asCount(value["sentBytes"]),
     receivedBytes: asCount(value["receivedBytes"]),
     compileMs: asCount(value["compileMs"]),
+    incompleteScans: asCount(value["incompleteScans"]),
   };
 }
 

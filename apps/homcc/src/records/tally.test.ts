@@ -35,6 +35,7 @@ test("jobs are counted by outcome, with what they cost", () => {
     sentBytes: 2000,
     receivedBytes: 400,
     compileMs: 1400,
+    incompleteScans: 0,
   });
 });
 

@@ -19,6 +19,8 @@ export interface Tally {
   readonly receivedBytes: number;
   /** What the compilers took on servers: the time that was not spent at home. */
   readonly compileMs: number;
+  /** How often a compiler read a file that the include scanner had not found. */
+  readonly incompleteScans: number;
 }
 
 /** Outcomes whose details are words of a small vocabulary; the others' are file names and messages. */
@@ -37,7 +39,7 @@ const otherDetails = "…";
 const nothing: OutcomeTally = { count: 0, wallMs: 0, details: {} };
 
 export function emptyTally(sinceMs: number): Tally {
-  return { sinceMs, outcomes: {}, sentBytes: 0, receivedBytes: 0, compileMs: 0 };
+  return { sinceMs, outcomes: {}, sentBytes: 0, receivedBytes: 0, compileMs: 0, incompleteScans: 0 };
 }
 
 export function tallyOf(record: JobRecord, sinceMs: number): Tally {
@@ -49,6 +51,7 @@ export function tallyOf(record: JobRecord, sinceMs: number): Tally {
     sentBytes,
     receivedBytes,
     compileMs,
+    incompleteScans: 0,
   };
 }
 
@@ -60,6 +63,7 @@ export function addTallies(one: Tally, other: Tally): Tally {
     sentBytes: one.sentBytes + other.sentBytes,
     receivedBytes: one.receivedBytes + other.receivedBytes,
     compileMs: one.compileMs + other.compileMs,
+    incompleteScans: one.incompleteScans + other.incompleteScans,
   };
 }
 

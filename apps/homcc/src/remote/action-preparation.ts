@@ -11,6 +11,7 @@ import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import { v1Command } from "@homcc/compiler/v1-command";
 import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
 import type { ClientSettings } from "@homcc/config/settings";
+import type { ScanTrust } from "@homcc/inputs/scan-trust";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { accessSync, constants, lstatSync, realpathSync, type Stats } from "node:fs";
@@ -27,6 +28,8 @@ export type Preparation =
       readonly job: JobDescription;
       /** Set when the inputs are a guess: a result counts only once this says so. */
       readonly confirm?: () => Promise<boolean>;
+      /** Set when the inputs were scanned: whoever notices that one is missing in `found` has it lose `trust`. */
+      readonly scan?: { readonly trust: ScanTrust; readonly found: readonly InputEntry[] };
     }
   | { readonly kind: "local"; readonly outcome: OutcomeName; readonly detail: string }
   /** Its inputs could not be recalled. */
@@ -112,6 +115,7 @@ export async function prepareAction(
       sandbox,
     },
     ...(discovery.confirm === undefined ? {} : { confirm: discovery.confirm }),
+    ...(discovery.trust === undefined ? {} : { scan: { trust: discovery.trust, found: discovery.entries } }),
     job: {
       toolchain: {
         digest: toolchain.digest,

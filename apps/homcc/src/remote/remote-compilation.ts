@@ -14,6 +14,7 @@ import { existsAtHome } from "./missed-input.ts";
 import { jobVoice } from "../words/job-voice.ts";
 import { ownResult } from "./own-result.ts";
 import { pipedMessages } from "./piped-messages.ts";
+import { missedInReport, readReport } from "./reported-inputs.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "../services.ts";
 import type { JobDescription } from "./session.ts";
@@ -66,7 +67,7 @@ export async function compileRemotely(
   );
   if (prepared.kind === "local") return fallback(prepared);
   if (prepared.kind === "unknown") return fallback(nowhere ?? prepared);
-  const { action, job, confirm } = prepared;
+  const { action, job, confirm, scan } = prepared;
   trace.actions.set(compilation.source, action);
   const own = await phases.time("look for an own result", ownResult(action, compilation, loaded, services));
   if (own !== undefined) {
@@ -92,12 +93,15 @@ export async function compileRemotely(
     });
   }
   phases.add("upload (part of run)", result.cost.uploadMs);
-  if (confirm !== undefined && !(await phases.time("confirm", confirm()))) {
-    // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
+  const again = async (): Promise<RemoteCompilation> => {
     await result.discard();
     call.signal.throwIfAborted();
     line[Symbol.dispose]();
     return await compileRemotely(compilation, call, loaded, services, compiler, trace, false);
+  };
+  if (confirm !== undefined && !(await phases.time("confirm", confirm()))) {
+    // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
+    return await again();
   }
   const verdict = judge({
     termination: result.termination,
@@ -106,6 +110,11 @@ export async function compileRemotely(
     localeKnown: result.localeKnown,
     missedInput: (name) => existsAtHome(name, action),
   });
+  if (verdict.kind === "fallback" && verdict.outcome === "missing-file" && scan !== undefined) {
+    // One round trip more, with what the compiler lists, in place of a compile at home.
+    scan.trust.lose({ source: compilation.source, missing: [verdict.detail] });
+    return await again();
+  }
   if (verdict.kind === "fallback" || result.termination.kind !== "exited") {
     await result.discard();
     return verdict.kind === "fallback"
@@ -125,7 +134,10 @@ export async function compileRemotely(
     note: result.reuse?.note ?? "",
     commit: async () => {
       await result.commit();
-      if (result.reuse?.reusable === true) {
+      const report = scan && readReport(compilation, action);
+      const missing = report === undefined ? [] : missedInReport(report, scan?.found ?? [], action);
+      if (missing.length > 0) scan?.trust.lose({ source: compilation.source, missing });
+      else if (result.reuse?.reusable === true) {
         void services.ownResults?.keep(action, result, loaded.settings.clientCacheBytes);
       }
     },
