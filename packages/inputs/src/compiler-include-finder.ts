@@ -122,12 +122,13 @@ export class CompilerIncludeFinder implements IncludeFinder {
       files.push(record);
       if (pace.due()) await pace.pause();
     }
+    const absent = walk.absent();
     return {
       kind: "found",
       files,
       directories: [...new Set(walk.directories())],
       links: walk.links,
-      absent: walk.absent(),
+      absent: () => absent,
       startedAtMs,
       // The time of change, unlike that of modification, is the kernel's alone.
       lasting: files.every(({ ctimeNs }) => Number(ctimeNs / 1_000_000n) < startedAtMs - stepMs),

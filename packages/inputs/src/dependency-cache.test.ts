@@ -229,7 +229,15 @@ function emptyMemories(): { readonly digests: FileDigests; readonly names: Names
 
 function nothing(lasting: boolean): FoundInputs {
   const startedAtMs = Date.now();
-  return { kind: "found", files: [], directories: [], links: new Map(), absent: [], startedAtMs, lasting };
+  return {
+    kind: "found",
+    files: [],
+    directories: [],
+    links: new Map(),
+    absent: () => [],
+    startedAtMs,
+    lasting,
+  };
 }
 
 /** A finder that finds nothing, as often as asked. */

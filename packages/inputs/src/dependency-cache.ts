@@ -152,9 +152,11 @@ export class DependencyCache implements IncludeFinder {
     const found = await this.#finder.find(compilation, context);
     this.#forget(key);
     if (found.kind === "local") return found;
-    const { confirm, ...inputs } = found;
+    const { confirm, ...certain } = found;
+    const inputs = confirm === undefined ? found : certain;
     const remember = (): void => {
-      if (inputs.lasting) this.#remember(key, inputs, context);
+      // The scanner answers again faster than this could, and many compilations share what it remembers.
+      if (inputs.lasting && inputs.trust === undefined) this.#remember(key, inputs, context);
     };
     if (confirm === undefined) {
       remember();
@@ -190,8 +192,6 @@ export class DependencyCache implements IncludeFinder {
   /** The inputs as they are now, unless it is plain that the compiler may read others. */
   async #revalidate(known: Known): Promise<Revalidation> {
     const pace = new Pace();
-    // Beside the scan that failed there may be others that nobody has noticed.
-    if (known.inputs.trust?.isKept === false) return stale;
     if (!known.compiler.unchanged() || !sameLinks(known.inputs.links)) return stale;
     for (const [path, identity] of known.directories) if (identityOf(path) !== identity) return stale;
     for (const folder of known.probed) {
@@ -296,7 +296,7 @@ function keyOf(
 /** `undefined` when a folder vanished meanwhile. What was absent before it was looked at now is checked next time. */
 function probedFolders(inputs: FoundInputs): ProbedFolder[] | undefined {
   const probed: ProbedFolder[] = [];
-  for (const absent of inputs.absent) {
+  for (const absent of inputs.absent()) {
     const stats = lstat(absent.folder);
     if (stats === undefined) return undefined;
     probed.push({ absent, stats, settled: isSettled(stats, inputs.startedAtMs) });
@@ -333,7 +333,7 @@ function identityOf(path: string): string {
 
 /** Roughly what is held in memory: records are shared, lists and absent names are not. */
 function sizeOf(key: string, inputs: FoundInputs): number {
-  const names = inputs.absent.reduce((sum, absent) => sum + 100 + absent.names.length * 60, 0);
+  const names = inputs.absent().reduce((sum, absent) => sum + 100 + absent.names.length * 60, 0);
   const structure = (inputs.directories.length + inputs.links.size) * 200;
   return 1000 + 2 * key.length + names + structure + inputs.files.length * 16;
 }

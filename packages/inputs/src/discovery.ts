@@ -128,10 +128,12 @@ export function createFinder(
 
 function discoveryOf(found: FoundInputs): Discovery {
   const files = found.files.map(({ entry }) => entry);
-  const absent = found.absent.flatMap(({ folder, names }) => names.map((name) => pathOf(folder, name)));
+  const absent = found
+    .absent()
+    .flatMap(({ folder, names, paths }) => paths ?? names.map((name) => pathOf(folder, name)));
   return {
     kind: "found",
-    entries: [...files, ...structureEntries(found.links, found.directories)],
+    entries: [...files, ...(found.structure ?? structureEntries(found.links, found.directories))],
     absent,
     ...(found.confirm === undefined ? {} : { confirm: found.confirm }),
     ...(found.trust === undefined ? {} : { trust: found.trust }),

@@ -1,3 +1,4 @@
+import type { InputEntry } from "@homcc/cas/action";
 import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { FileRecord } from "./file-digests.ts";
@@ -22,7 +23,10 @@ export interface FoundInputs {
   readonly directories: readonly string[];
   /** Real path of each link, and its target as written. */
   readonly links: ReadonlyMap<string, string>;
-  readonly absent: readonly AbsentNames[];
+  /** Made when it is called: in most projects it is the longest of all lists. */
+  readonly absent: () => readonly AbsentNames[];
+  /** Entries of links and directories, where many compilations have them in common. */
+  readonly structure?: readonly InputEntry[];
   /** When the looking began, in milliseconds since the epoch. */
   readonly startedAtMs: number;
   /** False when a file changed meanwhile: good for this compilation, not for being asked again. */

@@ -8,6 +8,8 @@ export interface AbsentNames {
   /** Real path of an existing folder. */
   readonly folder: string;
   readonly names: readonly string[];
+  /** Of the names, where many compilations have the strings in common. */
+  readonly paths?: readonly string[];
 }
 
 /** What is asked about paths that no include names. */

@@ -19,7 +19,7 @@ function presenceOf({ directories }: FoundInputs): Map<string, string> {
 }
 
 function absenceOf({ absent }: FoundInputs): Map<string, string> {
-  return new Map(absent.map(({ folder, names }) => [folder, JSON.stringify(names.toSorted())]));
+  return new Map(absent().map(({ folder, names }) => [folder, JSON.stringify(names.toSorted())]));
 }
 
 function sameMap(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {

@@ -197,7 +197,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
       lookAround: (around) => lookAround(around, compilation, context, folders),
       signal: context.signal,
     });
-    return { ...inputsOf(closure, startedAtMs), ...(trust === undefined ? {} : { trust }) };
+    return inputsOf(closure, startedAtMs, trust);
   }
 
   /** Some are compared with the compiler's own list. */

@@ -133,7 +133,7 @@ function filesOf({ files }: FoundInputs): string[] {
 }
 
 function absentOf({ absent }: FoundInputs): string[] {
-  return absent.flatMap((one) => one.names.map((name) => `${one.folder}/${name}`));
+  return absent().flatMap((one) => one.names.map((name) => `${one.folder}/${name}`));
 }
 
 function directoriesOf({ directories }: FoundInputs): string[] {

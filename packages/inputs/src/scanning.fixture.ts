@@ -81,7 +81,7 @@ export async function compareWithCompiler(
       .sort();
   return {
     own: own([...scanned]),
-    absent: own(found.absent.flatMap(({ folder, names }) => names.map((name) => pathOf(folder, name)))),
+    absent: own(found.absent().flatMap(({ folder, names }) => names.map((name) => pathOf(folder, name)))),
     others: [...scanned].filter((path) => !path.startsWith(project.folder)),
   };
 }

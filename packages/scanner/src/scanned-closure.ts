@@ -110,10 +110,11 @@ export class ClosureWatch<R extends SourceRecord> {
     this.#listings = Int32Array.from(absent, ({ folder }) => folder.listing);
   }
 
+  /** Words in memory, with the three lists that callers make of it. */
   get weight(): number {
     const { files, directories, links, absent } = this.closure;
     const names = absent.reduce((sum, { nodes }) => sum + nodes.length, 0);
-    return files.length * 4 + directories.length + links.length + names + 100;
+    return files.length * 6 + (directories.length + links.length + names) * 4 + absent.length * 30 + 200;
   }
 
   /** Looks at all of it. Throws `TreeChanged` where a folder or link is another one. */

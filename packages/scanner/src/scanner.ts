@@ -7,6 +7,7 @@ import { type FileNode, FileTree, type SpelledPath, TreeChanged } from "./file-t
 import type { SearchOrder } from "./include-search.ts";
 import { Interruption } from "./interruptions.ts";
 import type { CommandLineRoots, LanguageFacts, Question } from "./language-facts.ts";
+import { LoopTurns, turnMs } from "./loop-turns.ts";
 import { MacroState } from "./macro-state.ts";
 import { MacroTable } from "./macro-table.ts";
 import { type KnownUnit, KnownUnits, sameChildren } from "./known-units.ts";
@@ -54,8 +55,6 @@ export interface ScannerOptions {
 const defaultMaxMemoBytes = 64 << 20;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
-/** Other jobs wait meanwhile. */
-const stretchMs = 4;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
 const maxStretches = 200;
 /** Of one scan: folders that are replaced again and again are being made by somebody. */
@@ -86,6 +85,7 @@ export class Scanner<R extends SourceRecord> {
   #settings = new Map<string, ScanSetting<R>>();
   #bases = new WeakMap<LanguageFacts, Map<number, number>>();
   readonly #units = new KnownUnits<R>();
+  readonly #turns = new LoopTurns();
   readonly #factNumbers = new WeakMap<LanguageFacts, number>();
   #factCount = 0;
   #settingCount = 0;
@@ -112,11 +112,17 @@ export class Scanner<R extends SourceRecord> {
     const { arrival } = request;
     const attempt: Attempt = { stretches: 0, restarts: 0, rounds: 0, startedMs: performance.now() };
     for (;;) {
-      request.signal.throwIfAborted();
-      const needed = this.#try(request, arrival, attempt);
+      await this.#turns.take();
+      attempt.startedMs = performance.now();
+      let needed: ScannedClosure<R> | (() => Promise<unknown>);
+      try {
+        request.signal.throwIfAborted();
+        needed = this.#try(request, arrival, attempt);
+      } finally {
+        this.#turns.spend(performance.now() - attempt.startedMs);
+      }
       if (typeof needed !== "function") return needed;
       await needed();
-      attempt.startedMs = performance.now();
     }
   }
 
@@ -251,7 +257,7 @@ export class Scanner<R extends SourceRecord> {
 
   /** Whatever was done before is kept: an interrupted scan comes further each time. */
   #rest(attempt: Attempt): void {
-    if (attempt.stretches >= maxStretches || performance.now() - attempt.startedMs < stretchMs) return;
+    if (attempt.stretches >= maxStretches || performance.now() - attempt.startedMs < turnMs) return;
     attempt.stretches += 1;
     throw new Interruption(setImmediate);
   }
