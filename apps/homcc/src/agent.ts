@@ -52,7 +52,7 @@ const services = await createServices(
 );
 const memory = new IdleWatch(releaseAfterMs, () => {
   keepCompiledCode();
-  releaseMemory(services.discovery);
+  releaseMemory([services.discovery, services.servers]);
 });
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
 const launchServer = await serveLaunches({

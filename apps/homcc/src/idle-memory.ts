@@ -1,4 +1,3 @@
-import type { InputDiscovery } from "@homcc/inputs/discovery";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -17,8 +16,8 @@ export const releaseAfterMs = 120_000;
  * collection, 75 with malloc's thresholds at 64 KiB and without the lists (`test/e2e/faults/idle-agent.slow.test.ts`).
  * `--optimize-for-size` would save another 1 MB, but V8 then refuses Node's compiled modules: 30 ms of every start.
  */
-export function releaseMemory(discovery: Pick<InputDiscovery, "release">): void {
-  discovery.release();
+export function releaseMemory(holders: readonly { release(): void }[]): void {
+  for (const holder of holders) holder.release();
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   if (typeof collect === "function") collect({ type: "major", execution: "sync", flavor: "last-resort" });

@@ -55,8 +55,8 @@ export interface DependencyCacheOptions {
 
 const defaultMaxCompilations = 10_000;
 const defaultMaxBytes = 256 << 20;
-/** Of an idle agent, which has 20 MB for everything that is not Node: the latest 150 compilations of 70 headers each. */
-const defaultIdleMaxBytes = 2 << 20;
+/** Of an idle agent: the latest 20 compilations of 70 headers each. The others are scanned again, in 2 ms each. */
+const defaultIdleMaxBytes = 256 << 10;
 /** Languages of messages decide which catalogs are inputs. */
 const relevantVariables = [...folderVariables, ...localeVariables, "PWD"];
 
@@ -142,6 +142,7 @@ export class DependencyCache implements IncludeFinder {
 
   release(): void {
     this.#shrinkTo(Math.min(this.#maxBytes, this.#idleMaxBytes));
+    this.#finder.release?.();
   }
 
   async #ask(

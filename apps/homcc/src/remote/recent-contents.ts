@@ -6,6 +6,7 @@ import { maxBlobDeltaBytes } from "@homcc/protocol/limits";
 
 /** Kept compressed: a third to a quarter: the sources of some 10,000 files. */
 const defaultMaxBytes = 32 << 20;
+const idleMaxBytes = 2 << 20;
 
 /** The newest of them are not compressed: most agents of one call, and most edits, end before there are more. */
 const defaultMaxPlainBytes = 4 << 20;
@@ -130,9 +131,14 @@ export class RecentContents {
     this.#kept.set(digest, content);
   }
 
-  #makeRoom(): void {
+  /** For an idle agent: keeps the newest few. */
+  release(): void {
+    this.#makeRoom(idleMaxBytes);
+  }
+
+  #makeRoom(maxBytes = this.#maxBytes): void {
     for (const oldest of this.#kept.keys()) {
-      if (this.#usedBytes <= this.#maxBytes) break;
+      if (this.#usedBytes <= maxBytes) break;
       this.#forget(oldest);
     }
   }

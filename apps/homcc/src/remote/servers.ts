@@ -37,6 +37,7 @@ export class Servers {
   readonly #dialler: ServerDialler;
   readonly #outputs: OutputBases;
   readonly #clock: Clock;
+  readonly #recent: RecentContents;
   readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<Session>>();
   readonly #pools = new Map<string, KnownPool>();
@@ -54,8 +55,14 @@ export class Servers {
     this.#tunnels = tunnels;
     this.#dialler = new ServerDialler(logger, tunnels, clock, known);
     this.#outputs = known.outputs;
+    this.#recent = known.recent;
     this.#clock = clock;
     this.#sleep = new SleepWatch(clock);
+  }
+
+  /** For an idle agent: most of the earlier contents of files, which only make uploads shorter. */
+  release(): void {
+    this.#recent.release();
   }
 
   /**
