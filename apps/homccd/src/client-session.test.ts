@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -234,7 +234,7 @@ test("cancelled while it waits for blobs, for a slot, and while it runs", async 
     client.cancel(waiting);
     await assertIdle(session);
 
-    await session.store.put(digestOf(source), [source]);
+    await client.upload(source);
     const first = client.compile([fileOf(source)]);
     await first.until("started");
     const second = client.compile([fileOf(source)]);
@@ -259,8 +259,8 @@ test("a client that goes away in each of these states", async (t) => {
   const toolchain = await gccOf(t);
   if (toolchain === undefined) return;
   await using session = await serveClient({ execute, slots: 1 });
-  await session.store.put(digestOf(source), [source]);
   const client = new Client(session.client, toolchain);
+  await client.upload(source);
   await client.compile([fileOf(source)]).until("started");
   await client.compile([fileOf(source)]).until("queued");
   await client.compile([fileOf(Buffer.from("missing"), "/w/b.c")]).until("missing");
@@ -387,7 +387,8 @@ test("more uploads at once than any client of ours has", (t) =>
 test("a file that this machine has at the same path is not asked for", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "homcc-test-"));
   try {
-    await writeFile(join(folder, "same.h"), source);
+    await chmod(folder, 0o755);
+    await writeFile(join(folder, "same.h"), source, { mode: 0o644 });
     await writeFile(join(folder, "other.h"), "something else");
     await served(t, { adoptedFolders: [folder] }, async (client) => {
       const other = Buffer.from("at the client");

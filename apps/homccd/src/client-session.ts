@@ -13,6 +13,7 @@ import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
 import type { ServerInventory } from "./inventory.ts";
 import { Job } from "./job.ts";
+import { Possession } from "./possession.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
 import type { ResultReuse } from "./result-reuse.ts";
@@ -56,6 +57,7 @@ export class ClientSession {
   readonly #entries: EntryTable;
   readonly #unsent = new UnsentResults(maxUnsentBytes);
   readonly #incoming = new IncomingBlobs();
+  readonly #possession: Possession;
   readonly #deltas: DeltaBlobs;
   readonly #jobs = new Set<Job>();
   #uploads = 0;
@@ -65,7 +67,8 @@ export class ClientSession {
     this.#executorSession = executorSession;
     this.#services = services;
     this.#entries = new EntryTable(services.entryBudget);
-    this.#deltas = new DeltaBlobs(services.store);
+    this.#possession = new Possession(services.store, channel.provesPossession);
+    this.#deltas = new DeltaBlobs(services.store, this.#possession);
   }
 
   /** Serves the client until the connection ends; then every process of its jobs is gone. */
@@ -87,6 +90,7 @@ export class ClientSession {
       case "survey":
         void this.#answerSurvey(stream);
         return { onMessage: () => {} };
+      case "proof":
       case "cancel":
         return undefined;
     }
@@ -112,12 +116,14 @@ export class ClientSession {
       this.#services,
       this.#unsent,
       this.#incoming,
+      this.#possession,
     );
     this.#jobs.add(job);
     void job.run().finally(() => this.#jobs.delete(job));
     return {
       onMessage: (next) => {
         if (next.kind === "cancel") job.cancel(new Error("the client cancelled the job"));
+        else if (next.kind === "proof") job.answer(next);
       },
       onClose: (reason) => job.cancel(reason),
     };
@@ -153,6 +159,7 @@ export class ClientSession {
   async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {
     const answer = await upload.stored.then((): ServerMessage => ({ kind: "stored" }), rejection);
     this.#uploads -= 1;
+    if (answer.kind === "stored") this.#possession.note(upload.digest);
     this.#incoming.ended(upload.digest, answer.kind === "stored");
     this.#channel.send(stream, answer, { end: true });
   }

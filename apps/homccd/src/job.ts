@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
 import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
-import type { Digest } from "@homcc/cas/digest";
+import { type Digest, sizeBytesOf as sizeOf } from "@homcc/cas/digest";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { HomccError } from "@homcc/observability/error";
+import { isDeltaSized } from "@homcc/protocol/delta";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
@@ -12,6 +13,7 @@ import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
+import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
 import type { UnsentResults } from "./unsent-results.ts";
@@ -32,7 +34,9 @@ export class Job {
   readonly #services: ServerServices;
   readonly #unsent: UnsentResults;
   readonly #incoming: IncomingBlobs;
+  readonly #possession: Possession;
   readonly #abort = new AbortController();
+  #awaitedProof: PromiseWithResolvers<ProofMessage> | undefined;
 
   constructor(
     stream: number,
@@ -43,6 +47,7 @@ export class Job {
     services: ServerServices,
     unsent: UnsentResults,
     incoming: IncomingBlobs,
+    possession: Possession,
   ) {
     this.#stream = stream;
     this.#message = message;
@@ -52,11 +57,19 @@ export class Job {
     this.#services = services;
     this.#unsent = unsent;
     this.#incoming = incoming;
+    this.#possession = possession;
   }
 
   /** Ends the job wherever it is; its processes are killed. */
   cancel(reason: Error): void {
     this.#abort.abort(reason);
+    this.#awaitedProof?.reject(reason);
+  }
+
+  /** The client's answer to `prove`; one that nobody waits for is ignored. */
+  answer(proof: ProofMessage): void {
+    this.#awaitedProof?.resolve(proof);
+    this.#awaitedProof = undefined;
   }
 
   /** Never rejects: every end is a message to the client. */
@@ -85,14 +98,18 @@ export class Job {
     if (objection !== undefined) throw new Refusal({ reason: "refused", message: objection });
 
     const digests = inputs.flatMap((entry) => (entry.kind === "file" ? [entry.digest] : []));
-    const pin = this.#services.store.pin(digests);
+    const bases = this.#channel.usesDeltas
+      ? outputs.flatMap(({ base }) => (base === undefined ? [] : [base]))
+      : [];
+    const pin = this.#services.store.pin([...digests, ...bases]);
     try {
-      await this.#completeInputs(inputs, digests);
+      const { basesProven } = await this.#completeInputs(inputs, digests, bases);
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
       const { result, report } = reuse?.kind === "found" ? reuse : await this.#execute(action, place);
       await using _result = result;
+      await basesProven;
       const reuseReport = reuse?.kind === "missed" ? await reuse.made.report(result) : reuse?.reuse;
       {
         using _unsent = this.#unsent.add(sizeBytesOf(result));
@@ -109,21 +126,77 @@ export class Job {
     }
   }
 
-  /** Takes from this machine what it has at the same path, and asks the client for what is not on its way. */
-  async #completeInputs(inputs: readonly InputEntry[], digests: readonly Digest[]): Promise<void> {
+  /**
+   * All inputs are here and proven: takes from this machine what it has at the same path, lets the client prove what
+   * others brought, and asks it for what is neither here nor on its way. Bases are proven too; when no input has to be,
+   * the compiler does not wait for that, which the promise in what this resolves with is about.
+   */
+  async #completeInputs(
+    inputs: readonly InputEntry[],
+    digests: readonly Digest[],
+    bases: readonly Digest[],
+  ): Promise<{ readonly basesProven: Promise<unknown> }> {
     const { store, adoption } = this.#services;
-    let missing = await store.findMissing(digests);
-    if (missing.length === 0) return;
-    const wanted = new Set(missing.filter((digest) => !this.#incoming.isUnderWay(digest)));
-    const files = inputs.flatMap((entry) =>
-      entry.kind === "file" && wanted.has(entry.digest) ? [{ path: entry.path, digest: entry.digest }] : [],
+    const held = await this.#heldBases(bases);
+    let missing = new Set(await store.findMissing(digests));
+    const isUnproven = (digest: Digest): boolean => !this.#possession.isProven(digest);
+    const isOpen = (digest: Digest): boolean => missing.has(digest) || isUnproven(digest);
+    const open = digests.filter(isOpen);
+    if (open.length > 0) {
+      const wanted = new Set(open.filter((digest) => !this.#incoming.isUnderWay(digest)));
+      const files = inputs.flatMap((entry) =>
+        entry.kind === "file" && wanted.has(entry.digest) ? [{ path: entry.path, digest: entry.digest }] : [],
+      );
+      await adoption.adopt(files);
+      for (const { digest } of files) if (adoption.isPublic(digest)) this.#possession.note(digest);
+      missing = new Set(await store.findMissing(open));
+    }
+    const lacking = new Set(open.filter(isOpen));
+    const provable = [...lacking].filter(
+      (digest) =>
+        !missing.has(digest) && !this.#incoming.isUnderWay(digest) && this.#possession.isProvable(digest),
     );
-    await adoption.adopt(files);
-    missing = await store.findMissing(missing);
-    if (missing.length === 0) return;
+    const ask: AskForProof = (message) => this.#askForProof(message);
+    const proving = this.#possession.prove([...provable, ...held], ask, this.#abort.signal);
+    // Whoever waits for it is told; when nobody does, the job has ended.
+    proving.catch(() => {});
+    if (lacking.size === 0) return { basesProven: proving };
+    for (const digest of provable) lacking.delete(digest);
+    await Promise.all([
+      this.#receive([...lacking]),
+      proving.then((failed) =>
+        this.#receive(provable.filter((digest) => failed.has(digest) && isUnproven(digest))),
+      ),
+    ]);
+    return { basesProven: proving };
+  }
+
+  /** Of others nothing can be told by them. */
+  async #heldBases(bases: readonly Digest[]): Promise<readonly Digest[]> {
+    const unproven = bases.filter(
+      (base) => !this.#possession.isProven(base) && isDeltaSized(1, sizeOf(base)),
+    );
+    if (unproven.length === 0) return [];
+    const gone = new Set(await this.#services.store.findMissing(unproven));
+    return unproven.filter((base) => !gone.has(base));
+  }
+
+  #askForProof(message: ProveMessage): Promise<ProofMessage> {
+    this.#abort.signal.throwIfAborted();
+    this.#services.logger.debug(
+      `${this.#message.label}: ${message.digests.length} files of others are to be proven`,
+    );
+    const awaited = Promise.withResolvers<ProofMessage>();
+    this.#awaitedProof = awaited;
+    this.#channel.send(this.#stream, message);
+    return awaited.promise;
+  }
+
+  async #receive(digests: readonly Digest[]): Promise<void> {
+    if (digests.length === 0) return;
     const ask = (lacking: readonly Digest[]): void =>
       this.#channel.send(this.#stream, { kind: "missing", digests: [...lacking] });
-    await this.#incoming.receive(missing, ask, this.#abort.signal);
+    await this.#incoming.receive(digests, ask, this.#abort.signal);
   }
 
   async #place(): Promise<JobPlace> {
@@ -166,7 +239,12 @@ export class Job {
 
   async #sendResult(result: ActionResult, report: SentReport): Promise<void> {
     const outputs = this.#channel.usesDeltas
-      ? await this.#services.outputs.code(result.outputs, this.#message.outputs, this.#channel.isFast)
+      ? await this.#services.outputs.code(
+          result.outputs,
+          this.#message.outputs,
+          this.#possession,
+          this.#channel.isFast,
+        )
       : plainOutputs(result.outputs);
     const message = toResultMessage(result, outputs.messages, report);
     const isAll = result.stdout.byteLength + result.stderr.byteLength + outputs.contents.length === 0;

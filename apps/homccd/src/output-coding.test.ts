@@ -39,6 +39,9 @@ function declared(name: string, base?: Digest): JobMessage["outputs"][number] {
   return { path: `/w/${name}`, exists: false, ...(base === undefined ? {} : { base }) };
 }
 
+/** A client that has shown to have whatever it names. */
+const anything = { isProven: () => true, note: () => {} };
+
 const before = randomBytes(100_000);
 const after = Buffer.concat([before.subarray(0, 40_000), Buffer.from("new"), before.subarray(40_001)]);
 
@@ -47,7 +50,12 @@ test("without a base an output comes whole with its digest, and is kept for the 
   const store = new MemoryBlobStore();
   const coding = new OutputCoding(store);
   const output = await outputs.written("a.o", before);
-  const coded = await coding.code([output, { kind: "removed", path: "/w/a.d" }], [declared("a.o")], false);
+  const coded = await coding.code(
+    [output, { kind: "removed", path: "/w/a.d" }],
+    [declared("a.o")],
+    anything,
+    false,
+  );
   assert.deepEqual(coded.messages, [
     { kind: "written", path: "/w/a.o", sizeBytes: 100_000, mode: 0o644, digest: digestOf(before) },
     { kind: "removed", path: "/w/a.d" },
@@ -64,6 +72,7 @@ test("an output that is its base takes no bytes, one like it takes what differs,
     const coded = await new OutputCoding(store).code(
       [await outputs.written("b.o", after), await outputs.written("a.o", before)],
       [declared("a.o", digestOf(before)), declared("x.o"), declared("b.o", digestOf(before))],
+      anything,
       isHurried,
     );
     const [delta] = coded.contents;
@@ -86,10 +95,34 @@ test("a base that is gone, unlike, or too large: the output comes whole", async 
   await store.put(digestOf(large), [large]);
   for (const base of [before, unlike, large]) {
     const output = await outputs.written("a.o", after);
-    const coded = await new OutputCoding(store).code([output], [declared("a.o", digestOf(base))], false);
+    const coded = await new OutputCoding(store).code(
+      [output],
+      [declared("a.o", digestOf(base))],
+      anything,
+      false,
+    );
     assert.equal(coded.messages[0]?.kind, "written");
     assert.equal(coded.contents.length, 1);
   }
+});
+
+test("a base that the client was not shown to have is not used; what it is told of counts as shown", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  await store.put(digestOf(before), [before]);
+  const noted: Digest[] = [];
+  const nothing = { isProven: () => false, note: (digest: Digest) => noted.push(digest) };
+  for (const bytes of [before, after]) {
+    const output = await outputs.written("a.o", bytes);
+    const coded = await new OutputCoding(store).code(
+      [output],
+      [declared("a.o", digestOf(before))],
+      nothing,
+      false,
+    );
+    assert.equal(coded.messages[0]?.kind, "written");
+  }
+  assert.deepEqual(noted, [digestOf(before), digestOf(after)]);
 });
 
 test("empty and very large outputs are sent as they are", async () => {
@@ -102,6 +135,7 @@ test("empty and very large outputs are sent as they are", async () => {
   const coded = await coding.code(
     results,
     [declared("empty.d"), declared("large.o", digestOf(before))],
+    anything,
     false,
   );
   assert.deepEqual(coded, plainOutputs(results));
@@ -110,7 +144,7 @@ test("empty and very large outputs are sent as they are", async () => {
 test("a full store costs the next one its base, not this one its result", async () => {
   await using outputs = await Outputs.create();
   const coding = new OutputCoding(new MemoryBlobStore({ maxBytes: 50_000 }));
-  const coded = await coding.code([await outputs.written("a.o", before)], [declared("a.o")], false);
+  const coded = await coding.code([await outputs.written("a.o", before)], [declared("a.o")], anything, false);
   assert.equal(coded.messages[0]?.kind, "written");
   assert.deepEqual(await readFile(join(outputs.folder, "a.o")), before);
 });
@@ -124,7 +158,7 @@ test("more results than are coded at a time", async () => {
     Array.from({ length: 20 }, async (_, index) => {
       const name = `${index}.o`;
       const output = await outputs.written(name, Buffer.concat([after, Buffer.from(name)]));
-      return await coding.code([output], [declared(name, digestOf(before))], false);
+      return await coding.code([output], [declared(name, digestOf(before))], anything, false);
     }),
   );
   assert.deepEqual(

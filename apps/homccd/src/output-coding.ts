@@ -6,6 +6,7 @@ import { hasCode } from "@homcc/observability/error";
 import { encodeDelta, isDeltaSized } from "@homcc/protocol/delta";
 import type { JobMessage, ResultMessage } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
+import type { Possession } from "./possession.ts";
 
 /** Results that are coded at once: each holds an output, its base and what comes of them, 16 MiB each at most. */
 const maxAtOnce = 4;
@@ -38,10 +39,14 @@ export class OutputCoding {
     this.#store = store;
   }
 
-  /** `isHurried` as of `encodeDelta`. */
+  /**
+   * `isHurried` as of `encodeDelta`. A base that is not proven is not used; the client is told the digests of what is
+   * coded, and gets the contents.
+   */
   async code(
     outputs: ActionResult["outputs"],
     declared: JobMessage["outputs"],
+    possession: Pick<Possession, "isProven" | "note">,
     isHurried: boolean,
   ): Promise<CodedOutputs> {
     const messages: ResultMessage["outputs"][number][] = [];
@@ -52,8 +57,12 @@ export class OutputCoding {
         continue;
       }
       const index = declared.findIndex(({ path }) => path === output.path);
-      const coded = await this.#codeOne(output, index, declared[index]?.base, isHurried);
+      const named = declared[index]?.base;
+      const base = named !== undefined && possession.isProven(named) ? named : undefined;
+      const coded = await this.#codeOne(output, index, base, isHurried);
       messages.push(coded.message);
+      if ("digest" in coded.message && coded.message.digest !== undefined)
+        possession.note(coded.message.digest);
       if (coded.content !== undefined) contents.push(coded.content);
     }
     return { messages, contents };

@@ -303,6 +303,10 @@ export class Client {
     return upload;
   }
 
+  answer(job: ClientStream, proof: Omit<Extract<ClientMessage, { kind: "proof" }>, "kind">): void {
+    this.#channel.send(job.stream, { kind: "proof", ...proof });
+  }
+
   cancel(job: ClientStream): void {
     this.#channel.send(job.stream, { kind: "cancel" });
   }

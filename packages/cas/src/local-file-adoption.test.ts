@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, realpath, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, realpath, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -122,4 +122,22 @@ test("a store without room is no failure of the adoption", async (t) => {
     folders: [join(folder, "usr/include")],
   });
   await adoption.adopt([{ path: join(folder, "usr/include/a.h"), digest }]);
+});
+
+test("knows what everybody may read, also what the store has already; not what only some may, or may not reach", async (t) => {
+  const { folder, adoption, store, write, adopts } = await fixture(t);
+  const inStore = await write("usr/include/a.h", "in the store");
+  await store.put(inStore, [Buffer.from("in the store")]);
+  await adopts("usr/include/a.h", inStore);
+  assert.equal(adoption.isPublic(inStore), false, "the folder for temporary files is private");
+  await chmod(folder, 0o755);
+  await adopts("usr/include/a.h", inStore);
+  assert.equal(adoption.isPublic(inStore), true);
+  const guarded = await write("usr/include/b.h", "for a group");
+  await chmod(join(folder, "usr/include/b.h"), 0o640);
+  assert.equal(await adopts("usr/include/b.h", guarded), true);
+  assert.equal(adoption.isPublic(guarded), false);
+  const other = await write("secret", "elsewhere");
+  await adopts("usr/include/a.h", other);
+  assert.equal(adoption.isPublic(other), false);
 });

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { open, realpath, type FileHandle } from "node:fs/promises";
+import { open, realpath, stat, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 import { describeError } from "@homcc/observability/error";
 import { silentLogger, type Logger } from "@homcc/observability/log";
 import type { BlobStore } from "./blob-store.ts";
@@ -16,6 +17,11 @@ const systemFolders: readonly string[] = [
 ];
 
 const filesAtOnce = 8;
+/** Public digests that are remembered, 10 MB of them; of one that is forgotten a file is looked at again. */
+const maxPublic = 100_000;
+/** Permission bits for everybody. */
+const readable = 0o004;
+const searchable = 0o001;
 /** Without O_NONBLOCK opening a pipe would wait for its writer. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -37,6 +43,8 @@ export interface LocalFileAdoptionOptions {
  *
  * The client chooses the paths, so a file counts only when it is regular and really lies in one of the folders, all
  * links followed; and it is read only for comparing, so a client learns of it what it knew already.
+ *
+ * Of a file that everybody on this machine may read it remembers that: what it holds is no secret, whoever else brought it.
  */
 export class LocalFileAdoption {
   readonly #store: BlobStore;
@@ -45,6 +53,7 @@ export class LocalFileAdoption {
   readonly #digests = new FileDigests();
   /** Jobs that start together want the same headers. */
   readonly #running = new Map<Digest, Promise<void>>();
+  readonly #public = new Set<Digest>();
 
   constructor(options: LocalFileAdoptionOptions) {
     this.#store = options.store;
@@ -52,7 +61,15 @@ export class LocalFileAdoption {
     this.#logger = options.logger ?? silentLogger;
   }
 
-  /** Resolves when all that can be taken is in the store. A file that cannot is no error: the client has it. */
+  /** Whether a file with these contents was found here that everybody may read. */
+  isPublic(digest: Digest): boolean {
+    return this.#public.has(digest);
+  }
+
+  /**
+   * Resolves when all that can be taken is in the store, and what is public of `files` is known as such. A file that
+   * cannot be taken is no error: the client has it.
+   */
   async adopt(files: Iterable<AdoptableFile>): Promise<void> {
     const paths = new Map<Digest, string[]>();
     for (const { path, digest } of files) {
@@ -61,9 +78,12 @@ export class LocalFileAdoption {
       if (samePaths === undefined) paths.set(digest, [path]);
       else samePaths.push(path);
     }
-    const missing = (await this.#store.findMissing(paths.keys())).values();
+    const missing = new Set(await this.#store.findMissing(paths.keys()));
+    const wanted = [...paths.keys()]
+      .filter((digest) => missing.has(digest) || !this.isPublic(digest))
+      .values();
     const worker = async (): Promise<void> => {
-      for (const digest of missing) await this.#adoptOnce(digest, paths.get(digest) ?? []);
+      for (const digest of wanted) await this.#adoptOnce(digest, paths.get(digest) ?? []);
     };
     await Promise.all(Array.from({ length: filesAtOnce }, worker));
   }
@@ -93,8 +113,24 @@ export class LocalFileAdoption {
     if (!stats.isFile() || stats.size !== sizeBytesOf(digest)) return false;
     // Before `put`, which would evict other blobs for one that turns out to be different.
     if ((await this.#digests.digestOf(file)) !== digest) return false;
-    await this.#store.put(digest, piecesOf(file));
+    if ((stats.mode & readable) !== 0 && (await this.#isReachable(path))) this.#notePublic(digest);
+    if ((await this.#store.findMissing([digest])).length > 0) await this.#store.put(digest, piecesOf(file));
     return true;
+  }
+
+  /** Whether everybody may pass the folders above the file. */
+  async #isReachable(path: string): Promise<boolean> {
+    const place = await realpath(path);
+    for (let folder = dirname(place); folder !== "/"; folder = dirname(folder)) {
+      if (((await stat(folder)).mode & searchable) === 0) return false;
+    }
+    return true;
+  }
+
+  #notePublic(digest: Digest): void {
+    const [oldest] = this.#public;
+    if (this.#public.size >= maxPublic && oldest !== undefined) this.#public.delete(oldest);
+    this.#public.add(digest);
   }
 
   async #open(path: string): Promise<FileHandle> {

@@ -95,18 +95,21 @@ test("both ends agree on what both can", () => {
     zstd: false,
     history: false,
     delta: false,
+    possession: false,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: ["zstd", "future"], maxFrameBytes: minFrameBytes }), {
     zstd: true,
     history: false,
     delta: false,
+    possession: false,
     maxOutgoingFrameBytes: minFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: knownCapabilities }), {
     zstd: true,
     history: true,
     delta: true,
+    possession: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(

@@ -35,7 +35,7 @@ import {
 export const protocolVersions: readonly number[] = [2];
 
 /** What this program can do beyond version 2's base; a peer that lacks one is served without it. */
-export const knownCapabilities: readonly string[] = ["zstd", "inventory", "history", "delta"];
+export const knownCapabilities: readonly string[] = ["zstd", "inventory", "history", "delta", "possession"];
 
 const name = string({ maxLength: maxNameLength });
 const program = prose(maxNameLength);
@@ -190,6 +190,8 @@ export interface Agreement {
   readonly history: boolean;
   /** Blobs and outputs may be told by how they differ from others (`delta.ts`). */
   readonly delta: boolean;
+  /** The server asks for a proof of what it has from others, instead of for the blobs (`possession-proof.ts`). */
+  readonly possession: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
@@ -205,6 +207,7 @@ export function agree(
     zstd: both("zstd"),
     history: both("history"),
     delta: both("delta"),
+    possession: both("possession"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

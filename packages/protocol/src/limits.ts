@@ -51,6 +51,12 @@ export const maxUndeclared = 256;
 /** Entries that one job declares, and digests that one `missing` asks for; more go into the session by other jobs, or the job stays at home. */
 export const maxDeclaredEntries = 32_768;
 
+/** Digests that one `prove` asks for; the rest is asked for afterwards. */
+export const maxProvenDigests = 32_768;
+
+/** Of a blob that is proven by a hash: both ends hold or read it whole. A larger one is sent. */
+export const maxProvenBytes = 16 << 20;
+
 /** Numbers of entries that one job names, files and absent paths together. */
 export const maxJobEntries = 131_072;
 

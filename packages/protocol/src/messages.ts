@@ -11,6 +11,7 @@ import {
   maxOutputs,
   maxPathLength,
   maxProblems,
+  maxProvenDigests,
   maxSandboxes,
   maxSessionEntries,
   maxSteps,
@@ -39,6 +40,12 @@ const name = string({ maxLength: maxNameLength });
 const text = prose(maxTextLength);
 const argument = string({ maxLength: maxArgumentLength });
 const digest = converted("a digest (64 hexadecimal digits/size)", parseDigest);
+
+/** 256 bits: a nonce, or what a proof comes to. */
+const hash = string({
+  maxLength: 64,
+  where: { description: "64 hexadecimal digits", test: (text) => /^[0-9a-f]{64}$/.test(text) },
+});
 
 const absolutePath = string({
   maxLength: maxPathLength,
@@ -150,15 +157,22 @@ const job = record({
   label: text,
 });
 
-/** Client to server. Each opens a stream of its own, except `cancel`. */
+/** Client to server. Each opens a stream of its own, except `proof` and `cancel`. */
 export const clientMessages = union("kind", {
-  /** Compile this. Answered on the same stream by `missing`?, `queued`?, `started`?, then `result` or `refused`. */
+  /** Compile this. Answered on the same stream by `missing`?, `prove`?, `queued`?, `started`?, then `result` or `refused`. */
   job,
   /** The bytes of this digest follow as data frames on this stream; answered by `stored` or `rejected`. */
   blob: record({
     digest,
     /** The data is how the bytes differ from this blob; only with the capability `delta`, and of no great size. */
     base: optional(digest),
+  }),
+  /** Sent on a job's stream, for each `prove`. */
+  proof: record({
+    /** Over the nonce and the contents of all digests but those of `changed`, in order (`possession-proof.ts`). */
+    hash,
+    /** What the client does not have any more: it counts as missing. */
+    changed: array(digest, maxProvenDigests),
   }),
   /** Sent on a job's stream: end the job, its processes included; nobody reads the answer. */
   cancel: record({}),
@@ -254,6 +268,8 @@ const identity = record({ digest: optional(digest), version: text });
 export const serverMessages = union("kind", {
   /** These blobs are needed and not here; all of them in one message. */
   missing: record({ digests: array(digest, maxDeclaredEntries) }),
+  /** These are here, from somebody else: show that you have them. Only with the capability `possession`. */
+  prove: record({ nonce: hash, digests: array(digest, maxProvenDigests) }),
   /** All inputs are here; this many jobs are served before. For monitors. */
   queued: record({ ahead: int(0, Number.MAX_SAFE_INTEGER) }),
   /** The compiler runs. For monitors. */

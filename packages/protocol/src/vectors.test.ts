@@ -21,6 +21,7 @@ import {
 import * as limits from "./limits.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { MessageHistory } from "./message-history.ts";
+import { PossessionProof } from "./possession-proof.ts";
 import {
   type ClientMessage,
   clientMessages,
@@ -33,8 +34,11 @@ const repository = join(import.meta.dirname, "../../..");
 const folder = join(repository, "test/vectors/protocol");
 const documentFile = join(repository, "docs/protocol.md");
 
-const source = digestOf(Buffer.from("int main() {}\n"));
-const header = digestOf(Buffer.from("#pragma once\n"));
+const sourceText = Buffer.from("int main() {}\n");
+const headerText = Buffer.from("#pragma once\n");
+const source = digestOf(sourceText);
+const header = digestOf(headerText);
+const nonce = "5a".repeat(32);
 const clientToolchain = digestOf(Buffer.from("client"));
 const serverToolchain = digestOf(Buffer.from("server"));
 
@@ -68,12 +72,14 @@ const clientExamples: { readonly [K in ClientMessage["kind"]]: Extract<ClientMes
     label: "a.cpp",
   },
   blob: { kind: "blob", digest: header },
+  proof: { kind: "proof", hash: proofOfBoth(), changed: [] },
   cancel: { kind: "cancel" },
   survey: { kind: "survey" },
 };
 
 const serverExamples: { readonly [K in ServerMessage["kind"]]: Extract<ServerMessage, { kind: K }> } = {
   missing: { kind: "missing", digests: [header] },
+  prove: { kind: "prove", nonce, digests: [source, header] },
   queued: { kind: "queued", ahead: 3 },
   started: { kind: "started" },
   result: {
@@ -311,6 +317,14 @@ test("the document shows every vector, and names every message, member, reason a
     );
   }
 });
+
+/** What a client that has the contents of the example `prove` answers. */
+function proofOfBoth(): string {
+  const proof = new PossessionProof(nonce);
+  proof.update(sourceText);
+  proof.update(headerText);
+  return proof.finish();
+}
 
 function updateVectors(): void {
   mkdirSync(folder, { recursive: true });

@@ -483,11 +483,23 @@ test("what the peer lacks is done without: compression, long frames", async () =
   const [clientSide, serverSide] = pipes();
   const seen: number[] = [];
   clientSide.watch = (chunk) => seen.push(chunk.byteLength);
-  const agreement = { zstd: false, history: false, delta: false, maxOutgoingFrameBytes: minFrameBytes };
+  const agreement = {
+    zstd: false,
+    history: false,
+    delta: false,
+    possession: false,
+    maxOutgoingFrameBytes: minFrameBytes,
+  };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
   const server = openServerChannel(serverSide, {
     peer: "client",
-    agreement: { zstd: true, history: false, delta: false, maxOutgoingFrameBytes: maxFrameBytes },
+    agreement: {
+      zstd: true,
+      history: false,
+      delta: false,
+      possession: false,
+      maxOutgoingFrameBytes: maxFrameBytes,
+    },
   });
   const upload = collector<ClientMessage>();
   server.serve(() => upload.handler);
@@ -502,7 +514,13 @@ test("what the peer lacks is done without: compression, long frames", async () =
 });
 
 test("a link is fast by its round trip, and slow once it is seen to be", async () => {
-  const agreement = { zstd: true, history: true, delta: true, maxOutgoingFrameBytes: maxFrameBytes };
+  const agreement = {
+    zstd: true,
+    history: true,
+    delta: true,
+    possession: true,
+    maxOutgoingFrameBytes: maxFrameBytes,
+  };
   for (const [roundTripMs, isFast] of [
     [1, true],
     [20, false],

@@ -250,6 +250,11 @@ export class Channel<Outgoing, Incoming> {
     return this.#agreement.delta;
   }
 
+  /** The server may ask for a proof of blobs instead of for the blobs. */
+  get provesPossession(): boolean {
+    return this.#agreement.possession;
+  }
+
   /**
    * Whether the link takes more than thorough compression gives: as measured, and before there was enough to measure, by
    * a round trip that no home has.

@@ -2,7 +2,7 @@ import type { Action, DeclaredOutput } from "@homcc/cas/action";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
-import type { JobMessage, ServerMessage } from "@homcc/protocol/messages";
+import type { ClientMessage, JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import type { CodedEntries } from "@homcc/protocol/session-entries";
 import type { ClientChannel, StreamHandler } from "@homcc/transport/channel";
 import type { StreamBytes } from "@homcc/transport/inbound-stream";
@@ -16,6 +16,11 @@ import type { PendingUpload } from "./upload-progress.ts";
 /** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */
 export type Upload = (digest: Digest) => Promise<number>;
 
+/** Shows the server that this client has what it asks about. */
+export type Prove = (
+  message: Extract<ServerMessage, { kind: "prove" }>,
+) => Promise<Extract<ClientMessage, { kind: "proof" }>>;
+
 /** One job on its stream, from the job message to the last byte of its result. */
 export class RemoteRun {
   /**
@@ -27,6 +32,7 @@ export class RemoteRun {
   readonly #outputs: readonly ExpectedOutput[];
   readonly #channel: ClientChannel;
   readonly #upload: Upload;
+  readonly #prove: Prove;
   readonly #resolve: (receiver: ResultReceiver) => void;
   readonly #reject: (reason: unknown) => void;
   #stream = 0;
@@ -45,12 +51,14 @@ export class RemoteRun {
     action: Action,
     channel: ClientChannel,
     upload: Upload,
+    prove: Prove,
     bases: readonly (OutputBase | undefined)[],
   ) {
     this.#action = action;
     this.#outputs = action.outputs.map(({ path }, index) => ({ path, base: bases[index] }));
     this.#channel = channel;
     this.#upload = upload;
+    this.#prove = prove;
     const finished = Promise.withResolvers<ResultReceiver>();
     this.finished = finished.promise;
     this.#resolve = finished.resolve;
@@ -139,6 +147,12 @@ export class RemoteRun {
           using _waiting = this.#onUpload?.(this.#pendingUpload(message.digests));
           await this.#sendBlobs(message.digests);
           this.#uploadMs += systemClock.monotonicMs() - startedMs;
+        });
+        break;
+      case "prove":
+        void this.#attempt(async () => {
+          const proof = await this.#prove(message);
+          if (!this.#isOver) this.#channel.send(this.#stream, proof);
         });
         break;
       case "result":

@@ -1,7 +1,7 @@
 import type { InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
 import type { Host } from "@homcc/config/hosts";
-import type { JobMessage, ResultMessage, ServerMessage } from "@homcc/protocol/messages";
+import type { ClientMessage, JobMessage, ResultMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { ServerChannel } from "@homcc/transport/channel";
 import { startLoopbackServer } from "@homcc/transport/fixtures/loopback-server";
@@ -16,6 +16,8 @@ export interface ScriptedJob {
   readonly connection: number;
   /** Resolves when the client cancels it. */
   readonly cancelled: Promise<void>;
+  /** Resolves with the client's first answer to a `prove`. */
+  readonly proof: Promise<Extract<ClientMessage, { kind: "proof" }>>;
   /** Asks for the blobs and resolves once all of them came. */
   ask(digests: readonly Digest[]): Promise<void>;
   send(message: ServerMessage, options?: { readonly end: boolean }): void;
@@ -110,7 +112,7 @@ function serve(
   const arrivals = new Set<() => void>();
   const received = new Set<Digest>();
   channel.serve((stream, message) => {
-    if (message.kind === "cancel" || message.kind === "survey") return undefined;
+    if (message.kind !== "job" && message.kind !== "blob") return undefined;
     if (message.kind === "blob") {
       const chunks: Uint8Array[] = [];
       return {
@@ -131,12 +133,14 @@ function serve(
       };
     }
     const cancelled = Promise.withResolvers<void>();
+    const proof = Promise.withResolvers<Extract<ClientMessage, { kind: "proof" }>>();
     const job: ScriptedJob = {
       message,
       ...table.resolve(message),
       channel,
       connection,
       cancelled: cancelled.promise,
+      proof: proof.promise,
       send: (answer, sendOptions) => channel.send(stream, answer, sendOptions),
       ask(digests) {
         channel.send(stream, { kind: "missing", digests: [...digests] });
@@ -159,6 +163,7 @@ function serve(
     return {
       onMessage: (next) => {
         if (next.kind === "cancel") cancelled.resolve();
+        else if (next.kind === "proof") proof.resolve(next);
       },
       onClose: () => cancelled.resolve(),
     };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -287,6 +287,27 @@ test("an output is told by the one before; when somebody wrote into that, the jo
     [undefined, digestOf(first), undefined, digestOf(second), digestOf(second), undefined],
   );
   assert.deepEqual(await readdir(folder.path), ["a.o"]);
+});
+
+test("a question of the server is answered for the files of that job, and for no other", async (t) => {
+  await using folder = await scratchFolder();
+  const [a, b] = [
+    await inputFile(join(folder.path, "a.c"), "a"),
+    await inputFile(join(folder.path, "b.h"), "b"),
+  ];
+  await using server = await startScriptedServer(async (running) => {
+    running.send({ kind: "prove", nonce: "5a".repeat(32), digests: [a.digest, b.digest] });
+    await running.proof;
+    await running.finish();
+  });
+  const session = await sessionTo(t, server);
+  await session.run(actionOn(folder.path, [a, b]), job, never);
+  await session.run(actionOn(folder.path, [a]), job, never);
+  const [first, second] = await Promise.all(server.jobs.map(({ proof }) => proof));
+  const hashOf = (text: string): string =>
+    createHash("sha256").update(Buffer.alloc(32, 0x5a)).update(text).digest("hex");
+  assert.deepEqual(first, { kind: "proof", hash: hashOf("ab"), changed: [] });
+  assert.deepEqual(second, { kind: "proof", hash: hashOf("a"), changed: [b.digest] });
 });
 
 test("a server that knows no deltas gets whole files", async (t) => {

@@ -8,7 +8,8 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { OutputBase, OutputBases } from "./output-bases.ts";
 import { RefusedByServer } from "./refusal.ts";
-import { RemoteRun } from "./remote-run.ts";
+import { type ContentAtHome, provePossession } from "./possession.ts";
+import { type Prove, RemoteRun } from "./remote-run.ts";
 import { BaseChanged } from "./result-receiver.ts";
 import type { RecentContents } from "./recent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
@@ -137,7 +138,8 @@ export class ServerSession implements Session {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
     const upload = (digest: Digest): Promise<number> => this.#upload(digest, action.inputs, job.onProgress);
-    const run = new RemoteRun(action, this.#channel, upload, bases);
+    const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
+    const run = new RemoteRun(action, this.#channel, upload, prove, bases);
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
         .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))
@@ -213,4 +215,15 @@ export class ServerSession implements Session {
       new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
     );
   }
+}
+
+/** Of one job only: a server learns nothing of other files. */
+function contentsAtHome(
+  { inputs }: Action,
+  bases: readonly (OutputBase | undefined)[],
+): (digest: Digest) => ContentAtHome | undefined {
+  const contents = new Map<Digest, ContentAtHome>();
+  for (const base of bases) if (base !== undefined) contents.set(base.digest, { base });
+  for (const input of inputs) if (input.kind === "file") contents.set(input.digest, { path: input.path });
+  return (digest) => contents.get(digest);
 }

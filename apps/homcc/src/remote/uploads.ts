@@ -1,4 +1,4 @@
-import { closeSync, constants, createReadStream, openSync, readSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import { encodeDelta } from "@homcc/protocol/delta";
@@ -6,12 +6,10 @@ import type { blobRejections } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { BaseContent, RecentContents } from "./recent-contents.ts";
+import { readSmallFile, smallBlobBytes } from "./small-file.ts";
 
 /** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
 const maxUploadsAtOnce = 32;
-
-/** Below this a blob is a header that jobs wait for; it overtakes objects and large sources. */
-export const smallBlobBytes = 64 << 10;
 
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
@@ -177,22 +175,8 @@ async function* differences(
   yield await encodeDelta(Buffer.concat(chunks), await base.read());
 }
 
-/** At once: 25 µs for 10 kB, where a stream goes to the thread pool and back four times, 0.1 ms each. */
 function* smallFile(path: string, maxBytes: number): Generator<Uint8Array, void, undefined> {
-  // Whatever lies there by now, opening it must not wait: a FIFO would hold the event loop.
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const bytes = Buffer.allocUnsafeSlow(maxBytes);
-    let filledBytes = 0;
-    while (filledBytes < maxBytes) {
-      const readBytes = readSync(file, bytes, filledBytes, maxBytes - filledBytes, null);
-      if (readBytes === 0) break;
-      filledBytes += readBytes;
-    }
-    yield bytes.subarray(0, filledBytes);
-  } finally {
-    closeSync(file);
-  }
+  yield readSmallFile(path, maxBytes);
 }
 
 function rejection(path: string, reason: (typeof blobRejections)[number], message: string): HomccError {

@@ -1,0 +1,81 @@
+import { createReadStream } from "node:fs";
+import { DigestBuilder, type Digest, digestOf, sizeBytesOf } from "@homcc/cas/digest";
+import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
+import { PossessionProof } from "@homcc/protocol/possession-proof";
+import type { OutputBase } from "./output-bases.ts";
+import { readSmallFile, smallBlobBytes } from "./small-file.ts";
+
+/** Where what a server asks about is at home: an input's path, or an output that was opened. */
+export type ContentAtHome = { readonly path: string } | { readonly base: OutputBase };
+
+/** How long files are read and hashed before other work has its turn. */
+const sliceMs = 4;
+const sliceBytes = 256 << 10;
+
+/**
+ * Answers `prove`: that this client has the contents of the digests, not only their names. Each is compared with its digest
+ * on the way; one that is different by now, cannot be read, or is none of `contentOf` is named as changed, and the server
+ * asks for it.
+ */
+export async function provePossession(
+  { nonce, digests }: Extract<ServerMessage, { kind: "prove" }>,
+  contentOf: (digest: Digest) => ContentAtHome | undefined,
+): Promise<Extract<ClientMessage, { kind: "proof" }>> {
+  const proof = new PossessionProof(nonce);
+  const changed: Digest[] = [];
+  let sliceEndMs = performance.now() + sliceMs;
+  for (const digest of digests) {
+    const takeBack = proof.mark();
+    if (!(await addsTo(proof, digest, contentOf(digest)))) {
+      takeBack();
+      changed.push(digest);
+    }
+    if (performance.now() < sliceEndMs) continue;
+    await new Promise(setImmediate);
+    sliceEndMs = performance.now() + sliceMs;
+  }
+  return { kind: "proof", hash: proof.finish(), changed };
+}
+
+/** Whether the content is that of the digest, and was added. */
+async function addsTo(
+  proof: PossessionProof,
+  digest: Digest,
+  content: ContentAtHome | undefined,
+): Promise<boolean> {
+  if (content === undefined) return false;
+  try {
+    if ("base" in content) return await addsPieces(proof, digest, slices(await content.base.read()));
+    const { path } = content;
+    const sizeBytes = sizeBytesOf(digest);
+    if (sizeBytes > smallBlobBytes)
+      return await addsPieces(proof, digest, createReadStream(path, { end: sizeBytes }));
+    const bytes = readSmallFile(path, sizeBytes + 1);
+    proof.update(bytes);
+    return digestOf(bytes) === digest;
+  } catch {
+    // Gone, or not ours to read any more: what the job then comes to is found out when the blob is asked for.
+    return false;
+  }
+}
+
+async function addsPieces(
+  proof: PossessionProof,
+  digest: Digest,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<boolean> {
+  const builder = new DigestBuilder();
+  for await (const piece of pieces) {
+    builder.update(piece);
+    proof.update(piece);
+  }
+  return builder.finish() === digest;
+}
+
+/** What is in memory, with other work's turn in between. */
+async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let start = 0; start < bytes.byteLength; start += sliceBytes) {
+    if (start > 0) await new Promise(setImmediate);
+    yield bytes.subarray(start, start + sliceBytes);
+  }
+}
