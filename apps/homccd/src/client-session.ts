@@ -9,6 +9,7 @@ import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import { BlobUpload } from "./blob-upload.ts";
+import type { Executions } from "./executions.ts";
 import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
 import type { ServerInventory } from "./inventory.ts";
@@ -30,6 +31,9 @@ export interface ServerServices {
   readonly results: Pick<ResultReuse, "find">;
   readonly inventory: Pick<ServerInventory, "take">;
   readonly outputs: OutputCoding;
+  readonly executions: Executions;
+  /** How long jobs that run, and results, are there for a client whose connection dropped. */
+  readonly lostClientGraceMs: number;
   /** Permission to run one compiler; served in order over all clients. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */
@@ -71,13 +75,17 @@ export class ClientSession {
     this.#deltas = new DeltaBlobs(services.store, this.#possession);
   }
 
-  /** Serves the client until the connection ends; then every process of its jobs is gone. */
+  /**
+   * Serves the client until the connection ends and nothing runs for it any more: at once when it said goodbye, or else
+   * after the grace, or as soon as the last compiler ends that others wait for.
+   */
   async run(): Promise<void> {
     this.#channel.serve((stream, message) => this.#accept(stream, message));
     const reason = await this.#channel.closed;
     this.#services.logger.info(`${this.#channel.peer}: ${describeError(reason)}`);
-    for (const job of this.#jobs) job.cancel(reason);
+    for (const job of this.#jobs) this.#endJob(job, reason);
     this.#entries.release();
+    await this.#services.executions.ended(this.#executorSession);
     await Promise.all([this.#executorSession.close(), this.#sandboxes.close()]);
   }
 
@@ -125,8 +133,13 @@ export class ClientSession {
         if (next.kind === "cancel") job.cancel(new Error("the client cancelled the job"));
         else if (next.kind === "proof") job.answer(next);
       },
-      onClose: (reason) => job.cancel(reason),
+      onClose: (reason) => this.#endJob(job, reason),
     };
+  }
+
+  #endJob(job: Job, reason: Error): void {
+    if (this.#channel.isLost) job.lose(reason);
+    else job.cancel(reason);
   }
 
   #acceptBlob(

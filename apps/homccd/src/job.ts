@@ -9,6 +9,7 @@ import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
 import type { ServerServices } from "./client-session.ts";
+import type { Begin, ExecutionShare } from "./executions.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
@@ -36,6 +37,9 @@ export class Job {
   readonly #incoming: IncomingBlobs;
   readonly #possession: Possession;
   readonly #abort = new AbortController();
+  #share: ExecutionShare | undefined;
+  #isLost = false;
+  #grace: NodeJS.Timeout | undefined;
   #awaitedProof: PromiseWithResolvers<ProofMessage> | undefined;
 
   constructor(
@@ -66,6 +70,21 @@ export class Job {
     this.#awaitedProof?.reject(reason);
   }
 
+  /**
+   * The connection is gone and may be back: what is compiled, or compiled and not received, stays for the grace, in which
+   * the client can take part in it again (`Executions`). Anything else ends.
+   */
+  lose(reason: Error): void {
+    if (this.#isLost) return;
+    if (this.#share?.hasBegun !== true || this.#abort.signal.aborted) {
+      this.cancel(reason);
+      return;
+    }
+    this.#isLost = true;
+    this.#awaitedProof?.reject(reason);
+    this.#grace = setTimeout(() => this.cancel(reason), this.#services.lostClientGraceMs);
+  }
+
   /** The client's answer to `prove`; one that nobody waits for is ignored. */
   answer(proof: ProofMessage): void {
     this.#awaitedProof?.resolve(proof);
@@ -87,6 +106,8 @@ export class Job {
         this.#services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
       this.#channel.send(this.#stream, { kind: "refused", ...refused }, { end: true });
+    } finally {
+      clearTimeout(this.#grace);
     }
   }
 
@@ -107,20 +128,28 @@ export class Job {
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
-      const { result, report } = reuse?.kind === "found" ? reuse : await this.#execute(action, place);
-      await using _result = result;
-      await basesProven;
-      const reuseReport = reuse?.kind === "missed" ? await reuse.made.report(result) : reuse?.reuse;
-      {
-        using _unsent = this.#unsent.add(sizeBytesOf(result));
+      if (reuse?.kind === "found") {
+        await using result = reuse.result;
+        await basesProven;
+        await this.#sendResult(result, { ...reuse.report, reuse: reuse.reuse });
+        this.#services.logger.info(`${label}: from an earlier job after ${result.usage.wallMs} ms`);
+        return;
+      }
+      await using share = this.#joinExecution(action, place, digests);
+      const { result, report } = await share.result(this.#abort.signal);
+      await this.#deliver(basesProven, async () => {
+        const reuseReport = await reuse?.made.report(result);
         await this.#sendResult(
           result,
           reuseReport === undefined ? report : { ...report, reuse: reuseReport },
         );
-      }
-      const how = reuse?.kind === "found" ? "from an earlier job" : result.termination.kind;
-      this.#services.logger.info(`${label}: ${how} after ${Math.round(result.usage.wallMs)} ms`);
-      if (reuse?.kind === "missed") await reuse.made.keep(result);
+      });
+      this.#services.logger.info(
+        `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
+      );
+      if (share.claimKeeping()) await reuse?.made.keep(result);
+      if (this.#isLost) await Promise.race([share.fetched, aborted(this.#abort.signal)]);
+      else share.delivered();
     } finally {
       pin.release();
     }
@@ -212,11 +241,34 @@ export class Job {
     return reuse?.kind === "found" ? { ...reuse, report: keptReport } : reuse;
   }
 
-  async #execute(action: Action, place: JobPlace): Promise<PlacedResult> {
-    const { signal } = this.#abort;
-    using _slot = await this.#unsent.acquireSlot(this.#services.slots, signal);
-    this.#channel.send(this.#stream, { kind: "started" });
-    return await place.execute(action, signal);
+  /** The slot is the execution's, and so are the inputs: it may outlive this job. */
+  #joinExecution(action: Action, place: JobPlace, digests: readonly Digest[]): ExecutionShare {
+    const { store, slots, executions, executor } = this.#services;
+    const begin: Begin = async (signal, begun) => {
+      const pin = store.pin(digests);
+      try {
+        using _slot = await this.#unsent.acquireSlot(slots, signal);
+        begun();
+        return await place.execute(action, signal);
+      } finally {
+        pin.release();
+      }
+    };
+    const share = executions.join(this.#executorSession, action, executor, begin);
+    this.#share = share;
+    share.onBegun(() => this.#channel.send(this.#stream, { kind: "started" }));
+    return share;
+  }
+
+  /** A client that is gone is none to deliver to; whatever else goes wrong is this job's end. */
+  async #deliver(basesProven: Promise<unknown>, send: () => Promise<void>): Promise<void> {
+    try {
+      if (this.#isLost) return;
+      await basesProven;
+      await send();
+    } catch (error) {
+      if (!this.#isLost) throw error;
+    }
   }
 
   #actionIn({ steps, environment, inputs, absent }: JobPlace): Action {
@@ -238,6 +290,7 @@ export class Job {
   }
 
   async #sendResult(result: ActionResult, report: SentReport): Promise<void> {
+    using _unsent = this.#unsent.add(sizeBytesOf(result));
     const outputs = this.#channel.usesDeltas
       ? await this.#services.outputs.code(
           result.outputs,
@@ -263,6 +316,14 @@ type SentReport = PlacedResult["report"] & { readonly reuse?: ReuseReport };
 function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
   const texts = stdout.byteLength + stderr.byteLength;
   return outputs.reduce((sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0), texts);
+}
+
+/** Never resolves. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 async function* resultBytes(

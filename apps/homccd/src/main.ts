@@ -25,6 +25,7 @@ import { ClientSession, type ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
 import { diskOf } from "./disk-space.ts";
 import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
+import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn } from "./listening.ts";
 import { OwnCompilers } from "./own-compilers.ts";
@@ -48,6 +49,8 @@ const openSockets = new Set<Socket>();
 const channels = new Set<ServerChannel>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
 const handshakeTimeoutMs = 10_000;
+/** A router that starts anew, or a laptop that changes from cable to radio, is back within half a minute, or not soon. */
+const lostClientGraceMs = 30_000;
 
 const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -137,6 +140,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     ),
     inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
     outputs: new OutputCoding(store),
+    executions: new Executions(),
+    lostClientGraceMs,
     slots: new SlotQueue(settings.limit),
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
@@ -163,6 +168,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await terminationSignal();
   logger.info("ending");
   listening.close();
+  services.executions.close(new Error("homccd is ending"));
   await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);

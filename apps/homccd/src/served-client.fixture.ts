@@ -20,6 +20,7 @@ import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
+import { Executions } from "./executions.ts";
 import { OutputCoding } from "./output-coding.ts";
 import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
@@ -83,6 +84,9 @@ export interface ServedOptions {
   readonly locales?: readonly string[];
   readonly adoptedFolders?: readonly string[];
   readonly inventory?: Inventory;
+  readonly lostClientGraceMs?: number;
+  /** The server of another client; then only `execute` and `capabilities` count. */
+  readonly sharing?: Pick<Served, "services" | "store">;
   /** What the server can do beyond the base; everything when absent. */
   readonly capabilities?: readonly string[];
 }
@@ -93,6 +97,8 @@ const emptyInventory: Inventory = { toolchains: [], profiles: [], containers: []
 export interface Served extends AsyncDisposable {
   readonly client: ClientChannel;
   readonly server: ServerChannel;
+  /** Ends the connection without a word. */
+  readonly cut: () => void;
   readonly store: WatchedStore;
   readonly services: ServerServices;
   readonly log: string[];
@@ -108,16 +114,18 @@ export interface Served extends AsyncDisposable {
 export async function serveClient(options: ServedOptions = {}): Promise<Served> {
   const { capabilities } = options;
   const pair = await connectPair(capabilities === undefined ? {} : { capabilities });
-  const store = new WatchedStore(
-    new MemoryBlobStore(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
-  );
+  const store =
+    options.sharing?.store ??
+    new WatchedStore(
+      new MemoryBlobStore(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+    );
   const log: string[] = [];
   const logger = createLogger(
     "DEBUG",
     (level, text) => `${level} ${text}`,
     (line) => log.push(line),
   );
-  const services: ServerServices = {
+  const services: ServerServices = options.sharing?.services ?? {
     store,
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
     toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
@@ -129,6 +137,8 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     results: new ResultReuse(undefined, new MentionsByDigest(store)),
     inventory: { take: async () => options.inventory ?? emptyInventory },
     outputs: new OutputCoding(store),
+    executions: new Executions(),
+    lostClientGraceMs: options.lostClientGraceMs ?? 30_000,
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
     executor: "namespace",
@@ -164,6 +174,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
   return {
     client: pair.client,
     server: pair.server,
+    cut: () => pair.cut(),
     store,
     services,
     log,

@@ -170,6 +170,7 @@ export class Channel<Outgoing, Incoming> {
   /** Without what a busy machine adds to one. */
   #bestRoundTripMs: number;
   #reason: HomccError | undefined;
+  #isLost = false;
 
   constructor(
     role: Role,
@@ -229,6 +230,11 @@ export class Channel<Outgoing, Incoming> {
   /** False once `closed` has its reason. */
   get isOpen(): boolean {
     return this.#reason === undefined;
+  }
+
+  /** The connection ended without a word: the line dropped, or the peer died. False while it is open. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** Wire bytes after the handshake, for the ledger. */
@@ -485,7 +491,7 @@ export class Channel<Outgoing, Incoming> {
         this.#measureRoundTrip(frame.payload);
         break;
       case frameTypes.goodbye:
-        this.#lose(lost(`${this.peer} closed the connection: ${readGoodbye(frame.payload)}`));
+        this.#leave(lost(`${this.peer} closed the connection: ${readGoodbye(frame.payload)}`));
         break;
       default:
       // Of a later version, which must not rely on it.
@@ -650,8 +656,15 @@ export class Channel<Outgoing, Incoming> {
     this.#socket.once("close", cancel);
   }
 
-  /** Ends without a word: the peer is gone or has said its own. */
+  /** Ends without a word: the peer is gone. */
   #lose(reason: HomccError): void {
+    if (this.#reason !== undefined) return;
+    this.#isLost = true;
+    this.#leave(reason);
+  }
+
+  /** Ends without a word: the peer has said its own. */
+  #leave(reason: HomccError): void {
     if (this.#reason !== undefined) return;
     this.#finish(reason);
     this.#socket.destroy();
