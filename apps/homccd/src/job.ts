@@ -249,6 +249,7 @@ export class Job {
       try {
         using _slot = await this.#unsent.acquireSlot(slots, signal);
         begun();
+        this.#services.logger.debug(`${this.#message.label}: the compiler starts`);
         return await place.execute(action, signal);
       } finally {
         pin.release();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { HostHealth, type HostState, patienceMs } from "./health.ts";
+import { expectedBackMs, HostHealth, type HostState, patienceMs } from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
 
@@ -295,6 +295,54 @@ test("close cancels the probe, aborts the dial and frees what comes too late", a
   await connecting.accept(3);
   assert.deepEqual(connecting.discarded, [{ number: 3 }]);
   assert.deepEqual([connecting.time.pending, connecting.health.readiness], [0, "none"]);
+});
+
+test("a server whose line dropped is expected back: jobs wait while dials fail, a second apart, for ten seconds", async () => {
+  const server = new FakeServer();
+  server.health.want();
+  server.health.lost(await server.accept(1), true);
+  assert.equal(server.health.readiness, "none", "nobody wants it yet");
+  server.health.want();
+  await server.refuse();
+  const readiness = new Set<string>();
+  for (let passedMs = 0; passedMs < expectedBackMs - 250; passedMs += 250) {
+    readiness.add(server.health.readiness);
+    await server.time.advance(250);
+    await server.refuse();
+  }
+  assert.deepEqual([...readiness], ["soon"]);
+  assert.ok(server.dials.length >= 9, `${server.dials.length} dials`);
+  const before = server.changes.length;
+  await server.time.advance(250);
+  assert.equal(server.health.readiness, "none");
+  assert.ok(server.changes.length > before, "placement is told");
+});
+
+test("a dial into a dead network does not hold up the next while the server is expected back", async () => {
+  const server = new FakeServer();
+  server.health.want();
+  server.health.lost(await server.accept(1), true);
+  server.health.want();
+  const [, hanging] = server.dials;
+  assert.ok(hanging !== undefined);
+  hanging.signal.addEventListener("abort", () => hanging.reject(hanging.signal.reason));
+  await server.time.advance(patienceMs);
+  assert.ok(hanging.signal.aborted);
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(250);
+  assert.equal(server.dials.length, 3);
+  const connection = await server.accept(2);
+  assert.equal(server.health.connection, connection);
+  assert.equal(server.time.pending, 0);
+});
+
+test("a server that said goodbye is not waited for", async () => {
+  const server = new FakeServer();
+  server.health.want();
+  server.health.lost(await server.accept(1));
+  server.health.want();
+  await server.refuse();
+  assert.equal(server.health.readiness, "none");
 });
 
 test("a real server that starts late is found within its first retries", async () => {

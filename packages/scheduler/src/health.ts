@@ -46,6 +46,15 @@ export interface HostHealthOptions<Connection> {
  */
 export const patienceMs = 1_000;
 
+/**
+ * How long a server whose connection dropped is expected back: jobs wait for it unless another one has room. A router that
+ * starts a link anew, a homccd that is replaced and an ssh tunnel that is built again take less.
+ */
+export const expectedBackMs = 10_000;
+
+/** Longest time between two attempts meanwhile. */
+const longestExpectedRetryMs = 1_000;
+
 /** First retry after a failed connect, doubled with each further failure. A restarted homccd is back in about 0.3 s. */
 const firstRetryMs = 250;
 const longestRetryMs = 10_000;
@@ -71,6 +80,8 @@ export class HostHealth<Connection> {
   #doubted: Connection | undefined;
   #failures = 0;
   #wantedMs: number;
+  #expectedUntilMs = -Infinity;
+  #cancelExpecting: () => void = () => {};
   #cancelProbe: () => void = () => {};
 
   constructor(options: HostHealthOptions<Connection>) {
@@ -97,10 +108,16 @@ export class HostHealth<Connection> {
       case "connecting":
         return "soon";
       case "overdue":
-        return "late";
+        return this.#isExpected ? "soon" : "late";
+      case "dead":
+        return this.#isExpected ? "soon" : "none";
       default:
         return "none";
     }
+  }
+
+  get #isExpected(): boolean {
+    return this.#clock.monotonicMs() < this.#expectedUntilMs;
   }
 
   /** A job would like to use the server: dials unless that is done, under way, or the probe's business. */
@@ -121,11 +138,25 @@ export class HostHealth<Connection> {
 
   /**
    * `connection` has ended. The next job dials again at once, because a dropped line says nothing about the server.
-   * Ignored for a connection that is no longer the current one.
+   * Ignored for a connection that is no longer the current one. `isExpected`: it ended without a word, and jobs wait for
+   * the server for `expectedBackMs`, also while dials fail.
    */
-  lost(connection: Connection): void {
+  lost(connection: Connection, isExpected = false): void {
     if (this.#doubted === connection) this.#doubted = undefined;
-    if (this.connection === connection) this.#enter({ kind: "untried" });
+    if (this.connection !== connection) return;
+    if (isExpected) this.#expect();
+    this.#enter({ kind: "untried" });
+  }
+
+  #expect(): void {
+    this.#expectedUntilMs = this.#clock.monotonicMs() + expectedBackMs;
+    this.#cancelExpecting();
+    this.#cancelExpecting = this.#timers.after(expectedBackMs, () => this.#options.onChange?.(this.#state));
+  }
+
+  #stopExpecting(): void {
+    this.#expectedUntilMs = -Infinity;
+    this.#cancelExpecting();
   }
 
   /** `connection` is silent where an answer is due: its successor is dialled, and jobs wait for that or go elsewhere. */
@@ -145,6 +176,7 @@ export class HostHealth<Connection> {
 
   /** Ends the dial or probe that is under way. An open connection is its owner's to close. */
   close(): void {
+    this.#stopExpecting();
     this.#stopAttempt();
     this.#doubted = undefined;
     this.#enter({ kind: "closed" });
@@ -167,7 +199,10 @@ export class HostHealth<Connection> {
   #limitPatience(attempt: Attempt): void {
     attempt.cancelTimer();
     attempt.cancelTimer = this.#timers.after(patienceMs, () => {
-      if (this.#attempt !== attempt || this.#state.kind !== "connecting") return;
+      if (this.#attempt !== attempt) return;
+      // The network was gone when it began: the next attempt is sooner there than TCP asks again.
+      if (this.#isExpected) attempt.abort.abort(silent(this.host));
+      if (this.#isExpected || this.#state.kind !== "connecting") return;
       const { sinceMs } = this.#state;
       this.#giveUpDoubted(undefined);
       this.#enter({ kind: "overdue", sinceMs });
@@ -178,7 +213,7 @@ export class HostHealth<Connection> {
   #signOfLife(attempt: Attempt): void {
     if (this.#attempt !== attempt) return;
     if (this.#state.kind === "overdue") this.#enter({ kind: "connecting", sinceMs: this.#state.sinceMs });
-    if (this.#state.kind === "connecting") this.#limitPatience(attempt);
+    if (this.#state.kind === "connecting" || this.#isExpected) this.#limitPatience(attempt);
   }
 
   async #finish(attempt: Attempt): Promise<void> {
@@ -195,6 +230,7 @@ export class HostHealth<Connection> {
     attempt.cancelTimer();
     this.#attempt = undefined;
     this.#failures = 0;
+    this.#stopExpecting();
     this.#giveUpDoubted(connection);
     this.#doubted = undefined;
     this.#enter({ kind: "healthy", connection });
@@ -204,7 +240,8 @@ export class HostHealth<Connection> {
     attempt.cancelTimer();
     this.#attempt = undefined;
     const nowMs = this.#clock.monotonicMs();
-    const delayMs = Math.min(firstRetryMs * 2 ** this.#failures, longestRetryMs);
+    const longestMs = this.#isExpected ? longestExpectedRetryMs : longestRetryMs;
+    const delayMs = Math.min(firstRetryMs * 2 ** this.#failures, longestMs);
     this.#failures += 1;
     const wasSilent = nowMs - attempt.startedMs >= patienceMs;
     const sinceMs = this.#state.kind === "dead" ? this.#state.sinceMs : nowMs;
@@ -215,8 +252,11 @@ export class HostHealth<Connection> {
 
   /** A server that refuses is asked by the next job itself: that takes a round trip. One that is silent is not waited for. */
   #probe(wasSilent: boolean, reason: unknown): void {
-    if (this.#clock.monotonicMs() - this.#wantedMs < restAfterMs) void this.#finish(this.#begin());
-    else this.#enter(wasSilent ? { kind: "resting", reason } : { kind: "untried" });
+    if (this.#clock.monotonicMs() - this.#wantedMs < restAfterMs) {
+      const attempt = this.#begin();
+      if (this.#isExpected) this.#limitPatience(attempt);
+      void this.#finish(attempt);
+    } else this.#enter(wasSilent ? { kind: "resting", reason } : { kind: "untried" });
   }
 
   /** It stays the doubted one until its successor is up: should it speak after all, it is better than nothing. */
@@ -236,4 +276,8 @@ export class HostHealth<Connection> {
     this.#state = state;
     this.#options.onChange?.(state);
   }
+}
+
+function silent(host: HostAddress): HomccError {
+  return new HomccError("ERR_HOMCC_UNAVAILABLE", `no answer from ${hostIdOf(host)}`);
 }

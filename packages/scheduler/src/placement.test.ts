@@ -63,6 +63,16 @@ test("twenty placements, pinned: whoever moves them has to say so here", async (
   );
 });
 
+test("a job that a server has begun goes there while it has room, and elsewhere otherwise", async () => {
+  const pool = poolOf({ hosts: [host("large", 100), host("begun", 2)] });
+  const request = { tried: new Set<HostId>(), maxTries: 3, preferred: id("begun") };
+  const placed = [await pool.place(request), await pool.place(request), await pool.place(request)];
+  assert.deepEqual(
+    placed.map((placement) => placement?.host.name),
+    ["begun", "begun", "large"],
+  );
+});
+
 test("an idle cluster is filled in proportion to the limits", () => {
   const random = seeded(7);
   const candidates = [

@@ -23,6 +23,8 @@ export interface PlacementRequest {
   readonly maxTries: number;
   /** The job has no other place: it waits for servers that are late, too. */
   readonly patient?: boolean;
+  /** Where it goes if there is a free slot: that server has begun it. */
+  readonly preferred?: HostId | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -96,7 +98,7 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     const { signal } = request;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (!this.hasPlaceFor(request)) return Promise.resolve(undefined);
-    const server = this.#choose(request.tried);
+    const server = this.#choose(request);
     return server === undefined ? this.#wait(request) : Promise.resolve(this.#take(server));
   }
 
@@ -163,18 +165,19 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   #serve(): void {
     for (const waiter of this.#waiters) {
       const left = this.hasPlaceFor(waiter.request);
-      const server = left ? this.#choose(waiter.request.tried) : undefined;
+      const server = left ? this.#choose(waiter.request) : undefined;
       if (left && server === undefined) continue;
       this.#waiters.delete(waiter);
       waiter.settle(server === undefined ? undefined : this.#take(server));
     }
   }
 
-  #choose(tried: ReadonlySet<HostId>): Server<Host> | undefined {
+  #choose({ tried, preferred }: PlacementRequest): Server<Host> | undefined {
     const candidates = this.#left(tried)
       .filter(({ hostId }) => this.#readiness(hostId) === "ready")
       .map(({ hostId, host, held }) => ({ hostId, freeSlots: Math.max(0, host.limit - held) }));
-    const hostId = choose(candidates, this.#random);
+    const isFree = candidates.some(({ hostId, freeSlots }) => hostId === preferred && freeSlots > 0);
+    const hostId = isFree ? preferred : choose(candidates, this.#random);
     return hostId === undefined ? undefined : this.#servers.get(hostId);
   }
 

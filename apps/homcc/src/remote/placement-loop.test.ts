@@ -140,6 +140,31 @@ test("a server that is killed in the middle, before and while it answers", async
   }
 });
 
+test("a job whose line drops is sent to the same server again, others free or not, and not for ever", async (t) => {
+  await using folder = await scratchFolder();
+  let drops = 2;
+  await using dropping = await startScriptedServer(async (job) => {
+    drops -= 1;
+    if (drops >= 0) dropping.cut();
+    else await job.finish();
+  });
+  await using other = await startScriptedServer(compile);
+  const alone = await settingsFor([dropping]);
+  const both = await settingsFor([dropping, other]);
+  const servers = agentServers(t);
+  assert.equal(outcomeOf(await place(actionOn(folder.path, []), alone, servers)), "ran");
+  assert.equal(dropping.jobs.length, 3);
+  // Until one goes there; the others are somewhere else from the beginning.
+  for (let sent = dropping.jobs.length; sent === dropping.jobs.length;) {
+    drops = 1;
+    assert.equal(outcomeOf(await place(actionOn(folder.path, []), both, servers)), "ran");
+  }
+  assert.equal(dropping.jobs.length, 5);
+  drops = 100;
+  assert.equal(outcomeOf(await place(actionOn(folder.path, []), alone, servers)), "connection-lost");
+  assert.equal(dropping.jobs.length, 5 + 6);
+});
+
 test("nobody listens: no server, and the detail says why", async (t) => {
   const listener = createServer().listen(0, "127.0.0.1");
   await once(listener, "listening");

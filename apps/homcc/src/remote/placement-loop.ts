@@ -10,9 +10,15 @@ import { Phases } from "../records/phases.ts";
 import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
 import { RefusedByServer } from "./refusal.ts";
-import { type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
+import { DroppedJob, type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
 import type { Servers } from "./servers.ts";
 import type { Services } from "../services.ts";
+
+/** A server that lost a job's connection has begun it: so long it is preferred to others that have room. */
+const sameServerMs = 3_000;
+
+/** Lines that one job may lose. A server that dies of it each time is not given it for ever. */
+const maxDrops = 5;
 
 /** The job has no result of a server: which outcome that is, and what each server did. */
 export interface FailedRun {
@@ -37,7 +43,7 @@ export function noServerFor(
 
 /**
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
- * one twice, unless the job got lost on its way there. The time limit runs while a server has the job, not while it
+ * one twice, unless the job got lost on its way there, or the line dropped. The time limit runs while a server has the job, not while it
  * waits for a slot. A time-out ends the search, because the next server would take as long again.
  */
 export async function runOnServers(
@@ -55,10 +61,17 @@ export async function runOnServers(
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();
   let failure: FailedRun | undefined;
+  let dropped: HostId | undefined;
+  let drops = 0;
   for (;;) {
     const pool = servers.poolFor(loaded);
     line.enter("blocked", atHomePlace);
-    const placing = pool.place({ ...placementRequest(loaded, tried), signal: callSignal });
+    if (dropped !== undefined) await servers.whenBack(dropped, sameServerMs, callSignal);
+    const placing = pool.place({
+      ...placementRequest(loaded, tried),
+      preferred: dropped,
+      signal: callSignal,
+    });
     const placement = await phases.time("place", placing);
     if (placement === undefined) return failure ?? unreachable(loaded, servers);
     using _slot = placement;
@@ -86,6 +99,12 @@ export async function runOnServers(
       if (callSignal.aborted) throw error;
       failure = describeFailure(error, hostId);
       if (failure.outcome === "output-failed" || failure.outcome === "input-changed") return failure;
+      if (error instanceof DroppedJob && drops < maxDrops) {
+        drops += 1;
+        dropped = hostId;
+        tried.delete(hostId);
+        continue;
+      }
       if (error instanceof UnheardJob && !dialledAnew.has(hostId)) tried.delete(hostId);
       dialledAnew.add(hostId);
     }

@@ -39,6 +39,8 @@ export interface ScriptedServer extends AsyncDisposable {
   /** Blobs that were uploaded, as they came; one entry an upload. */
   readonly uploads: ScriptedUpload[];
   readonly connections: ServerChannel[];
+  /** Ends all connections without a word. */
+  cut(): void;
 }
 
 export interface ScriptOptions {
@@ -90,6 +92,7 @@ export async function startScriptedServer(
     jobs: [] as ScriptedJob[],
     uploads: [] as ScriptedUpload[],
     connections: [] as ServerChannel[],
+    cut: () => listening.cut(),
     [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
   void (async () => {

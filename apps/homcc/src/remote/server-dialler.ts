@@ -102,7 +102,7 @@ export class ServerDialler {
     });
     void channel.closed.then((reason) => {
       this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
-      health.lost(session);
+      health.lost(session, channel.isLost);
     });
   }
 

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Action, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
-import { HomccError } from "@homcc/observability/error";
+import { hasCode, HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import type { HostId } from "@homcc/scheduler/host";
@@ -14,6 +14,7 @@ import { BaseChanged } from "./result-receiver.ts";
 import type { RecentContents } from "./recent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
 import {
+  DroppedJob,
   type JobDescription,
   type RemoteResult,
   type ServerWay,
@@ -119,6 +120,9 @@ export class ServerSession implements Session {
       const usable = this.#channel.usesDeltas ? action.outputs.map(open) : [];
       return await this.#run(action, job, signal, usable);
     } catch (error) {
+      if (this.#channel.isLost && hasCode(error, "ERR_HOMCC_CONNECTION_LOST")) {
+        if (!(error instanceof UnheardJob)) throw new DroppedJob(error);
+      }
       if (!(error instanceof BaseChanged)) throw error;
       // Somebody wrote into an output meanwhile. Once more, and whole.
       return await this.#run(action, job, signal, []);

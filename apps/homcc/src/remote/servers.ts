@@ -6,6 +6,7 @@ import type { Logger } from "@homcc/observability/log";
 import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { HostPool } from "@homcc/scheduler/placement";
+import { systemTimers } from "@homcc/transport/timers";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
 import { OutputBases } from "./output-bases.ts";
 import { RecentContents } from "./recent-contents.ts";
@@ -41,6 +42,8 @@ export class Servers {
   readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<Session>>();
   readonly #pools = new Map<string, KnownPool>();
+  /** Jobs that wait for a server to be back. */
+  readonly #lookers = new Set<() => void>();
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
@@ -93,6 +96,27 @@ export class Servers {
     session.retire();
     health.want();
     return undefined;
+  }
+
+  /** Resolves when a server whose connection dropped is back, is not expected any more, or after `withinMs`. */
+  async whenBack(hostId: HostId, withinMs: number, signal: AbortSignal): Promise<void> {
+    const isAwaited = (): boolean => this.#health.get(hostId)?.readiness === "soon";
+    if (signal.aborted || !isAwaited()) return;
+    const settled = Promise.withResolvers<void>();
+    const settle = (): void => settled.resolve();
+    const look = (): void => {
+      if (!isAwaited()) settle();
+    };
+    const stop = systemTimers.after(withinMs, settle);
+    signal.addEventListener("abort", settle, { once: true });
+    this.#lookers.add(look);
+    try {
+      await settled.promise;
+    } finally {
+      stop();
+      signal.removeEventListener("abort", settle);
+      this.#lookers.delete(look);
+    }
   }
 
   /** `name:port` and why it is not used, for the message of a job that found no server. */
@@ -206,6 +230,7 @@ export class Servers {
     // Jobs that wait for one of its slots have asked already.
     if (kind === "untried" && pools.some(({ pool }) => pool.waiting > 0)) health.want();
     for (const { pool } of pools) pool.healthChanged();
+    for (const look of this.#lookers) look();
   }
 }
 

@@ -60,6 +60,13 @@ export class UnheardJob extends HomccError {
   }
 }
 
+/** The line dropped while the server had the job: it may go on with it there when it is sent again. */
+export class DroppedJob extends HomccError {
+  constructor(reason: Error) {
+    super("ERR_HOMCC_CONNECTION_LOST", reason.message, { cause: reason });
+  }
+}
+
 /** What carries connections, and ends when nobody uses it for a while. */
 export interface ServerWay {
   use(): Disposable;

@@ -1,0 +1,127 @@
+/** Lines that drop in the middle of a build: no job is lost, and nothing that was finished is compiled again. */
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as pass } from "node:timers/promises";
+import { type CutLink, startCutLink } from "../../support/cut-link.ts";
+import { homccProgram } from "../../support/repository.ts";
+import { type Server, startServer } from "../../support/server.ts";
+import { slowSource } from "../../support/slow-source.ts";
+import { waitFor } from "../../support/wait-for.ts";
+import { createWorkplace, type Workplace } from "../../support/workplace.ts";
+
+const debug = ["--log-level", "DEBUG"];
+
+function compilersStarted(server: Server, source: string): number {
+  return server.log().split(`${source}: the compiler starts`).length - 1;
+}
+
+async function assertSameObject(workplace: Workplace, name: string): Promise<void> {
+  const plain = await workplace.run(["g++", "-O2", "-g", "-c", `${name}.cpp`, "-o", "plain.o"]);
+  assert.equal(plain.status, 0, plain.stderr);
+  const [ours, theirs] = await Promise.all(
+    [`${name}.o`, "plain.o"].map((file) => readFile(join(workplace.project, file))),
+  );
+  assert.ok(ours?.equals(theirs ?? Buffer.alloc(0)), `${name}.o differs`);
+}
+
+const compile = (name: string): string[] => [
+  homccProgram,
+  "g++",
+  "-O2",
+  "-g",
+  "-c",
+  `${name}.cpp`,
+  "-o",
+  `${name}.o`,
+];
+
+/** Numbers below `limit` that are the same each time. */
+function numbers(seed: number, limit: number): number[] {
+  let state = seed;
+  return Array.from({ length: 4 }, () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((state / 2_147_483_648) * limit);
+  });
+}
+
+for (const seed of [1, 2, 3]) {
+  test(`a line that is cut at any byte, offsets of seed ${seed}`, async () => {
+    await using server = await startServer({ resultCache: true, options: debug, limit: 4 });
+    const offsets = numbers(seed, 40_000).map((offset) => 300 + offset);
+    await using link = await startCutLink(server.port, offsets);
+    await using workplace = await createWorkplace({ hosts: `${link.address}/4` });
+    const names = Array.from({ length: 8 }, (_, index) => `unit${index}`);
+    for (const [index, name] of names.entries()) {
+      const text = `#include <map>\n#include <string>\nstd::map<std::string, int> value${index}(int x) { return {{"${name}", x}}; }\n`;
+      await writeFile(join(workplace.project, `${name}.cpp`), text);
+    }
+    const results = await Promise.all(names.map((name) => workplace.run(compile(name))));
+    assert.deepEqual(
+      results.map(({ status, stderr }) => `${status} ${stderr}`),
+      names.map(() => "0 "),
+    );
+    assert.ok(link.cuts() >= 2, `${link.cuts()} cuts`);
+    assert.deepEqual(
+      names.map((name) => compilersStarted(server, `${name}.cpp`)),
+      names.map(() => 1),
+      `${link.cuts()} cuts at ${String(offsets)}`,
+    );
+    for (const name of names) await assertSameObject(workplace, name);
+  });
+}
+
+/** Begins a compile of some seconds and returns when its compiler runs. */
+async function beginSlow(workplace: Workplace, server: Server) {
+  await writeFile(join(workplace.project, "slow.cpp"), slowSource);
+  await writeFile(join(workplace.project, "next.cpp"), "int next;\n");
+  const running = workplace.start(compile("slow"));
+  await waitFor("the remote compiler", () => compilersStarted(server, "slow.cpp") === 1);
+  return running;
+}
+
+async function outage(link: CutLink, ms: number): Promise<void> {
+  await link.down();
+  // What is tested is how long it lasts.
+  await pass(ms);
+  await link.up();
+}
+
+for (const resultCache of [true, false]) {
+  test(`an outage of 6 s, ${resultCache ? "with" : "without"} a result cache: nothing is compiled at home, or twice`, async () => {
+    await using server = await startServer({ resultCache, options: debug });
+    await using link = await startCutLink(server.port);
+    await using workplace = await createWorkplace({ hosts: `${link.address}/4`, forbidLocal: false });
+    const running = await beginSlow(workplace, server);
+    const over = outage(link, 6_000);
+    const next = workplace.run(compile("next"));
+    await over;
+    const results = [await running.finished, await next];
+    assert.deepEqual(
+      results.map(({ status, stderr }) => `${status} ${stderr}`),
+      ["0 ", "0 "],
+    );
+    assert.equal(compilersStarted(server, "slow.cpp"), 1);
+    const jobs = await workplace.jobs(2);
+    assert.deepEqual(
+      jobs.filter(({ host }) => host !== link.address),
+      [],
+    );
+    await assertSameObject(workplace, "slow");
+  });
+}
+
+test("a server that does not come back: the build goes on at home, after ten seconds", async () => {
+  await using server = await startServer({ options: debug });
+  await using link = await startCutLink(server.port);
+  await using workplace = await createWorkplace({ hosts: `${link.address}/4`, forbidLocal: false });
+  const running = await beginSlow(workplace, server);
+  const startedMs = Date.now();
+  await link.down();
+  const result = await running.finished;
+  assert.equal(result.status, 0, result.stderr);
+  assert.match(result.stderr, /Compiling locally instead!/);
+  assert.ok(Date.now() - startedMs >= 10_000);
+  await assertSameObject(workplace, "slow");
+});
