@@ -11,6 +11,7 @@ import { runPty } from "../support/pty.ts";
 import { createRemoteSite, type RemoteSite } from "../support/remote-site.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
+import { waitFor } from "../support/wait-for.ts";
 import { systemPath, type Workplace } from "../support/workplace.ts";
 
 let site: RemoteSite;
