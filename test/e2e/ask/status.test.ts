@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { StatsReport } from "@homcc/homcc/ask/stats";
 import type { StatusReport } from "@homcc/homcc/ask/status";
-import { agentsOf, compilersOf, endProcesses } from "../../support/processes.ts";
+import { agentsOf, endProcesses } from "../../support/processes.ts";
 import { homccProgram, repository } from "../../support/repository.ts";
 import { startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
