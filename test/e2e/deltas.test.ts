@@ -4,6 +4,7 @@ import { link, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JobRecord } from "@homcc/homcc/records/job-log";
+import { startThinLink, type ThinLink } from "../../benchmarks/link/thin-link-process.ts";
 import { agentsOf, type ProcessInfo } from "../support/processes.ts";
 import { homccProgram } from "../support/repository.ts";
 import { startServer, type Server } from "../support/server.ts";
@@ -26,17 +27,21 @@ const sources = ["a", "b", "c"] as const;
 class Project implements AsyncDisposable {
   readonly workplace: Workplace;
   readonly server: Server;
+  readonly #link: ThinLink;
   #jobs = 0;
 
-  private constructor(workplace: Workplace, server: Server) {
+  private constructor(workplace: Workplace, server: Server, link: ThinLink) {
     this.workplace = workplace;
     this.server = server;
+    this.#link = link;
   }
 
   static async create(): Promise<Project> {
     const server = await startServer();
-    const workplace = await createWorkplace({ hosts: server.address });
-    const project = new Project(workplace, server);
+    // On a LAN some of this would not be worth its time.
+    const link = await startThinLink(server.address, { upMegabits: 20, downMegabits: 50, roundTripMs: 20 });
+    const workplace = await createWorkplace({ hosts: `127.0.0.1:${link.port}` });
+    const project = new Project(workplace, server, link);
     await project.write("large.h", headerText(firstLine));
     for (const name of sources) {
       await project.write(
@@ -94,6 +99,7 @@ class Project implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.workplace[Symbol.asyncDispose]();
+    await this.#link[Symbol.asyncDispose]();
     await this.server.stop();
   }
 }
