@@ -12,9 +12,12 @@ import { launchPaths, preparePrivateFolder } from "@homcc/launch/paths";
 import { systemClock } from "@homcc/observability/clock";
 import type { Logger } from "@homcc/observability/log";
 import type { KeptDirectives } from "@homcc/inputs/kept-directives";
+import { Ledger } from "@homcc/scheduler/ledger";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
+import { HomeLoad } from "./home-load.ts";
+import { Adviser } from "./remote/adviser.ts";
 import { RecentContents } from "./remote/recent-contents.ts";
 import type { KnownContents } from "./remote/server-session.ts";
 import { OutputBases } from "./remote/output-bases.ts";
@@ -31,6 +34,7 @@ export async function createServices(
   logger: Logger,
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
   directives?: KeptDirectives,
+  ledger = new Ledger(),
 ): Promise<Services> {
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
@@ -44,6 +48,9 @@ export async function createServices(
     },
   });
   const tunnels = new SshTunnels(sshFolder(environment));
+  const servers = new Servers(logger, tunnels, systemClock, known);
+  const localSlots = createLocalSlots(undefined);
+  const homeLoad = new HomeLoad(localSlots);
   return {
     clock: systemClock,
     logger,
@@ -65,8 +72,10 @@ export async function createServices(
     ),
     discoveryGate,
     tunnels,
-    servers: new Servers(logger, tunnels, systemClock, known),
-    localSlots: createLocalSlots(undefined),
+    servers,
+    localSlots,
+    homeLoad,
+    adviser: new Adviser(ledger, servers, homeLoad),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
     holders: new SlotHolders(systemClock),

@@ -16,6 +16,7 @@ import { keepCompiledCode } from "./compiled-code.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { OwnResults } from "./own-results.ts";
+import { LedgerFile, ledgerFilePath } from "./records/ledger-file.ts";
 import { JobStatistics } from "./records/statistics.ts";
 import { tallyFilePath } from "./records/tally-file.ts";
 
@@ -44,11 +45,13 @@ const ownResults = new OwnResults(join(agentFolder(environment), "results"), log
 const directives = new KeptDirectives(join(agentFolder(environment), "directives"), {
   onProblem: (error) => logger.warning(`lists of directives are not kept: ${describeError(error)}`),
 });
+const ledgerFile = new LedgerFile(ledgerFilePath(environment), logger);
 const services = await createServices(
   environment,
   logger,
   { idle, logThreshold, statistics, ownResults },
   directives,
+  ledgerFile.ledger,
 );
 const memory = new IdleWatch(releaseAfterMs, () => {
   keepCompiledCode();
@@ -63,6 +66,7 @@ const launchServer = await serveLaunches({
     using _busy = idle.busy();
     using _inUse = memory.busy();
     await handleCall(call, services);
+    ledgerFile.changed();
   },
   onQuestion: async (subject) => answerQuestion(subject, services, place),
   onRetired: () => void shutDown("replaced by another version"),
@@ -80,6 +84,7 @@ async function shutDown(reason: string): Promise<void> {
   services.warnings.close();
   statistics.save();
   await directives.release();
+  ledgerFile.save();
   await ownResults.close();
   process.exit(0);
 }

@@ -34,6 +34,7 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   using states = services.stateFiles.ofJob(request);
   const isMonitored = loaded.settings.stateFiles && !isCheck;
   const trace = new JobTrace(isMonitored ? states : unmonitored);
+  using _promises = trace.homePromises;
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
   const conclusion = await conclude(call, loaded, services, trace, objects, isCheck);
   if (call.signal.aborted) return;
@@ -124,12 +125,19 @@ async function end(
   line.enter("blocked", atHomePlace);
   try {
     const waiting = services.localSlots.acquire(call.signal);
+    trace.homePromises.dispose();
     using _slot = await trace.phases.time("wait for a local slot", waiting);
     using _holding = services.holders.hold(atHomePlace, nameOf(call, trace));
     line.enter("compile", atHomePlace);
     const { program, argv } = ending.command ?? ownCommand;
-    if (conclusion.doubtedStatus === undefined) await call.execute(program, argv);
-    else await compareVerdicts(call, conclusion.doubtedStatus, log);
+    const startedMs = services.clock.monotonicMs();
+    if (conclusion.doubtedStatus === undefined) {
+      await call.execute(program, argv);
+      const [key] = trace.ledgerKeys;
+      const isOneCompile = ending.command === undefined && trace.ledgerKeys.length === 1;
+      if (isOneCompile && key !== undefined && !call.signal.aborted)
+        services.adviser.learnHome(key, services.clock.monotonicMs() - startedMs);
+    } else await compareVerdicts(call, conclusion.doubtedStatus, log);
   } catch (error) {
     if (!call.signal.aborted) throw error;
   }

@@ -5,8 +5,10 @@ import type { Gate } from "@homcc/inputs/gate";
 import type { Clock } from "@homcc/observability/clock";
 import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { HomeLoad } from "./home-load.ts";
 import type { IdleWatch } from "./idle-watch.ts";
 import type { OwnResults } from "./own-results.ts";
+import type { Adviser } from "./remote/adviser.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
@@ -31,6 +33,10 @@ export interface Services {
   readonly tunnels: Pick<SshTunnels, "to">;
   /** Held by whatever compiles or links at home. */
   readonly localSlots: SlotQueue;
+  /** Of them, with those that are about to ask for one. */
+  readonly homeLoad: HomeLoad;
+  /** Where a job is done sooner, from the ledger. */
+  readonly adviser: Adviser;
   /** What users have been told about. */
   readonly warnings: WarningRate;
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;

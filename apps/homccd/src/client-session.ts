@@ -34,7 +34,7 @@ export interface ServerServices {
   readonly executions: Executions;
   /** How long jobs that run, and results, are there for a client whose connection dropped. */
   readonly lostClientGraceMs: number;
-  /** Permission to run one compiler; served in order over all clients. */
+  /** Permission to run one compiler; the clients are served in turn. */
   readonly slots: SlotQueue;
   /** Memory for the numbered files of all clients. */
   readonly entryBudget: EntryBudget;

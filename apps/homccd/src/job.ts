@@ -125,7 +125,7 @@ export class Job {
     const pin = this.#services.store.pin([...digests, ...bases]);
     try {
       const { basesProven } = await this.#completeInputs(inputs, digests, bases);
-      this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.waiting });
+      this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.ahead(this.#unsent) });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
       if (reuse?.kind === "found") {

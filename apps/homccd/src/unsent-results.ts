@@ -26,11 +26,11 @@ export class UnsentResults {
     };
   }
 
-  /** As `slots.acquire`, once there is room for another result. A slot is never held while waiting for room. */
+  /** As `slots.acquire` in the client's turn, once there is room for another result. A slot is never held while waiting for room. */
   async acquireSlot(slots: SlotQueue, signal: AbortSignal): Promise<Slot> {
     for (;;) {
       await this.#room(signal);
-      const slot = await slots.acquire(signal);
+      const slot = await slots.acquire(signal, this);
       if (this.#bytes <= this.#maxBytes) return slot;
       slot.release();
     }

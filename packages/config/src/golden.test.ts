@@ -62,6 +62,7 @@ test("the example files of homcc 1.x", async () => {
       logLevel: "DEBUG",
       verbose: true,
       noLocalCompilation: true,
+      uplinkBytesPerSecond: undefined,
       agentIdleTimeoutMs: 3_600_000,
       agentLogLevel: "INFO",
       stateFiles: true,

@@ -68,6 +68,7 @@ test("defaults", async () => {
       logLevel: "WARNING",
       verbose: false,
       noLocalCompilation: false,
+      uplinkBytesPerSecond: undefined,
       agentIdleTimeoutMs: 3_600_000,
       agentLogLevel: "INFO",
       stateFiles: true,
@@ -110,6 +111,16 @@ test("command line beats environment beats file, and files merge key by key in t
   });
 });
 
+test("uplink_limit is in Mbit/s", async () => {
+  await inFolders(async (folders) => {
+    const limit = async (text: string): Promise<number | undefined> =>
+      (await folders.load({ HOMCC_UPLINK_LIMIT: text })).settings.uplinkBytesPerSecond;
+    assert.equal(await limit("2.5"), 312_500);
+    assert.equal(await limit(".1"), 12_500);
+    for (const text of ["0", "-1", "2M", "1e3", "0.001"]) assert.equal(await limit(text), undefined, text);
+  });
+});
+
 test("booleans: what 1.x takes for true in a variable, what configparser takes in a file; a variable can switch off", async () => {
   await inFolders(async (folders) => {
     const verbose = async (text: string): Promise<boolean> =>
@@ -148,7 +159,7 @@ test("a bad value names its source and what is allowed, and the next source coun
       [
         "FILE:3: log_level: 'LOUD' is not allowed (allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL)",
         "FILE:4: compression: a '%' that is not followed by '%' or '(NAME)s' ('%%' stands for a percent sign)",
-        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size)",
+        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, uplink_limit, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size)",
         "FILE:7: agent_idle_time: 'z' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_ESTABLISH_CONNECTION_TIMEOUT: '-1' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_REMOTE_COMPILATION_TRIES: '0x3' is not allowed (allowed: a whole number from 1 to 1000)",

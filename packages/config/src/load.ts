@@ -100,6 +100,7 @@ function clientSettings(
     compilationRequestTimeoutMs: options.get("compilation_request_timeout"),
     establishConnectionTimeoutMs: options.get("establish_connection_timeout"),
     remoteCompilationTries: options.get("remote_compilation_tries"),
+    uplinkBytesPerSecond: options.get("uplink_limit"),
     logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "WARNING"),
     verbose,
     noLocalCompilation:

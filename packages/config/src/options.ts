@@ -230,6 +230,15 @@ export const clientOptions = {
     setBy: "user",
     paragraph: "Servers that are asked for one job, busy ones included, before it is compiled locally.",
   },
+  uplink_limit: {
+    type: values.megabits,
+    flags: [],
+    variables: ["HOMCC_UPLINK_LIMIT"],
+    key: "uplink_limit",
+    setBy: "user",
+    paragraph:
+      "Mbit/s that are sent at most, to all servers together. Without it homcc sends as much as leaves the link usable for others, which it measures; a limit only lowers that. Of several builds the latest job's wish counts. Peers of homcc 1.x are not limited.",
+  },
   ssh_executable: {
     type: values.path,
     default: "ssh",

@@ -20,6 +20,8 @@ export interface ClientSettings {
   readonly establishConnectionTimeoutMs: number;
   /** Hosts tried for one job, busy ones included; at least 1. */
   readonly remoteCompilationTries: number;
+  /** For all servers together; `undefined`: what the links take. */
+  readonly uplinkBytesPerSecond: number | undefined;
   /** `verbose` means DEBUG unless a level is set. */
   readonly logLevel: LogLevel;
   readonly verbose: boolean;

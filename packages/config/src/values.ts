@@ -127,6 +127,16 @@ export const sizeOrNone: ValueType<number> = {
   parse: (given, origin) => (/^\s*0\s*$/.test(given) ? 0 : size.parse(given, origin)),
 };
 
+/** Parsed to bytes per second. */
+export const megabits: ValueType<number> = {
+  metavar: "MBIT",
+  allowed: "Mbit/s from 0.01 to 100000; fractions like 2.5 are fine",
+  parse: (given) => {
+    const value = /^\s*\+?(\d{1,6}(\.\d*)?|\.\d+)\s*$/.test(given) ? Number(given) : Number.NaN;
+    return value >= 0.01 && value <= 100_000 ? value * 125_000 : undefined;
+  },
+};
+
 export function choice<const T extends string>(metavar: string, choices: readonly T[]): ValueType<T> {
   return {
     metavar,

@@ -190,6 +190,22 @@ export const outcomes = {
       "A schroot profile and a docker container at once: either choice could compile in the wrong place, so the job ends with 64. Configure checks and questions to the compiler still run here.",
     cure: "Remove one of the two: `homcc --show-variables` shows the variables, `homcc doctor` the files that were read. `--no-sandbox` ignores both for one call.",
   },
+  "sooner-at-home": {
+    number: 28,
+    kind: "local",
+    label: "done sooner here than on a server",
+    paragraph:
+      "What was measured of the link and of earlier compiles says that a server's result would take more than twice as long as a compile here, and two seconds longer: the missing files would take the uplink too long, the object the downlink, or the servers are busy.",
+    cure: "Nothing, if the figures of the detail are right: the link is measured all the time, and a server is tried again once a minute. `no_local_compilation` sends every job whatever it takes.",
+  },
+  "local-share": {
+    number: 29,
+    kind: "local",
+    label: "local cores take part",
+    paragraph:
+      "The hosts have a `localhost` line, and by what was measured the file is done here sooner than on a server.",
+    cure: "Nothing. Without a `localhost` line local cores take jobs only when servers are far behind.",
+  },
   "toolchain-differs": {
     number: 40,
     kind: "fallback",

@@ -20,6 +20,8 @@ export const frameFlags = {
   end: 2,
   /** The payload is one zstd frame without its magic number; its dictionary are the direction's latest messages. */
   history: 4,
+  /** The payload goes on in the next data frame of this stream (`frame-pieces.ts`). */
+  more: 8,
 } as const;
 
 export interface Frame {

@@ -96,13 +96,15 @@ test("both ends agree on what both can", () => {
     history: false,
     delta: false,
     possession: false,
+    pieces: false,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
-  assert.deepEqual(agree({ capabilities: ["zstd", "future"], maxFrameBytes: minFrameBytes }), {
+  assert.deepEqual(agree({ capabilities: ["zstd", "pieces", "future"], maxFrameBytes: minFrameBytes }), {
     zstd: true,
     history: false,
     delta: false,
     possession: false,
+    pieces: true,
     maxOutgoingFrameBytes: minFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: knownCapabilities }), {
@@ -110,6 +112,7 @@ test("both ends agree on what both can", () => {
     history: true,
     delta: true,
     possession: true,
+    pieces: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(

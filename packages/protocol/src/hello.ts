@@ -35,7 +35,14 @@ import {
 export const protocolVersions: readonly number[] = [2];
 
 /** What this program can do beyond version 2's base; a peer that lacks one is served without it. */
-export const knownCapabilities: readonly string[] = ["zstd", "inventory", "history", "delta", "possession"];
+export const knownCapabilities: readonly string[] = [
+  "zstd",
+  "inventory",
+  "history",
+  "delta",
+  "possession",
+  "pieces",
+];
 
 const name = string({ maxLength: maxNameLength });
 const program = prose(maxNameLength);
@@ -192,6 +199,8 @@ export interface Agreement {
   readonly delta: boolean;
   /** The server asks for a proof of what it has from others, instead of for the blobs (`possession-proof.ts`). */
   readonly possession: boolean;
+  /** Data frames may be sent in pieces. */
+  readonly pieces: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
@@ -208,6 +217,7 @@ export function agree(
     history: both("history"),
     delta: both("delta"),
     possession: both("possession"),
+    pieces: both("pieces"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

@@ -6,6 +6,9 @@
 /** Payload of one frame on the wire, compressed or not. Large enough for a job that declares 20,000 new files. */
 export const maxFrameBytes = 1 << 20;
 
+/** Data frames that an end has begun to send in pieces at a time: one of each priority, and room for another one. */
+export const maxOpenPieces = 4;
+
 /** The smallest `maxFrameBytes` a peer may ask for: one data chunk has to fit. */
 export const minFrameBytes = 1 << 16;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import { type HostAddress, type HostId, hostIdOf } from "./host.ts";
-import { choose, HostPool, type Placement, type Readiness } from "./placement.ts";
+import { choose, HostPool, type Placement, type Readiness, soonest } from "./placement.ts";
 
 function host(name: string, limit: number): HostAddress {
   return { name, limit, port: 3126 };
@@ -300,4 +300,96 @@ test("property: limits hold, nobody waits beside a free slot, nothing leaks", as
       },
     ),
   );
+});
+
+describe("free slots decide among servers that are as good as the best", () => {
+  // Of each server: its free slots, and when it would have the result.
+  const rows: readonly [string, readonly (readonly [number, number | undefined])[], readonly number[]][] = [
+    [
+      "nothing is known",
+      [
+        [1, undefined],
+        [2, undefined],
+      ],
+      [0, 1],
+    ],
+    [
+      "a tenth and a bit more is as good",
+      [
+        [1, 1_000],
+        [1, 1_119],
+        [1, 1_121],
+      ],
+      [0, 1],
+    ],
+    [
+      "an unknown one is as good as any",
+      [
+        [1, 5_000],
+        [1, undefined],
+        [1, 1_000],
+      ],
+      [1, 2],
+    ],
+    [
+      "a full one is not waited for because of a second",
+      [
+        [0, 100],
+        [1, 1_100],
+      ],
+      [1],
+    ],
+    [
+      "… nor because of 10 s of 30 s",
+      [
+        [0, 20_000],
+        [1, 30_000],
+      ],
+      [1],
+    ],
+    [
+      "… but when the free ones are much later",
+      [
+        [0, 1_000],
+        [1, 3_100],
+        [1, 9_000],
+      ],
+      [],
+    ],
+    [
+      "… unless one of them is unknown",
+      [
+        [0, 1_000],
+        [1, 3_100],
+        [1, undefined],
+      ],
+      [1, 2],
+    ],
+    [
+      "… and not for one that is unknown",
+      [
+        [0, undefined],
+        [1, 9_000],
+      ],
+      [1],
+    ],
+    [
+      "all are full",
+      [
+        [0, 1_000],
+        [0, undefined],
+      ],
+      [],
+    ],
+  ];
+  for (const [name, servers, good] of rows)
+    test(name, () => {
+      const ids = servers.map((_, n) => id(`s${n}`));
+      const candidates = servers.map(([freeSlots], n) => ({ hostId: id(`s${n}`), freeSlots }));
+      const chosen = soonest(candidates, (hostId) => servers[ids.indexOf(hostId)]?.[1]);
+      assert.deepEqual(
+        chosen.map(({ hostId }) => ids.indexOf(hostId)),
+        good,
+      );
+    });
 });

@@ -1,4 +1,5 @@
 import { hostIdOf, type HostAddress, type HostId } from "./host.ts";
+import { isMuchLater } from "./prediction.ts";
 import { slotThat, type Slot } from "./slots.ts";
 
 /** A slot on a server, held until released. */
@@ -25,6 +26,8 @@ export interface PlacementRequest {
   readonly patient?: boolean;
   /** Where it goes if there is a free slot: that server has begun it. */
   readonly preferred?: HostId | undefined;
+  /** When the job would have its result from a server, in ms; `undefined` when nobody knows, which is as good as any. */
+  readonly finishMs?: (host: HostId) => number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -54,6 +57,29 @@ export function choose(candidates: readonly Candidate[], random: () => number): 
     point -= freeSlots;
   }
   return undefined;
+}
+
+/** Servers that are later than the best by less are as good: a tenth, and what is noise between two machines of a network. */
+const asGoodShare = 1.1;
+const asGoodMs = 20;
+
+/**
+ * Those of `candidates` with free slots that are as good as the best of them: files stay with the server that knows them. None when
+ * they are all much later than a full server.
+ */
+export function soonest(
+  candidates: readonly Candidate[],
+  finishMs: (host: HostId) => number | undefined,
+): readonly Candidate[] {
+  const all = candidates.map((candidate) => ({ candidate, ms: finishMs(candidate.hostId) }));
+  const free = all.filter(({ candidate }) => candidate.freeSlots > 0);
+  const bestFreeMs = Math.min(...free.flatMap(({ ms }) => ms ?? []));
+  const bestMs = Math.min(...all.flatMap(({ ms }) => ms ?? []));
+  const isAnyUnknown = free.some(({ ms }) => ms === undefined);
+  if (!isAnyUnknown && isMuchLater(bestFreeMs, bestMs)) return [];
+  return free
+    .filter(({ ms }) => ms === undefined || ms <= bestFreeMs * asGoodShare + asGoodMs)
+    .map(({ candidate }) => candidate);
 }
 
 interface Server<Host extends HostAddress> {
@@ -172,12 +198,15 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     }
   }
 
-  #choose({ tried, preferred }: PlacementRequest): Server<Host> | undefined {
+  #choose({ tried, preferred, finishMs }: PlacementRequest): Server<Host> | undefined {
     const candidates = this.#left(tried)
       .filter(({ hostId }) => this.#readiness(hostId) === "ready")
       .map(({ hostId, host, held }) => ({ hostId, freeSlots: Math.max(0, host.limit - held) }));
     const isFree = candidates.some(({ hostId, freeSlots }) => hostId === preferred && freeSlots > 0);
-    const hostId = isFree ? preferred : choose(candidates, this.#random);
+    const isChoice = finishMs !== undefined && candidates.length > 1;
+    const hostId = isFree
+      ? preferred
+      : choose(isChoice ? soonest(candidates, finishMs) : candidates, this.#random);
     return hostId === undefined ? undefined : this.#servers.get(hostId);
   }
 

@@ -151,3 +151,28 @@ function settled(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+test("parties are served in turn, each in its own order", async () => {
+  const queue = new SlotQueue(1);
+  const first = await queue.acquire();
+  const order: string[] = [];
+  const colleague = {};
+  const own = {};
+  const wait = async (name: string, party: object, signal?: AbortSignal): Promise<void> => {
+    const slot = await queue.acquire(signal, party);
+    order.push(name);
+    slot.release();
+  };
+  const waiting = ["c1", "c2", "c3", "c4"].map((name) => wait(name, colleague));
+  assert.deepEqual([queue.ahead(colleague), queue.ahead(own)], [4, 1]);
+  waiting.push(wait("own1", own), wait("own2", own));
+  assert.deepEqual([queue.waiting, queue.ahead(own), queue.ahead({})], [6, 5, 2]);
+  const gone = new AbortController();
+  const abandoned = wait("gone", {}, gone.signal);
+  gone.abort(new Error("gone"));
+  await assert.rejects(abandoned, /gone/);
+  first.release();
+  await Promise.all(waiting);
+  assert.deepEqual(order, ["c1", "own1", "c2", "own2", "c3", "c4"]);
+  assert.deepEqual([queue.waiting, queue.held], [0, 0]);
+});

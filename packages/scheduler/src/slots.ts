@@ -8,13 +8,15 @@ interface Waiter {
 }
 
 /**
- * At most `limit` slots are held at a time; who finds none waits, first come, first served. A holder that vanishes
+ * At most `limit` slots are held at a time; who finds none waits. Free ones go to the parties in turn, and within a party to
+ * who came first: one edited file is not behind a colleague's 3,000. A holder that vanishes
  * without `release` keeps its slot for ever: tie the release to the end of the connection or process it stands for.
  */
 export class SlotQueue {
   #limit: number;
   #held = 0;
-  readonly #waiters = new Set<Waiter>();
+  /** By party; the one whose turn it is first. None is empty. */
+  readonly #parties = new Map<object, Set<Waiter>>();
 
   constructor(limit: number) {
     this.#limit = checkedLimit(limit);
@@ -29,22 +31,30 @@ export class SlotQueue {
   }
 
   get waiting(): number {
-    return this.#waiters.size;
+    return [...this.#parties.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** How many are served before one of `party` who comes now. */
+  ahead(party: object): number {
+    const own = this.#parties.get(party)?.size ?? 0;
+    let others = 0;
+    for (const [other, { size }] of this.#parties) if (other !== party) others += Math.min(size, own + 1);
+    return own + others;
   }
 
   /**
-   * A slot, as soon as everyone who asked before has had one. Rejects with the signal's reason when it is aborted
-   * first; once granted, an abort no longer matters and the caller has to release.
+   * A slot, as soon as it is the turn of `party` and all of it who asked before have had one. Rejects with the signal's reason
+   * when it is aborted first; once granted, an abort no longer matters and the caller has to release.
    */
-  acquire(signal?: AbortSignal): Promise<Slot> {
+  acquire(signal?: AbortSignal, party: object = this): Promise<Slot> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const slot = this.tryAcquire();
-    return slot === undefined ? this.#wait(signal) : Promise.resolve(slot);
+    return slot === undefined ? this.#wait(signal, party) : Promise.resolve(slot);
   }
 
   /** A slot if one is free and nobody waits for it. */
   tryAcquire(): Slot | undefined {
-    return this.#waiters.size === 0 && this.#held < this.#limit ? this.#take() : undefined;
+    return this.#parties.size === 0 && this.#held < this.#limit ? this.#take() : undefined;
   }
 
   /** Changes the limit. Slots beyond a smaller one stay valid; there are no new ones until enough are released. */
@@ -53,7 +63,7 @@ export class SlotQueue {
     this.#serve();
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<Slot> {
+  #wait(signal: AbortSignal | undefined, party: object): Promise<Slot> {
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
     const waiter: Waiter = {
       grant: (slot) => {
@@ -62,18 +72,33 @@ export class SlotQueue {
       },
     };
     const abandon = (): void => {
-      this.#waiters.delete(waiter);
+      this.#remove(waiter, party);
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", abandon, { once: true });
-    this.#waiters.add(waiter);
+    const waiters = this.#parties.get(party);
+    if (waiters === undefined) this.#parties.set(party, new Set([waiter]));
+    else waiters.add(waiter);
     return promise;
   }
 
+  #remove(waiter: Waiter, party: object): void {
+    const waiters = this.#parties.get(party);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#parties.delete(party);
+  }
+
   #serve(): void {
-    for (const waiter of this.#waiters) {
-      if (this.#held >= this.#limit) return;
-      this.#waiters.delete(waiter);
+    while (this.#held < this.#limit) {
+      const [turn] = this.#parties;
+      if (turn === undefined) return;
+      const [party, waiters] = turn;
+      const [waiter] = waiters;
+      // Behind the others, if it has more.
+      this.#parties.delete(party);
+      if (waiter === undefined) continue;
+      waiters.delete(waiter);
+      if (waiters.size > 0) this.#parties.set(party, waiters);
       waiter.grant(this.#take());
     }
   }

@@ -488,6 +488,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
     history: false,
     delta: false,
     possession: false,
+    pieces: true,
     maxOutgoingFrameBytes: minFrameBytes,
   };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
@@ -498,6 +499,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
       history: false,
       delta: false,
       possession: false,
+      pieces: true,
       maxOutgoingFrameBytes: maxFrameBytes,
     },
   });
@@ -519,6 +521,7 @@ test("a link is fast by its round trip, and slow once it is seen to be", async (
     history: true,
     delta: true,
     possession: true,
+    pieces: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   };
   for (const [roundTripMs, isFast] of [

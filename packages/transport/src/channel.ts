@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { pack, packNow, unpackNow } from "@homcc/protocol/compression";
 import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
+import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
 import {
   maxFrameBytes,
@@ -28,6 +29,7 @@ import { LinkRate } from "./link-rate.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
 import { Outbox, type Priority } from "./outbox.ts";
 import { rechunk } from "./rechunk.ts";
+import { SendPace } from "./send-pace.ts";
 import { type SilenceListener, SilenceProbe } from "./silence-probe.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 
@@ -102,7 +104,6 @@ type Role = "client" | "server";
 
 /** Level 6 compresses 54 to 110 MB/s of objects, half of what it makes of them goes on the wire. */
 const fastBytesPerSecond = 30e6;
-const localRoundTripMs = 4;
 
 /**
  * Levels of zstd for data. Objects are 6 % shorter with 6 than with 3 and take twice the time, 1.5 ms for 110 kB, which a server
@@ -147,6 +148,8 @@ export class Channel<Outgoing, Incoming> {
   readonly #rate: LinkRate;
   readonly #sentMessages = new MessageHistory();
   readonly #receivedMessages = new MessageHistory();
+  readonly #pace: SendPace;
+  readonly #pieces = new FramePieces();
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
   /** Only a server has peers that it must keep from each other. */
@@ -164,11 +167,11 @@ export class Channel<Outgoing, Incoming> {
   #heldFrames: Frame[] = [];
   #isHolding = false;
   #pongQueued = false;
-  #pingSent: { readonly token: number; readonly atMs: number } | undefined;
+  /** Of a ping that came while a pong waited, the newest: it answers those before, too. */
+  #unansweredPing: Buffer | undefined;
   #pingCount = 0;
+  #sendLimit: () => number | undefined = () => undefined;
   #roundTripMs: number | undefined;
-  /** Without what a busy machine adds to one. */
-  #bestRoundTripMs: number;
   #reason: HomccError | undefined;
   #isLost = false;
 
@@ -188,7 +191,6 @@ export class Channel<Outgoing, Incoming> {
     this.#agreement = options.agreement;
     this.#initialBytes = options.initialBytes;
     this.#roundTripMs = options.roundTripMs;
-    this.#bestRoundTripMs = options.roundTripMs ?? Infinity;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
     this.#budget = role === "server" ? new MessageBudget(this.#clock) : undefined;
@@ -201,7 +203,18 @@ export class Channel<Outgoing, Incoming> {
       socket.setTimeout(0);
     }
     this.#rate = new LinkRate(this.#clock);
-    this.#outbox = new Outbox(socket, this.#rate);
+    this.#pace = new SendPace({
+      clock: this.#clock,
+      ...(options.roundTripMs === undefined ? {} : { roundTripMs: options.roundTripMs }),
+      limitBytesPerSecond: () => this.#sendLimit(),
+    });
+    this.#outbox = new Outbox(socket, {
+      rate: this.#rate,
+      pace: this.#pace,
+      timers: this.#timers,
+      pieces: this.#agreement.pieces,
+      mark: () => this.#mark(),
+    });
     this.#heartbeat = new Heartbeat({
       clock: this.#clock,
       timers: this.#timers,
@@ -266,9 +279,34 @@ export class Channel<Outgoing, Incoming> {
    * a round trip that no home has.
    */
   get isFast(): boolean {
-    const { bytesPerSecond } = this.#rate;
+    const bytesPerSecond = this.#rate.bytesPerSecond ?? this.#pace.bytesPerSecond;
     if (bytesPerSecond !== undefined) return bytesPerSecond > fastBytesPerSecond;
-    return this.#bestRoundTripMs < localRoundTripMs;
+    return this.isNear;
+  }
+
+  /** The link is a LAN or none at all: nothing on it is worth a thought. */
+  get isNear(): boolean {
+    return this.#pace.isNear;
+  }
+
+  /** Bytes per second that the link takes from this end, as far as it had to; `undefined` before enough was measured. */
+  get sendRate(): number | undefined {
+    return this.#pace.bytesPerSecond;
+  }
+
+  /** The shortest of the last quarter of a minute: without a queue, and without a busy peer. */
+  get bestRoundTripMs(): number | undefined {
+    return this.#pace.roundTripMs;
+  }
+
+  /** Whether something waits to be sent. */
+  get isSending(): boolean {
+    return this.#outbox.queuedBytes > 0;
+  }
+
+  /** From now on no more bytes per second are sent than `limit` says, which is asked each time. */
+  limitSending(limit: () => number | undefined): void {
+    this.#sendLimit = limit;
   }
 
   /** Streams that are open on this end. */
@@ -481,9 +519,11 @@ export class Channel<Outgoing, Incoming> {
         // Also what is late and for nobody: the messages after it count on it.
         this.#receiveOnStream(frame, this.#agreement.history ? this.#textOf(frame) : undefined);
         break;
-      case frameTypes.data:
-        this.#receiveOnStream(frame);
+      case frameTypes.data: {
+        const whole = this.#pieces.take(frame);
+        if (whole !== undefined) this.#receiveOnStream(whole);
         break;
+      }
       case frameTypes.ping:
         this.#pong(frame.payload);
         break;
@@ -548,7 +588,7 @@ export class Channel<Outgoing, Incoming> {
     });
     this.#addStream(frame.stream, inbound);
     // The handshake told the client alone.
-    if (this.#roundTripMs === undefined && this.#pingSent === undefined) this.#ping();
+    if (this.#roundTripMs === undefined && this.#pingCount === 0) this.#ping();
     handler = this.#accept?.(frame.stream, message);
     if (handler === undefined) this.closeStream(frame.stream);
     else if (this.#reason === undefined) this.#finishReceiving(inbound, frame);
@@ -611,11 +651,17 @@ export class Channel<Outgoing, Incoming> {
 
   #ping(): void {
     if (this.#outbox.blocked) return;
+    this.#heartbeat.sent();
+    this.#outbox.push("pulse", this.#mark());
+  }
+
+  /** A ping that is written now, or next. */
+  #mark(): Frame {
     const token = ++this.#pingCount >>> 0;
     const payload = Buffer.alloc(pingTokenBytes);
     payload.writeUInt32LE(token);
-    this.#pingSent = { token, atMs: this.#clock.monotonicMs() };
-    this.#push("control", { type: frameTypes.ping, flags: 0, stream: 0, payload });
+    this.#pace.marked(token);
+    return { type: frameTypes.ping, flags: 0, stream: 0, payload };
   }
 
   /** One pong waits at a time: a flood of pings makes no queue. */
@@ -626,20 +672,26 @@ export class Channel<Outgoing, Incoming> {
         `a ping of ${payload.byteLength} bytes; at most ${maxPingBytes} are allowed`,
       );
     }
-    if (this.#pongQueued) return;
-    this.#pongQueued = true;
     const copy = Buffer.from(payload);
-    this.#push("control", { type: frameTypes.pong, flags: 0, stream: 0, payload: copy }, () => {
+    if (this.#pongQueued) {
+      this.#unansweredPing = copy;
+      return;
+    }
+    this.#pongQueued = true;
+    this.#push("pulse", { type: frameTypes.pong, flags: 0, stream: 0, payload: copy }, () => {
       this.#pongQueued = false;
+      const unanswered = this.#unansweredPing;
+      this.#unansweredPing = undefined;
+      if (unanswered !== undefined) this.#pong(unanswered);
     });
   }
 
   #measureRoundTrip(payload: Uint8Array): void {
-    const sent = this.#pingSent;
-    if (sent === undefined || payload.byteLength !== pingTokenBytes) return;
-    if (Buffer.from(payload).readUInt32LE() !== sent.token) return;
-    this.#roundTripMs = this.#clock.monotonicMs() - sent.atMs;
-    this.#bestRoundTripMs = Math.min(this.#bestRoundTripMs, this.#roundTripMs);
+    if (payload.byteLength !== pingTokenBytes) return;
+    const roundTripMs = this.#pace.answered(Buffer.from(payload).readUInt32LE());
+    if (roundTripMs === undefined) return;
+    this.#roundTripMs = roundTripMs;
+    this.#outbox.resume();
   }
 
   /** Ends with a goodbye that the peer has a moment to read. */

@@ -9,6 +9,10 @@ export class JobTrace {
   /** What was meant to be sent, by source. */
   readonly actions = new Map<string, Action>();
   readonly phases = new Phases();
+  /** What the ledger calls the compilations that were prepared for servers. */
+  readonly ledgerKeys: string[] = [];
+  /** Held from the decision to compile here until the job waits for a local slot. */
+  readonly homePromises = new DisposableStack();
   readonly monitor: JobMonitor;
 
   constructor(monitor: JobMonitor = unmonitored) {

@@ -3,11 +3,14 @@ import type { LoadedSettings } from "@homcc/config/load";
 import type { Compression } from "@homcc/config/values";
 import { describeError, HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
-import { type HostId, hostIdOf } from "@homcc/scheduler/host";
-import type { PlacementRequest } from "@homcc/scheduler/placement";
+import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
+import type { Placement, PlacementRequest } from "@homcc/scheduler/placement";
+import type { Advice } from "@homcc/scheduler/prediction";
 import { unmonitored } from "../records/monitor-line.ts";
 import { Phases } from "../records/phases.ts";
+import type { LedgerJob } from "./adviser.ts";
 import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
+import { SecondThoughts } from "./second-thoughts.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { DroppedJob, type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
@@ -27,7 +30,15 @@ export interface FailedRun {
   readonly detail: string;
 }
 
-export type PlacedRun = { readonly kind: "ran"; readonly result: RemoteResult } | FailedRun;
+export type PlacedRun =
+  | { readonly kind: "ran"; readonly result: RemoteResult }
+  | FailedRun
+  /** No server has it any more: it is done sooner here. `promise` is disposed when it waits for its local slot. */
+  | {
+      readonly kind: "home";
+      readonly advice: Extract<Advice, { kind: "local" }>;
+      readonly promise: Disposable;
+    };
 
 /**
  * Dials the job's servers, and says when none of them can be reached: then nothing has to be prepared for them. A job
@@ -44,19 +55,26 @@ export function noServerFor(
 /**
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
  * one twice, unless the job got lost on its way there, or the line dropped. The time limit runs while a server has the job, not while it
- * waits for a slot. A time-out ends the search, because the next server would take as long again.
+ * waits for a slot. A time-out ends the search, because the next server would take as long again. Before it has a server, and
+ * until one compiles it, the job comes home when the ledger says that it is done sooner here; not after its line dropped.
  */
 export async function runOnServers(
   action: Action,
   job: JobDescription,
   loaded: LoadedSettings,
-  services: Pick<Services, "servers" | "holders">,
+  services: Pick<Services, "servers" | "holders" | "adviser" | "homeLoad">,
   callSignal: AbortSignal,
+  key = "",
   phases = new Phases(),
   line = unmonitored.follow(""),
   time = systemTime,
 ): Promise<PlacedRun> {
-  const { servers } = services;
+  const { servers, adviser } = services;
+  const comeHome = (advice: Extract<Advice, { kind: "local" }>): PlacedRun => ({
+    kind: "home",
+    advice,
+    promise: services.homeLoad.promise(),
+  });
   const { compilationRequestTimeoutMs } = loaded.settings;
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();
@@ -65,17 +83,35 @@ export async function runOnServers(
   let drops = 0;
   for (;;) {
     const pool = servers.poolFor(loaded);
+    const ledgerJob: LedgerJob = { action, key, loaded, pool };
+    if (dropped === undefined) {
+      const advice = adviser.advise(ledgerJob, tried);
+      if (advice.kind === "local") return comeHome(advice);
+    }
     line.enter("blocked", atHomePlace);
     if (dropped !== undefined) await servers.whenBack(dropped, sameServerMs, callSignal);
-    const placing = pool.place({
-      ...placementRequest(loaded, tried),
-      preferred: dropped,
-      signal: callSignal,
-    });
-    const placement = await phases.time("place", placing);
+    let hostId: HostId | undefined;
+    const ask = (): Advice => {
+      if (dropped !== undefined) return { kind: "remote" };
+      return hostId === undefined ? adviser.advise(ledgerJob, tried) : adviser.reconsider(ledgerJob, hostId);
+    };
+    using thoughts = new SecondThoughts(ask, callSignal, time);
+    let placement: Placement<HostAddress> | undefined;
+    try {
+      const placing = pool.place({
+        ...placementRequest(loaded, tried),
+        preferred: dropped,
+        finishMs: (host) => adviser.finishMs(ledgerJob, host),
+        signal: thoughts.signal,
+      });
+      placement = await phases.time("place", placing);
+    } catch (error) {
+      if (thoughts.soonerAtHome === undefined) throw error;
+      return comeHome(thoughts.soonerAtHome.advice);
+    }
     if (placement === undefined) return failure ?? unreachable(loaded, servers);
     using _slot = placement;
-    const { hostId } = placement;
+    hostId = placement.hostId;
     const session = servers.sessionOn(hostId);
     if (session === undefined) {
       // One that ends each connection at once does not keep the job here.
@@ -84,17 +120,27 @@ export async function runOnServers(
       continue;
     }
     tried.add(hostId);
-    using deadline = new ProgressDeadline(compilationRequestTimeoutMs, callSignal, time);
+    adviser.used(hostId);
+    using deadline = new ProgressDeadline(compilationRequestTimeoutMs, thoughts.signal, time);
+    const host = hostId;
     const placed: JobDescription = {
       ...job,
       compression: compressionFor(hostId, loaded),
       onProgress: () => deadline.moved(),
-      onPhase: (phase) => line.enter(phase, hostId),
+      onPhase: (phase) => {
+        line.enter(phase, host);
+        if (phase === "compile" || phase === "receive") thoughts.settle();
+      },
     };
     using _holding = services.holders.hold(hostId, job.label);
     try {
-      return { kind: "ran", result: await phases.time("run", session.run(action, placed, deadline.signal)) };
+      const result = await phases.time("run", session.run(action, placed, deadline.signal));
+      adviser.learn(ledgerJob, hostId, result);
+      return { kind: "ran", result };
     } catch (error) {
+      if (thoughts.soonerAtHome !== undefined && !callSignal.aborted) {
+        return comeHome(thoughts.soonerAtHome.advice);
+      }
       if (deadline.isOver) return timedOut(hostId, compilationRequestTimeoutMs);
       if (callSignal.aborted) throw error;
       failure = describeFailure(error, hostId);

@@ -2,7 +2,7 @@ import type { Sandbox } from "@homcc/cas/action";
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { type Identity, identityText } from "./refusal.ts";
 import { prepareAction } from "./action-preparation.ts";
@@ -11,6 +11,8 @@ import type { RemoteCost } from "../conclusion.ts";
 import type { JobTrace } from "../records/job-trace.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
 import { existsAtHome } from "./missed-input.ts";
+import { fileKey } from "./adviser.ts";
+import { whyAtHome } from "../words/why-at-home.ts";
 import { jobVoice } from "../words/job-voice.ts";
 import { ownResult } from "./own-result.ts";
 import { pipedMessages } from "./piped-messages.ts";
@@ -54,6 +56,9 @@ export async function compileRemotely(
   // What may not run at home is prepared first: it may turn out to be nothing for servers, and then it may.
   const isAlone = nowhere !== undefined && !noLocalCompilation;
   if (isAlone && (await services.ownResults?.isEmpty(clientCacheBytes)) !== false) return fallback(nowhere);
+  const key = fileKey(resolve(call.request.cwd, compilation.source), compilation.argv);
+  // Once, also when it is prepared anew.
+  if (mayGuess) trace.ledgerKeys.push(key);
   using line = trace.monitor.follow(basename(compilation.source));
   line.enter("preprocess", atHomePlace);
   const prepared = await prepareAction(
@@ -81,8 +86,12 @@ export async function compileRemotely(
     onUpload: (upload) => progress.began(upload),
     ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
   };
-  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, phases, line);
+  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, key, phases, line);
   if (ran.kind === "failed") return fallback(ran);
+  if (ran.kind === "home") {
+    trace.homePromises.use(ran.promise);
+    return fallback(whyAtHome(ran.advice, services.adviser));
+  }
   const { result } = ran;
   if (result.sandboxToolchain !== undefined && action.sandbox !== undefined) {
     tellOtherCompiler(call, loaded, services, {

@@ -5,12 +5,17 @@ import { digestOf } from "@homcc/cas/digest";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { systemClock } from "@homcc/observability/clock";
 import { outcomes } from "@homcc/observability/outcomes";
+import { Ledger } from "@homcc/scheduler/ledger";
+import { HomeLoad } from "../home-load.ts";
+import type { Services } from "../services.ts";
+import { Adviser, type KnownServers } from "./adviser.ts";
 import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { Time } from "./progress-deadline.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
-import type { JobDescription } from "./session.ts";
+import type { JobDescription, Outlook } from "./session.ts";
 import type { Servers } from "./servers.ts";
 import { SshTunnels } from "./ssh-tunnels.ts";
+import type { JobPhase } from "../records/state-layout.ts";
 import { SlotHolders } from "../records/slot-holders.ts";
 
 /** For agents none of whose hosts is reached through SSH. */
@@ -81,6 +86,25 @@ export async function settingsFor(
   });
 }
 
+/**
+ * An agent that has learned what `ledger` says, and whose local slots are free. `seen`: what it has measured of every link, which
+ * is else the machine's own.
+ */
+export function ledgerServices(
+  servers: Servers,
+  ledger = new Ledger(),
+  homeLoad = new HomeLoad({ held: 0, waiting: 0 }),
+  seen: Partial<Outlook> = {},
+): Pick<Services, "adviser" | "homeLoad"> {
+  const known: KnownServers = {
+    outlookOn: (host, on) => {
+      const outlook = servers.outlookOn(host, on);
+      return outlook === undefined ? undefined : { ...outlook, ...seen };
+    },
+  };
+  return { homeLoad, adviser: new Adviser(ledger, known, homeLoad) };
+}
+
 /** Runs the action as a call does and gives how it ended. */
 export async function place(
   action: Action,
@@ -90,6 +114,8 @@ export async function place(
     readonly signal?: AbortSignal;
     readonly job?: Partial<JobDescription>;
     readonly time?: Time;
+    readonly onPhase?: (phase: JobPhase) => void;
+    readonly ledger?: (servers: Servers) => Pick<Services, "adviser" | "homeLoad">;
   } = {},
 ): Promise<PlacedRun> {
   const signal = options.signal ?? new AbortController().signal;
@@ -98,10 +124,11 @@ export async function place(
     action,
     { ...job, ...options.job },
     loaded,
-    { servers, holders },
+    { servers, holders, ...(options.ledger?.(servers) ?? ledgerServices(servers)) },
     signal,
+    "key",
     undefined,
-    undefined,
+    { enter: (phase) => options.onPhase?.(phase), [Symbol.dispose]: () => {} },
     options.time,
   );
   if (run.kind === "failed" && outcomes[run.outcome].kind !== "fallback") throw new Error(run.outcome);

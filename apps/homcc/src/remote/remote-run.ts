@@ -43,6 +43,7 @@ export class RemoteRun {
   #onUpload: JobDescription["onUpload"];
   #onProgress: JobDescription["onProgress"];
   #onPhase: JobDescription["onPhase"];
+  #onQueued: JobDescription["onQueued"];
   /** The result is complete or given up; whatever happens later is not its business. */
   #isOver = false;
 
@@ -84,6 +85,7 @@ export class RemoteRun {
     this.#onUpload = job.onUpload;
     this.#onProgress = job.onProgress;
     this.#onPhase = job.onPhase;
+    this.#onQueued = job.onQueued;
     this.#onPhase?.("send");
     this.#stream = this.#channel.openStream(this.#handler());
     this.#bytes = this.#channel.bytesOf(this.#stream);
@@ -166,6 +168,7 @@ export class RemoteRun {
         this.#abandon(new RefusedByServer(message));
         break;
       case "queued":
+        this.#onQueued?.(message.ahead);
         this.#onPhase?.("blocked");
         break;
       case "started":

@@ -19,6 +19,7 @@ import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
 import { FileSums } from "./v1/file-sums.ts";
+import type { UplinkLimit } from "./uplink-limit.ts";
 import { V1Session } from "./v1/v1-session.ts";
 
 /** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
@@ -35,16 +36,18 @@ export interface DialAttempt {
 export class ServerDialler {
   readonly #logger: Logger;
   readonly #tunnels: SshTunnels;
+  readonly #uplink: UplinkLimit;
   readonly #clock: Clock;
   readonly #silentPorts = new Map<HostId, number>();
   readonly #sums = new FileSums();
   readonly #known: KnownContents;
   readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
-  constructor(logger: Logger, tunnels: SshTunnels, clock: Clock, known: KnownContents) {
+  constructor(logger: Logger, tunnels: SshTunnels, uplink: UplinkLimit, clock: Clock, known: KnownContents) {
     this.#known = known;
     this.#logger = logger;
     this.#tunnels = tunnels;
+    this.#uplink = uplink;
     this.#clock = clock;
   }
 
@@ -56,6 +59,7 @@ export class ServerDialler {
       const connection = await this.#connect(host, tunnel, attempt);
       this.#silentPorts.delete(hostId);
       const { channel, welcome } = connection;
+      this.#uplink.add(channel);
       const session = new ServerSession(hostId, channel, welcome, this.#known, tunnel);
       this.#watch(session, connection, health);
       return session;

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Action, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
+import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
@@ -16,11 +17,13 @@ import type { ServerDescription } from "./server-status.ts";
 import {
   DroppedJob,
   type JobDescription,
+  type Outlook,
   type RemoteResult,
   type ServerWay,
   type Session,
   UnheardJob,
 } from "./session.ts";
+import { SessionOutlook, type UnsentBytes, unsentBytes } from "./session-outlook.ts";
 import { Uploads } from "./uploads.ts";
 
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
@@ -48,6 +51,7 @@ export class ServerSession implements Session {
   readonly #present = new Set<string>();
   readonly #uploads: Uploads;
   readonly #outputs: OutputBases;
+  readonly #outlook: SessionOutlook;
   readonly #running = new Set<RunningJob>();
   readonly #way: ServerWay | undefined;
   #isRetired = false;
@@ -66,6 +70,7 @@ export class ServerSession implements Session {
     this.#welcome = welcome;
     this.#uploads = new Uploads(channel, known.recent, (digest) => this.#numbering.isNamed(digest));
     this.#outputs = known.outputs;
+    this.#outlook = new SessionOutlook(systemClock, () => channel.receivedBytes);
     this.#way = way;
   }
 
@@ -78,6 +83,29 @@ export class ServerSession implements Session {
   /** False once the connection ended or its numbers are nearly used up: jobs then need a new one. */
   get takesJobs(): boolean {
     return this.#channel.isOpen && !this.#isRetired && this.#numbering.usedShare < fullAtShare;
+  }
+
+  outlook(action: Pick<Action, "inputs">): Outlook {
+    const unsent = this.#unsentOf(action);
+    const { isNear, sendRate, bestRoundTripMs } = this.#channel;
+    const { wireShare, sendingBytes } = this.#uploads;
+    return {
+      isNear,
+      uploadBytesPerSecond: sendRate,
+      downloadBytesPerSecond: isNear ? undefined : this.#outlook.downloadBytesPerSecond,
+      roundTripMs: bestRoundTripMs,
+      slots: this.#welcome.slots,
+      missingBytes: wireShare * this.#outlook.wantedBytes(unsent),
+      aheadBytes: wireShare * (sendingBytes - unsent.sendingBytes),
+      jobsAhead: this.#outlook.jobsAhead,
+    };
+  }
+
+  #unsentOf(action: Pick<Action, "inputs">): UnsentBytes {
+    return unsentBytes(action.inputs, {
+      isNamed: (digest) => this.#numbering.isNamed(digest),
+      isSending: (digest) => this.#uploads.isSending(digest),
+    });
   }
 
   /** Ends the connection as soon as its last job has ended. */
@@ -141,19 +169,25 @@ export class ServerSession implements Session {
     if (job.mappedVeto !== undefined && isMapped) {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
-    const upload = (digest: Digest): Promise<number> => this.#upload(digest, action.inputs, job.onProgress);
+    const given = new AbortController();
+    const upload = (digest: Digest): Promise<number> =>
+      this.#upload(digest, action.inputs, job.onProgress, given.signal);
     const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
+    using watched = this.#outlook.watch(job, this.#unsentOf(action).freshBytes);
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
         .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))
         .map(({ digest }) => digest);
-      run.start(job, coded, news);
+      run.start(watched.job, coded, news);
     });
     // A turn later, when the bytes are with the kernel.
     if (job.onSent !== undefined) setImmediate(job.onSent);
     for (const entry of action.inputs) this.#notePresent(entry.path);
-    const cancel = (): void => run.cancel(signal.reason);
+    const cancel = (): void => {
+      given.abort(signal.reason);
+      run.cancel(signal.reason);
+    };
     signal.addEventListener("abort", cancel, { once: true });
     const running: RunningJob = { run, receivedBytesThen: this.#channel.receivedBytes };
     this.#running.add(running);
@@ -212,9 +246,10 @@ export class ServerSession implements Session {
     digest: Digest,
     inputs: readonly InputEntry[],
     onProgress: JobDescription["onProgress"],
+    signal: AbortSignal,
   ): Promise<number> {
     const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
-    if (entry !== undefined) return this.#uploads.send(digest, entry.path, onProgress);
+    if (entry !== undefined) return this.#uploads.send(digest, entry.path, onProgress, signal);
     return Promise.reject(
       new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
     );

@@ -1,3 +1,4 @@
+import type { Action } from "@homcc/cas/action";
 import type { Host } from "@homcc/config/hosts";
 import type { LoadedSettings } from "@homcc/config/load";
 import { type Clock, systemClock } from "@homcc/observability/clock";
@@ -12,9 +13,10 @@ import { OutputBases } from "./output-bases.ts";
 import { RecentContents } from "./recent-contents.ts";
 import type { KnownContents } from "./server-session.ts";
 import { ServerDialler } from "./server-dialler.ts";
-import type { Session } from "./session.ts";
+import type { Outlook, Session } from "./session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
+import { UplinkLimit } from "./uplink-limit.ts";
 import type { SlotHolders } from "../records/slot-holders.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
@@ -28,13 +30,15 @@ interface KnownPool {
 
 /** The hosts of a job, and how long a connection to one may take. */
 export type HostWish = Pick<LoadedSettings, "hosts"> & {
-  readonly settings: Pick<LoadedSettings["settings"], "establishConnectionTimeoutMs">;
+  readonly settings: Pick<LoadedSettings["settings"], "establishConnectionTimeoutMs"> &
+    Partial<Pick<LoadedSettings["settings"], "uplinkBytesPerSecond">>;
 };
 
 /** The servers this agent knows: one connection each, whatever hosts file named them. */
 export class Servers {
   readonly #logger: Logger;
   readonly #tunnels: SshTunnels;
+  readonly #uplink = new UplinkLimit();
   readonly #dialler: ServerDialler;
   readonly #outputs: OutputBases;
   readonly #clock: Clock;
@@ -56,7 +60,7 @@ export class Servers {
   ) {
     this.#logger = logger;
     this.#tunnels = tunnels;
-    this.#dialler = new ServerDialler(logger, tunnels, clock, known);
+    this.#dialler = new ServerDialler(logger, tunnels, this.#uplink, clock, known);
     this.#outputs = known.outputs;
     this.#recent = known.recent;
     this.#clock = clock;
@@ -74,6 +78,7 @@ export class Servers {
    */
   poolFor({ hosts, settings }: HostWish): HostPool {
     this.#connectTimeoutMs = settings.establishConnectionTimeoutMs;
+    this.#uplink.bytesPerSecond = settings.uplinkBytesPerSecond;
     const { pool } = this.#knownPool(hosts);
     if (this.#sleep.slept()) this.#doubtEverything();
     for (const host of hosts) {
@@ -117,6 +122,11 @@ export class Servers {
       signal.removeEventListener("abort", settle);
       this.#lookers.delete(look);
     }
+  }
+
+  /** What the connection to a server says of a job; `undefined` without one. */
+  outlookOn(hostId: HostId, action: Pick<Action, "inputs">): Outlook | undefined {
+    return this.#health.get(hostId)?.connection?.outlook(action);
   }
 
   /** `name:port` and why it is not used, for the message of a job that found no server. */

@@ -30,6 +30,8 @@ export interface JobDescription {
   readonly onProgress?: () => void;
   /** Called at each step on the way to a result, for monitors. */
   readonly onPhase?: (phase: JobPhase) => void;
+  /** Called when it waits for a slot of the server, with the number of jobs before it. */
+  readonly onQueued?: (ahead: number) => void;
   /** Called when the job begins to wait for an upload; what it returns is disposed when the files are there. */
   readonly onUpload?: (upload: PendingUpload) => Disposable;
 }
@@ -72,12 +74,30 @@ export interface ServerWay {
   use(): Disposable;
 }
 
+/** What a connection says of a job that has no result yet. Bytes on the wire; `undefined` is what it has not measured. */
+export interface Outlook {
+  /** A LAN, or this machine: nothing of it is measured. */
+  readonly isNear: boolean;
+  readonly uploadBytesPerSecond: number | undefined;
+  readonly downloadBytesPerSecond: number | undefined;
+  readonly roundTripMs: number | undefined;
+  /** Jobs that the server runs at once. */
+  readonly slots: number | undefined;
+  /** Files of the job that the server is believed to lack. */
+  readonly missingBytes: number;
+  /** What is on its way for other jobs. */
+  readonly aheadBytes: number;
+  /** Jobs that wait for a slot there. */
+  readonly jobsAhead: number;
+}
+
 /** The agent's end of its dealings with one server: over one connection, or over one per job as with homcc 1.x. */
 export interface Session {
   readonly hostId: HostId;
   readonly description: ServerDescription;
   /** False once it is of no use for further jobs. */
   readonly takesJobs: boolean;
+  outlook(action: Pick<Action, "inputs">): Outlook;
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */
   run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult>;
   /** Ends as soon as its last job has ended. */

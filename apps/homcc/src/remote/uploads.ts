@@ -3,21 +3,27 @@ import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import { encodeDelta } from "@homcc/protocol/delta";
 import type { blobRejections } from "@homcc/protocol/messages";
-import { SlotQueue } from "@homcc/scheduler/slots";
+import type { Slot } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { BaseContent, RecentContents } from "./recent-contents.ts";
 import { readSmallFile, smallBlobBytes } from "./small-file.ts";
+import { UnwantedUpload, UploadOrder } from "./upload-order.ts";
 
 /** An upload holds a file and a stream; a first build has thousands of them, and more at once are not faster. */
 const maxUploadsAtOnce = 32;
+
+/** Sources and headers with zstd are 0.2 to 0.35 of themselves; what is assumed counts as so much that was seen. */
+const assumed = { rawBytes: 100_000, wireBytes: 30_000 };
 
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
   readonly #channel: ClientChannel;
   readonly #contents: RecentContents | undefined;
   readonly #isNamed: (digest: Digest) => boolean;
-  readonly #slots = new SlotQueue(maxUploadsAtOnce);
+  readonly #order = new UploadOrder(maxUploadsAtOnce);
   readonly #unanswered = new Map<Digest, Promise<number>>();
+  #sendingBytes = 0;
+  readonly #sent = { ...assumed };
   /** Who waits, and for how many blobs. */
   readonly #waiting = new Map<() => void, number>();
 
@@ -33,42 +39,95 @@ export class Uploads {
     return sizeBytesOf(digest) <= smallBlobBytes || this.#baseOf(digest, path) !== undefined;
   }
 
+  /** Whether the blob is on its way. */
+  isSending(digest: Digest): boolean {
+    return this.#unanswered.has(digest);
+  }
+
+  /** What a byte of a file takes on the wire, by those that were sent. */
+  get wireShare(): number {
+    return this.#sent.wireBytes / this.#sent.rawBytes;
+  }
+
+  /** Sizes of all that are on their way, before compression. */
+  get sendingBytes(): number {
+    return this.#sendingBytes;
+  }
+
   /**
    * Uploads the file at `path`; resolves to the wire bytes it took, 0 when it was on its way already. Rejects with
    * ERR_HOMCC_INPUT_CHANGED when the file no longer has the bytes of `digest`, and when the server does not store it.
-   * Until then `onProgress` is called whenever a piece of any blob has left: this one waits for those before it.
+   * Until then `onProgress` is called whenever a piece of any blob has left: this one waits for those before it. With
+   * `signal` aborted the blob is not sent for this caller's sake any more.
    */
-  async send(digest: Digest, path: string, onProgress: () => void = () => {}): Promise<number> {
+  async send(
+    digest: Digest,
+    path: string,
+    onProgress: () => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<number> {
     using _waiting = this.#tell(onProgress);
-    const unanswered = this.#unanswered.get(digest);
-    if (unanswered !== undefined) {
-      await unanswered;
-      return 0;
+    using want = this.#order.want(digest);
+    const giveUp = (): void => want[Symbol.dispose]();
+    signal?.addEventListener("abort", giveUp, { once: true });
+    try {
+      for (;;) {
+        try {
+          return await this.#sendOnce(digest, path);
+        } catch (error) {
+          // Those who wanted it gave up just before this caller came.
+          if (!(error instanceof UnwantedUpload) || signal?.aborted === true) throw error;
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
     }
+  }
+
+  #sendOnce(digest: Digest, path: string): Promise<number> {
+    const unanswered = this.#unanswered.get(digest);
+    if (unanswered !== undefined) return unanswered.then(() => 0);
     const upload: Promise<number> = this.#sendInTurn(digest, path, () => {
-      if (this.#unanswered.get(digest) === upload) this.#unanswered.delete(digest);
+      if (this.#unanswered.get(digest) !== upload) return;
+      this.#unanswered.delete(digest);
+      this.#sendingBytes -= sizeBytesOf(digest);
     });
     this.#unanswered.set(digest, upload);
-    return await upload;
+    this.#sendingBytes += sizeBytesOf(digest);
+    return upload;
   }
 
   async #sendInTurn(digest: Digest, path: string, answered: () => void): Promise<number> {
-    using _slot = await this.#slots.acquire(this.#channel.signal);
+    using _slot = await this.#turn(digest, answered);
     const moved = (): void => {
       for (const onProgress of this.#waiting.keys()) onProgress();
     };
     const blob = { digest, path };
+    let wireBytes: number;
     try {
-      return await sendBlob(this.#channel, { ...blob, base: this.#baseOf(digest, path) }, answered, moved);
+      const base = this.#baseOf(digest, path);
+      wireBytes = await sendBlob(this.#channel, { ...blob, base }, answered, moved);
     } catch (error) {
       if (!(error instanceof BaseMissing)) throw error;
       const whole = await sendBlob(this.#channel, { ...blob, base: undefined }, answered, moved);
-      return error.sentBytes + whole;
+      wireBytes = error.sentBytes + whole;
     }
+    this.#sent.rawBytes += sizeBytesOf(digest);
+    this.#sent.wireBytes += wireBytes;
+    return wireBytes;
   }
 
   #baseOf(digest: Digest, path: string): BaseContent | undefined {
     return this.#contents?.baseOf(path, digest, this.#isNamed);
+  }
+
+  async #turn(digest: Digest, dropped: () => void): Promise<Slot> {
+    try {
+      return await this.#order.acquire(digest, sizeBytesOf(digest), this.#channel.signal);
+    } catch (error) {
+      dropped();
+      throw error;
+    }
   }
 
   #tell(onProgress: () => void): Disposable {

@@ -32,7 +32,8 @@ export function report(conclusion: Conclusion, audience: Audience): void {
       break;
     case "local":
       if (conclusion.ending.kind === "exit") log.error(text);
-      else if (conclusion.outcome === "no-hosts") hint(text, audience);
+      else if (conclusion.outcome === "no-hosts") hint(text, audience, text);
+      else if (conclusion.outcome === "sooner-at-home") tellOnce(text, audience);
       else log.info(`Compiling locally: ${text}`);
       break;
     case "fallback":
@@ -52,6 +53,14 @@ function reportProblems({ session, loaded, voice, warnings }: Audience): void {
 }
 
 /** Never counted: without hosts there is nothing that the other files were promised. */
-function hint(text: string, { session, voice, warnings }: Audience): void {
-  if (voice.tells === "everything" || warnings.isNews(session, text)) voice.log.warning(text);
+function hint(text: string, { session, voice, warnings }: Audience, cause: string): void {
+  if (voice.tells === "everything" || warnings.isNews(session, cause)) voice.log.warning(text);
+}
+
+/** That a link is too thin is news once; who gave local cores their share with `localhost/N` expects it. */
+function tellOnce(text: string, audience: Audience): void {
+  const { loaded, voice } = audience;
+  if (loaded.localhost.configured || voice.tells === "everything")
+    voice.log.info(`Compiling locally: ${text}`);
+  else hint(`Compiling here: ${text}`, audience, "sooner-at-home");
 }

@@ -9,7 +9,7 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { V1Connection } from "@homcc/transport/v1-connection";
 import { RefusedByServer } from "../refusal.ts";
 import type { ServerDescription } from "../server-status.ts";
-import type { JobDescription, RemoteResult, ServerWay, Session } from "../session.ts";
+import type { JobDescription, Outlook, RemoteResult, ServerWay, Session } from "../session.ts";
 import type { FileSums } from "./file-sums.ts";
 import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
 
@@ -57,6 +57,20 @@ export class V1Session implements Session {
   get takesJobs(): boolean {
     const ageMs = this.#options.clock.monotonicMs() - this.#startedMs;
     return !this.#isRetired && !this.#closing.signal.aborted && ageMs < lifetimeMs;
+  }
+
+  /** Nothing is known of it, so that jobs go there as they always did. */
+  outlook(): Outlook {
+    return {
+      isNear: false,
+      uploadBytesPerSecond: undefined,
+      downloadBytesPerSecond: undefined,
+      roundTripMs: undefined,
+      slots: undefined,
+      missingBytes: 0,
+      aheadBytes: 0,
+      jobsAhead: 0,
+    };
   }
 
   retire(): void {

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LoadedSettings } from "@homcc/config/load";
+import { type HostId, hostIdOf } from "@homcc/scheduler/host";
+import { Ledger } from "@homcc/scheduler/ledger";
+import type { Advice } from "@homcc/scheduler/prediction";
+import { HomeLoad } from "../home-load.ts";
+import { Adviser, fileKey, type LedgerJob } from "./adviser.ts";
+import { ManualTime } from "./manual-time.fixture.ts";
+import { actionOn, settingsFor } from "./remote-job.fixture.ts";
+import type { Outlook } from "./session.ts";
+
+const mbit = 125_000;
+
+interface Scene {
+  readonly adviser: Adviser;
+  readonly ledger: Ledger;
+  readonly time: ManualTime;
+  readonly hostId: HostId;
+  readonly job: LedgerJob;
+  outlook: Outlook | undefined;
+  held: number;
+  home: { held: number; waiting: number };
+  advise(): Advice["kind"];
+}
+
+async function scene(environment: Readonly<Record<string, string>> = {}): Promise<Scene> {
+  const loaded: LoadedSettings = await settingsFor([{ port: 4000 }], environment);
+  const hostId = hostIdOf({ name: "127.0.0.1", port: 4000, limit: 8 });
+  const time = new ManualTime();
+  const ledger = new Ledger();
+  const home = { held: 0, waiting: 0 };
+  const adviser = new Adviser(ledger, { outlookOn: () => it.outlook }, new HomeLoad(home), time.clock);
+  const it: Scene = {
+    adviser,
+    ledger,
+    time,
+    hostId,
+    home,
+    held: 0,
+    outlook: {
+      isNear: false,
+      uploadBytesPerSecond: mbit / 2,
+      downloadBytesPerSecond: mbit / 2,
+      roundTripMs: 30,
+      slots: 4,
+      missingBytes: 1e6,
+      aheadBytes: 0,
+      jobsAhead: 0,
+    },
+    job: { action: actionOn("/w", []), key: "a", loaded, pool: { heldOn: () => it.held, waiting: 0 } },
+    advise: () => adviser.advise(it.job, new Set()).kind,
+  };
+  ledger.noteHome("a", 2000);
+  ledger.noteRemote("a", hostId, { compileMs: 2000, receivedBytes: 100_000 });
+  adviser.used(hostId);
+  return it;
+}
+
+test("half a megabit and a megabyte to send: here; forbidden or in a sandbox: there", async () => {
+  assert.equal((await scene()).advise(), "local");
+  assert.equal((await scene({ HOMCC_NO_LOCAL_COMPILATION: "1" })).advise(), "remote");
+  const { adviser, job } = await scene();
+  const action = actionOn("/w", [], { sandbox: { kind: "schroot", profile: "stable" } });
+  assert.equal(adviser.advise({ ...job, action }, new Set()).kind, "remote");
+});
+
+for (const hosts of ["127.0.0.1:4000/8", "127.0.0.1:4000/8 localhost/2"]) {
+  test(`what is unknown is sent: ${hosts}`, async () => {
+    const it = await scene({ HOMCC_HOSTS: hosts });
+    const thin = it.outlook!;
+    assert.equal(it.advise(), "local");
+    it.outlook = { ...thin, uploadBytesPerSecond: undefined };
+    assert.equal(it.advise(), "remote", "a link that nobody has measured");
+    it.outlook = undefined;
+    assert.equal(it.advise(), "remote", "no connection: placement says what becomes of it");
+    it.outlook = { ...thin, isNear: true };
+    assert.equal(it.advise(), "remote", "a near link");
+    it.outlook = thin;
+    const unknown: LedgerJob = { ...it.job, key: "never compiled" };
+    assert.equal(it.adviser.advise(unknown, new Set()).kind, "remote", "a file that nobody has compiled");
+    assert.equal(it.adviser.reconsider(unknown, it.hostId).kind, "remote");
+    assert.equal(it.adviser.finishMs(unknown, it.hostId), undefined);
+  });
+}
+
+test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {
+  const it = await scene();
+  it.time.pass(59_000);
+  assert.equal(it.advise(), "local");
+  it.time.pass(1_000);
+  it.held = 1;
+  assert.equal(it.advise(), "local", "what it runs tells enough");
+  it.held = 0;
+  assert.equal(it.advise(), "remote");
+  assert.equal(it.advise(), "local", "one job, not all of them");
+});
+
+test("with localhost/N local cores take part until they are busy", async () => {
+  const hosts = { HOMCC_HOSTS: "127.0.0.1:4000/8 localhost/2" };
+  const it = await scene(hosts);
+  it.outlook = {
+    ...it.outlook!,
+    uploadBytesPerSecond: 10 * mbit,
+    downloadBytesPerSecond: 50 * mbit,
+    missingBytes: 0,
+  };
+  assert.equal(it.advise(), "local");
+  it.home.held = 2;
+  assert.equal(it.advise(), "remote");
+  const alone = await scene();
+  alone.outlook = it.outlook;
+  assert.equal(alone.advise(), "remote", "without such a line a good link has all jobs");
+});
+
+test("a full server is as far away as those who wait for it", async () => {
+  const it = await scene();
+  it.outlook = { ...it.outlook!, missingBytes: 0, downloadBytesPerSecond: 50 * mbit };
+  assert.equal(it.advise(), "remote");
+  const full: LedgerJob = { ...it.job, pool: { heldOn: () => 8, waiting: 40 } };
+  assert.equal(it.adviser.advise(full, new Set()).kind, "local");
+});
+
+test("a file has one name for each kind of compile", () => {
+  const names = [
+    fileKey("/w/a.c", ["gcc", "-O2", "-c", "a.c"]),
+    fileKey("/w/a.c", ["gcc", "-c", "a.c", "-O2", "-o", "b.o"]),
+    fileKey("/w/a.c", ["gcc", "-O0", "-c", "a.c"]),
+    fileKey("/w/b.c", ["gcc", "-O2", "-c", "a.c"]),
+  ];
+  assert.equal(new Set(names).size, 3);
+  assert.equal(names[0], names[1]);
+});

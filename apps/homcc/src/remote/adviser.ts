@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import type { Action } from "@homcc/cas/action";
+import type { LoadedSettings } from "@homcc/config/load";
+import { type Clock, systemClock } from "@homcc/observability/clock";
+import { type HostId, hostIdOf } from "@homcc/scheduler/host";
+import type { Ledger } from "@homcc/scheduler/ledger";
+import { localLimit } from "@homcc/scheduler/local-slots";
+import type { HostPool } from "@homcc/scheduler/placement";
+import {
+  type Advice,
+  advise,
+  type HomeShare,
+  remoteFinishMs,
+  type ServerView,
+} from "@homcc/scheduler/prediction";
+import type { HomeLoad } from "../home-load.ts";
+import type { Outlook, RemoteResult } from "./session.ts";
+
+/** What the adviser asks of the servers. */
+export interface KnownServers {
+  outlookOn(host: HostId, action: Pick<Action, "inputs">): Outlook | undefined;
+}
+
+type LinkRates = Pick<ServerView, "uploadBytesPerSecond" | "downloadBytesPerSecond">;
+
+/** A job as the ledger knows it. */
+export interface LedgerJob {
+  readonly action: Pick<Action, "inputs" | "sandbox">;
+  /** Of `fileKey`. */
+  readonly key: string;
+  readonly loaded: LoadedSettings;
+  readonly pool: Pick<HostPool, "heldOn" | "waiting">;
+}
+
+/** After so long without a job a server gets one again, whatever is known of it: its link may have become better. */
+const probeAfterMs = 60_000;
+
+/** What makes a compile of one source longer or shorter than another. */
+const costlyFlag = /^-(O|g|std=|fsanitize|flto|m(arch|tune)=|x)/;
+
+/** Names a file and the kind of its compile in the ledger. Short: there are thousands of them. */
+export function fileKey(source: string, argv: readonly string[]): string {
+  const kind = argv.filter((word) => costlyFlag.test(word)).join(" ");
+  return createHash("sha256").update(`${source}\0${kind}`).digest("base64url").slice(0, 12);
+}
+
+/** Puts together what ledger, connections and local slots know of a job, and says where it is done sooner. */
+export class Adviser {
+  readonly #ledger: Ledger;
+  readonly #servers: KnownServers;
+  readonly #home: HomeLoad;
+  readonly #clock: Clock;
+  readonly #usedAtMs = new Map<HostId, number>();
+
+  constructor(ledger: Ledger, servers: KnownServers, home: HomeLoad, clock: Clock = systemClock) {
+    this.#ledger = ledger;
+    this.#servers = servers;
+    this.#home = home;
+    this.#clock = clock;
+  }
+
+  /** For a job that has no server yet. */
+  advise(job: LedgerJob, tried: ReadonlySet<HostId>): Advice {
+    const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
+    const views = hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
+    const advice = this.#advise(job, views);
+    if (advice.kind === "remote") return advice;
+    const neglected = views.find(({ hostId, jobs }) => jobs === 0 && this.#isDue(hostId));
+    if (neglected === undefined) return advice;
+    this.used(neglected.hostId);
+    return { kind: "remote" };
+  }
+
+  /** For a job that is with a server and not compiled yet. */
+  reconsider(job: LedgerJob, host: HostId): Advice {
+    const view = this.#view(job, host);
+    // It is one of the jobs there itself.
+    return this.#advise(job, view === undefined ? [] : [{ ...view, jobs: Math.max(0, view.jobs - 1) }]);
+  }
+
+  /** When the job would be done on that server; `undefined` when that is unknown. */
+  finishMs(job: LedgerJob, host: HostId): number | undefined {
+    const view = this.#view(job, host);
+    return view === undefined ? undefined : remoteFinishMs(view);
+  }
+
+  /** A job goes there. */
+  used(host: HostId): void {
+    this.#usedAtMs.set(host, this.#clock.monotonicMs());
+  }
+
+  /** What a result tells. */
+  learn({ key }: LedgerJob, host: HostId, { cost, reuse, termination }: RemoteResult): void {
+    if (termination.kind !== "exited" || termination.status !== 0) return;
+    const compileMs = reuse?.fromCache === true ? undefined : cost.compileMs;
+    this.#ledger.noteRemote(key, host, { compileMs, receivedBytes: cost.receivedBytes });
+  }
+
+  /** What is known of the link to a server. */
+  link(host: HostId): LinkRates {
+    const outlook = this.#servers.outlookOn(host, { inputs: [] });
+    return {
+      uploadBytesPerSecond: outlook?.uploadBytesPerSecond,
+      downloadBytesPerSecond: outlook?.downloadBytesPerSecond,
+    };
+  }
+
+  /** The compile was run here, alone in its slot. */
+  learnHome(key: string, ms: number): void {
+    this.#ledger.noteHome(key, ms);
+  }
+
+  #advise({ action, key, loaded }: LedgerJob, views: readonly ServerView[]): Advice {
+    const home = {
+      slots: localLimit(loaded.localhost.configured ? loaded.localhost.limit : undefined),
+      jobs: this.#home.jobs,
+      compileMs: this.#ledger.homeMs(key),
+      meanCompileMs: this.#ledger.meanHomeMs,
+    };
+    return advise(views, home, shareOf(action, loaded));
+  }
+
+  #view({ action, key, loaded, pool }: LedgerJob, hostId: HostId): ServerView | undefined {
+    const outlook = this.#servers.outlookOn(hostId, action);
+    if (outlook === undefined) return undefined;
+    const limit = loaded.hosts.find((host) => hostIdOf(host) === hostId)?.limit ?? 1;
+    const jobs = pool.heldOn(hostId);
+    return {
+      ...outlook,
+      hostId,
+      jobs,
+      jobsAhead: Math.max(outlook.jobsAhead, jobs < limit ? 0 : pool.waiting + 1),
+      slots: Math.min(limit, outlook.slots ?? limit),
+      compileMs: this.#ledger.remoteMs(key, hostId),
+      resultBytes: this.#ledger.receivedBytes(key),
+      meanCompileMs: this.#ledger.meanRemoteMs,
+    };
+  }
+
+  #isDue(host: HostId): boolean {
+    return this.#clock.monotonicMs() - (this.#usedAtMs.get(host) ?? -Infinity) >= probeAfterMs;
+  }
+}
+
+/** In a sandbox the user wants another compiler than this machine's. */
+function shareOf({ sandbox }: LedgerJob["action"], { settings, localhost }: LoadedSettings): HomeShare {
+  if (settings.noLocalCompilation || sandbox !== undefined) return "never";
+  return localhost.configured ? "if-sooner" : "if-much-sooner";
+}

@@ -1,0 +1,73 @@
+import type { Advice } from "@homcc/scheduler/prediction";
+import type { Time } from "./progress-deadline.ts";
+
+/** A link is measured by then, and a job that comes home has lost no more. */
+const firstAfterMs = 1_000;
+const everyMs = 500;
+
+/** The job is done sooner here than where it waits. */
+export class SoonerAtHome extends Error {
+  readonly advice: Extract<Advice, { kind: "local" }>;
+
+  constructor(advice: Extract<Advice, { kind: "local" }>) {
+    super("sooner at home");
+    this.advice = advice;
+  }
+}
+
+/**
+ * Asks again and again, while a job waits for a slot or an upload, whether it would be done sooner here. `signal` is aborted
+ * with `SoonerAtHome` when it would, and with the caller's signal. Nothing is asked any more once the server compiles it.
+ */
+export class SecondThoughts implements Disposable {
+  readonly #time: Time;
+  readonly #ask: () => Advice;
+  readonly #outer: AbortSignal;
+  readonly #controller = new AbortController();
+  #stopTimer: () => void = () => {};
+
+  constructor(ask: () => Advice, outer: AbortSignal, time: Time) {
+    this.#ask = ask;
+    this.#outer = outer;
+    this.#time = time;
+    if (outer.aborted) this.#follow();
+    else {
+      outer.addEventListener("abort", this.#follow, { once: true });
+      this.#wait(firstAfterMs);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Set when it comes home. */
+  get soonerAtHome(): SoonerAtHome | undefined {
+    const reason: unknown = this.#controller.signal.reason;
+    return reason instanceof SoonerAtHome ? reason : undefined;
+  }
+
+  /** It is being compiled: whatever comes, it stays there. */
+  settle(): void {
+    this.#stopTimer();
+    this.#stopTimer = () => {};
+  }
+
+  [Symbol.dispose](): void {
+    this.settle();
+    this.#outer.removeEventListener("abort", this.#follow);
+  }
+
+  readonly #follow = (): void => {
+    this.#stopTimer();
+    this.#controller.abort(this.#outer.reason);
+  };
+
+  #wait(delayMs: number): void {
+    this.#stopTimer = this.#time.timers.after(delayMs, () => {
+      const advice = this.#ask();
+      if (advice.kind === "local") this.#controller.abort(new SoonerAtHome(advice));
+      else this.#wait(everyMs);
+    });
+  }
+}
