@@ -40,8 +40,8 @@ me@buildserver:3127/24     # through SSH as that user
 
 Names consist of letters, digits, \`-\`, \`_\` and \`.\`. An IPv6 address without a port needs no brackets. Blanks separate
 hosts; next to \`/\`, \`,\`, \`:\` and \`#\` they mean nothing. \`#\` starts a comment. \`HOST/0\` is never chosen. \`localhost\` is
-this machine and is never contacted; of several such lines the last counts. A host with an \`@\` is always contacted, also
-\`@localhost\`.
+this machine and is never contacted; of several such lines the last counts. With such a line this machine also takes files that
+it is known to compile sooner than a server. A host with an \`@\` is always contacted, also \`@localhost\`.
 
 ## Servers behind SSH
 
