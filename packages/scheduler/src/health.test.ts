@@ -130,11 +130,11 @@ test("a dial without a sign of life is waited for during the patience, and goes 
 test("a sign of life buys the patience anew, also one that comes late", async () => {
   const server = new FakeServer();
   server.health.want();
-  await server.time.advance(800);
+  await server.time.advance(patienceMs * 0.8);
   server.dials[0]?.alive();
-  await server.time.advance(800);
+  await server.time.advance(patienceMs * 0.8);
   assert.equal(server.health.readiness, "soon");
-  await server.time.advance(200);
+  await server.time.advance(patienceMs * 0.2);
   assert.equal(server.health.readiness, "late");
   server.dials[0]?.alive();
   assert.equal(server.health.readiness, "soon");

@@ -44,7 +44,7 @@ export interface HostHealthOptions<Connection> {
  * How long jobs wait for a dial without a sign of life. A server 300 ms away needs 300 ms to accept and 300 ms to greet,
  * each with this time of its own; three servers behind a VPN that is off cost a build this time once.
  */
-export const patienceMs = 1_000;
+export const patienceMs = 700;
 
 /**
  * How long a server whose connection dropped is expected back: jobs wait for it unless another one has room. A router that
