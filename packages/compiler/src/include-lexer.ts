@@ -1,6 +1,15 @@
 import { assemblerOperands, mentionsAssembler, pragmaDependencies } from "./embedded-directives.ts";
 import type { IncludeName, IncludeNames, MacroFocus, NameForm, NameKind } from "./include-names.ts";
 import { isBlank, spliceLines } from "./source-bytes.ts";
+import {
+  endOfLine,
+  endOfQuoted,
+  isDelimiter,
+  maxDelimiterBytes,
+  special,
+  startOfWord,
+  word,
+} from "./text-scan.ts";
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -17,16 +26,6 @@ const less = 0x3c;
 const greater = 0x3e;
 const question = 0x3f;
 const equals = 0x3d;
-const backslash = 0x5c;
-
-/** Classes of bytes: what ends the fast run over text, and what identifiers consist of. */
-const special = new Uint8Array(256);
-for (const byte of [newline, carriageReturn, doubleQuote, singleQuote, slash]) special[byte] = 1;
-const word = new Uint8Array(256);
-for (let byte = 0; byte < 256; byte += 1) {
-  const isWord = byte >= 0x80 || byte === 0x24 || /\w/.test(String.fromCharCode(byte));
-  word[byte] = isWord ? 1 : 0;
-}
 
 const includeKinds: Readonly<Record<string, NameKind>> = {
   include: "include",
@@ -47,9 +46,6 @@ interface Definition {
   readonly macro: string;
   readonly parameters: readonly string[];
 }
-
-/** As gcc: a longer delimiter is none. */
-const maxDelimiterBytes = 16;
 
 /**
  * Goes once over a source: comments, strings and raw strings are skipped, directives read. Directives in skipped
@@ -153,7 +149,7 @@ export class IncludeLexer {
     if (this.#bytes[this.#at] !== slash) return false;
     const next = this.#bytes[this.#at + 1];
     if (next === slash) {
-      this.#at = this.#endOfLine(this.#at);
+      this.#at = endOfLine(this.#bytes, this.#at);
       return true;
     }
     if (next !== asterisk) return false;
@@ -162,18 +158,10 @@ export class IncludeLexer {
     return true;
   }
 
-  /** The line end at or after `at`; `\r` ends a line too. */
-  #endOfLine(at: number): number {
-    const bytes = this.#bytes;
-    let end = at;
-    while (end < bytes.length && bytes[end] !== newline && bytes[end] !== carriageReturn) end += 1;
-    return end;
-  }
-
   #string(): void {
     const start = this.#at;
     const rawEnd = this.#isRawPrefix(start) ? this.#endOfRawString(start + 1) : undefined;
-    if (rawEnd === undefined) this.#skipQuoted(doubleQuote);
+    if (rawEnd === undefined) this.#at = endOfQuoted(this.#bytes, this.#at, doubleQuote);
     else this.#at = rawEnd;
     if (!this.#mentionsAssembler) return;
     for (const operand of assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined)) {
@@ -183,33 +171,15 @@ export class IncludeLexer {
 
   /** `'` is also the separator in 1'000'000. */
   #character(): void {
-    const start = this.#startOfWord(this.#at);
+    const start = startOfWord(this.#bytes, this.#at);
     const first = this.#bytes[start] ?? 0;
     if (start < this.#at && first >= 0x30 && first <= 0x39) this.#at += 1;
-    else this.#skipQuoted(singleQuote);
-  }
-
-  /** To behind the closing quote, or to the end of the line. */
-  #skipQuoted(quote: number): void {
-    const bytes = this.#bytes;
-    let at = this.#at + 1;
-    for (; at < bytes.length; at += 1) {
-      const byte = bytes[at];
-      if (byte === newline || byte === carriageReturn) break;
-      if (byte === backslash) {
-        const next = bytes[at + 1];
-        if (next !== newline && next !== carriageReturn) at += 1;
-      } else if (byte === quote) {
-        at += 1;
-        break;
-      }
-    }
-    this.#at = Math.min(at, bytes.length);
+    else this.#at = endOfQuoted(this.#bytes, this.#at, singleQuote);
   }
 
   #isRawPrefix(quote: number): boolean {
     if (this.#bytes[quote - 1] !== 0x52) return false;
-    return /^(R|u8R|uR|UR|LR)$/.test(this.#slice(this.#startOfWord(quote), quote));
+    return /^(R|u8R|uR|UR|LR)$/.test(this.#slice(startOfWord(this.#bytes, quote), quote));
   }
 
   #endOfRawString(start: number): number | undefined {
@@ -219,18 +189,6 @@ export class IncludeLexer {
     const terminator = `)${this.#slice(start, open)}"`;
     const end = this.#text.indexOf(terminator, open, "latin1");
     return end < 0 ? undefined : end + terminator.length;
-  }
-
-  /** Where the word that ends before `at` begins; in numbers, `'` between digits belongs to it. */
-  #startOfWord(at: number): number {
-    let start = at;
-    while (start > 0) {
-      const before = this.#bytes[start - 1] ?? 0;
-      const separator = before === singleQuote && start > 1 && word[this.#bytes[start - 2] ?? 0] === 1;
-      if (word[before] === 0 && !separator) break;
-      start -= 1;
-    }
-    return start;
   }
 
   #directive(markerBytes: number): void {
@@ -263,7 +221,7 @@ export class IncludeLexer {
     const open = this.#bytes[this.#at];
     if (open !== doubleQuote && open !== less) return undefined;
     const close = this.#text.indexOf(open === less ? greater : doubleQuote, this.#at + 1);
-    if (close < 0 || close > this.#endOfLine(this.#at)) return undefined;
+    if (close < 0 || close > endOfLine(this.#bytes, this.#at)) return undefined;
     const name = this.#slice(this.#at + 1, close);
     this.#at = close + 1;
     return { form: open === less ? "angle" : "quote", name };
@@ -291,7 +249,7 @@ export class IncludeLexer {
   }
 
   #parameters(): string[] {
-    const end = this.#endOfLine(this.#at);
+    const end = endOfLine(this.#bytes, this.#at);
     const close = this.#text.indexOf(closingParenthesis, this.#at);
     if (close < 0 || close > end) return [];
     const names = this.#slice(this.#at + 1, close).split(",");
@@ -365,13 +323,13 @@ export class IncludeLexer {
     if (word[first] === 1) this.#addComputed(this.#word(), "line");
     if (first !== doubleQuote) return;
     const start = this.#at + 1;
-    this.#skipQuoted(doubleQuote);
+    this.#at = endOfQuoted(this.#bytes, this.#at, doubleQuote);
     const file = this.#slice(start, this.#at - 1).replaceAll(/\\(["\\])/g, "$1");
     if (file !== "" && !/^<.*>$/.test(file)) this.#add("line", "quote", file);
   }
 
   #moduleLine(): void {
-    const line = this.#slice(this.#at, Math.min(this.#endOfLine(this.#at), this.#at + 200));
+    const line = this.#slice(this.#at, Math.min(endOfLine(this.#bytes, this.#at), this.#at + 200));
     this.#modules ||=
       /^(@import\b|(export\s+)?import(\s*[<":]|\s+\w)|(export\s+)?module\s*(;|:|[\w.:]+\s*(;|\[)))/.test(
         line,
@@ -424,12 +382,6 @@ export class IncludeLexer {
     if (text.includes("\uFFFD")) this.#invalidNames = true;
     return text;
   }
-}
-
-function isDelimiter(byte: number | undefined): boolean {
-  if (byte === undefined || byte === parenthesis || byte === closingParenthesis || byte === backslash)
-    return false;
-  return byte > 0x20 && byte !== doubleQuote;
 }
 
 /** `<n.h>` in the body of a macro with the parameter n. */

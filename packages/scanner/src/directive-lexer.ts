@@ -12,6 +12,15 @@ import {
   type LexicalDialect,
 } from "./directives.ts";
 import { replaceTrigraphs } from "./trigraphs.ts";
+import {
+  endOfLine,
+  endOfQuoted,
+  isDelimiter,
+  maxDelimiterBytes,
+  special,
+  startOfWord,
+  word,
+} from "@homcc/compiler/text-scan";
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -20,25 +29,12 @@ const hash = 0x23;
 const percent = 0x25;
 const singleQuote = 0x27;
 const parenthesis = 0x28;
-const closingParenthesis = 0x29;
 const asterisk = 0x2a;
 const slash = 0x2f;
 const colon = 0x3a;
 const less = 0x3c;
 const greater = 0x3e;
 const backslash = 0x5c;
-
-/** Classes of bytes: what ends the fast run over text, and what identifiers consist of. */
-const special = new Uint8Array(256);
-for (const byte of [newline, carriageReturn, doubleQuote, singleQuote, slash]) special[byte] = 1;
-const word = new Uint8Array(256);
-for (let byte = 0; byte < 256; byte += 1) {
-  const isWord = byte >= 0x80 || byte === 0x24 || /\w/.test(String.fromCharCode(byte));
-  word[byte] = isWord ? 1 : 0;
-}
-
-/** As gcc: a longer delimiter is none. */
-const maxDelimiterBytes = 16;
 
 const includes: ReadonlySet<string> = new Set<DirectiveKind>(["include", "include_next", "import", "embed"]);
 const macroNames: ReadonlySet<string> = new Set<DirectiveKind>([
@@ -163,7 +159,7 @@ export class DirectiveLexer {
     if (this.#bytes[this.#at] !== slash) return false;
     const next = this.#bytes[this.#at + 1];
     if (next === slash) {
-      const end = this.#endOfLine(this.#at);
+      const end = endOfLine(this.#bytes, this.#at);
       // Strict C90 has no such comment: what it makes of it depends on whether the text is skipped.
       if (!this.#dialect.lineComments && /["']|\/\*/.test(this.#slice(this.#at + 2, end)))
         this.#add("opaque", "a // comment in C90");
@@ -176,18 +172,10 @@ export class DirectiveLexer {
     return true;
   }
 
-  /** The line end at or after `at`; `\r` ends a line too. */
-  #endOfLine(at: number): number {
-    const bytes = this.#bytes;
-    let end = at;
-    while (end < bytes.length && bytes[end] !== newline && bytes[end] !== carriageReturn) end += 1;
-    return end;
-  }
-
   #string(): void {
     const start = this.#at;
     const rawEnd = this.#isRawPrefix(start) ? this.#endOfRawString(start + 1) : undefined;
-    if (rawEnd === undefined) this.#skipQuoted(doubleQuote);
+    if (rawEnd === undefined) this.#at = endOfQuoted(this.#bytes, this.#at, doubleQuote);
     else this.#at = rawEnd;
     if (!this.#mentionsAssembler) return;
     const [operand] = assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined);
@@ -196,33 +184,15 @@ export class DirectiveLexer {
 
   /** `'` is also the separator in 1'000'000. */
   #character(): void {
-    const start = this.#startOfWord(this.#at);
+    const start = startOfWord(this.#bytes, this.#at);
     const first = this.#bytes[start] ?? 0;
     if (start < this.#at && first >= 0x30 && first <= 0x39) this.#at += 1;
-    else this.#skipQuoted(singleQuote);
-  }
-
-  /** To behind the closing quote, or to the end of the line. */
-  #skipQuoted(quote: number): void {
-    const bytes = this.#bytes;
-    let at = this.#at + 1;
-    for (; at < bytes.length; at += 1) {
-      const byte = bytes[at];
-      if (byte === newline || byte === carriageReturn) break;
-      if (byte === backslash) {
-        const next = bytes[at + 1];
-        if (next !== newline && next !== carriageReturn) at += 1;
-      } else if (byte === quote) {
-        at += 1;
-        break;
-      }
-    }
-    this.#at = Math.min(at, bytes.length);
+    else this.#at = endOfQuoted(this.#bytes, this.#at, singleQuote);
   }
 
   #isRawPrefix(quote: number): boolean {
     if (!this.#dialect.rawStrings || this.#bytes[quote - 1] !== 0x52) return false;
-    return /^(R|u8R|uR|UR|LR)$/.test(this.#slice(this.#startOfWord(quote), quote));
+    return /^(R|u8R|uR|UR|LR)$/.test(this.#slice(startOfWord(this.#bytes, quote), quote));
   }
 
   #endOfRawString(start: number): number | undefined {
@@ -232,18 +202,6 @@ export class DirectiveLexer {
     const terminator = `)${this.#slice(start, open)}"`;
     const end = this.#text.indexOf(terminator, open, "latin1");
     return end < 0 ? undefined : end + terminator.length;
-  }
-
-  /** Where the word that ends before `at` begins; in numbers, `'` between digits belongs to it. */
-  #startOfWord(at: number): number {
-    let start = at;
-    while (start > 0) {
-      const before = this.#bytes[start - 1] ?? 0;
-      const separator = before === singleQuote && start > 1 && word[this.#bytes[start - 2] ?? 0] === 1;
-      if (word[before] === 0 && !separator) break;
-      start -= 1;
-    }
-    return start;
   }
 
   #directive(markerBytes: number): void {
@@ -279,7 +237,7 @@ export class DirectiveLexer {
     const open = this.#bytes[this.#at];
     if (open !== doubleQuote && open !== less) return undefined;
     const close = this.#text.indexOf(open === less ? greater : doubleQuote, this.#at + 1);
-    if (close < 0 || close > this.#endOfLine(this.#at)) return undefined;
+    if (close < 0 || close > endOfLine(this.#bytes, this.#at)) return undefined;
     const name = this.#slice(this.#at, close);
     this.#at = close + 1;
     return name;
@@ -316,7 +274,7 @@ export class DirectiveLexer {
       if (kind === "module" || kind === "pch_preprocess") return this.#add("opaque", `#pragma ${kind}`);
       if (kind === "dependency") return this.#file("dependency");
     }
-    const end = this.#endOfLine(this.#at);
+    const end = endOfLine(this.#bytes, this.#at);
     if (this.#mentionsPushing) this.#noticePushing(this.#slice(start, end));
     return undefined;
   }
@@ -334,7 +292,7 @@ export class DirectiveLexer {
   }
 
   #moduleLine(): void {
-    const line = this.#slice(this.#at, Math.min(this.#endOfLine(this.#at), this.#at + 200));
+    const line = this.#slice(this.#at, Math.min(endOfLine(this.#bytes, this.#at), this.#at + 200));
     if (
       /^(@import\b|(export\s+)?import(\s*[<":]|\s+\w)|(export\s+)?module\s*(;|:|[\w.:]+\s*(;|\[)))/.test(line)
     )
@@ -419,12 +377,6 @@ function isInclude(name: string): name is DirectiveKind {
 
 function isMacroDirective(name: string): name is DirectiveKind {
   return macroNames.has(name);
-}
-
-function isDelimiter(byte: number | undefined): boolean {
-  if (byte === undefined || byte === parenthesis || byte === closingParenthesis || byte === backslash)
-    return false;
-  return byte > 0x20 && byte !== doubleQuote;
 }
 
 /** The directives of a source, at once. */
