@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { ActionResult, OutputChange } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
+import { release } from "@homcc/cas/release";
 import { hasCode } from "@homcc/observability/error";
 import { encodeDelta, isDeltaSized } from "@homcc/protocol/delta";
 import type { JobMessage, ResultMessage } from "@homcc/protocol/messages";
@@ -85,13 +86,15 @@ export class OutputCoding {
     if (digest === base) {
       // Also a use of it, which keeps it from eviction.
       await this.#keep(digest, bytes);
+      release(bytes);
       return { message: { kind: "unchanged", output: index, mode } };
     }
     const [delta] = await Promise.all([
       base === undefined ? undefined : this.#deltaFrom(base, bytes, isHurried),
       this.#keep(digest, bytes),
     ]);
-    if (delta === undefined || delta.byteLength >= bytes.byteLength)
+    release(bytes);
+    if (delta === undefined || delta.byteLength >= output.sizeBytes)
       return { message: { ...toWritten(output), digest }, content: { file } };
     const deltaBytes = delta.byteLength;
     return { message: { kind: "delta", output: index, mode, digest, deltaBytes }, content: delta };
@@ -100,7 +103,10 @@ export class OutputCoding {
   async #deltaFrom(base: Digest, bytes: Uint8Array, isHurried: boolean): Promise<Uint8Array | undefined> {
     if (!isDeltaSized(bytes.byteLength, sizeBytesOf(base))) return undefined;
     const baseBytes = await this.#store.read(base);
-    return baseBytes === undefined ? undefined : await encodeDelta(bytes, baseBytes, isHurried);
+    if (baseBytes === undefined) return undefined;
+    const delta = await encodeDelta(bytes, baseBytes, isHurried);
+    release(baseBytes);
+    return delta;
   }
 
   async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -19,7 +19,7 @@ export interface BlobStore {
    */
   put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
 
-  /** The bytes, or `undefined` when the store does not hold them (or found them damaged, and dropped them). */
+  /** The bytes, which are the caller's own, or `undefined` when the store does not hold them (or found them damaged, and dropped them). */
   read(digest: Digest): Promise<Uint8Array | undefined>;
 
   /**

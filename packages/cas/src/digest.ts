@@ -1,4 +1,5 @@
 import { createHash, subtle } from "node:crypto";
+import { release } from "./release.ts";
 
 /**
  * SHA-256 and size of immutable bytes, written `hex/size`. One string, so that it can be a Map key and a log word.
@@ -19,7 +20,9 @@ const hashNowBytes = 1 << 20;
 /** As `digestOf`, without holding up the event loop. */
 export async function digestOfLarge(bytes: Uint8Array): Promise<Digest> {
   if (bytes.byteLength <= hashNowBytes) return digestOf(bytes);
-  const hash = await subtle.digest("SHA-256", new Uint8Array(bytes));
+  const copy = new Uint8Array(bytes);
+  const hash = await subtle.digest("SHA-256", copy);
+  release(copy);
   return makeDigest(Buffer.from(hash).toString("hex"), bytes.byteLength);
 }
 

@@ -20,7 +20,7 @@ export class MemoryBlobStore implements BlobStore {
     if (digest === emptyDigest || this.#index.touch(digest)) return drain(digest, content);
     const reservation = this.#index.reserve(digest);
     try {
-      const bytes = await collect(digest, content);
+      const bytes = new Uint8Array(await collect(digest, content));
       reservation.grow(bytes.byteLength);
       reservation.release();
       this.#index.set(digest, bytes);
@@ -30,7 +30,7 @@ export class MemoryBlobStore implements BlobStore {
   }
 
   read(digest: Digest): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.#bytes(digest)?.slice());
+    return Promise.resolve(copyOf(this.#bytes(digest)));
   }
 
   async copyTo(digest: Digest, path: string): Promise<boolean> {
@@ -48,4 +48,9 @@ export class MemoryBlobStore implements BlobStore {
     this.#index.touch(digest);
     return digest === emptyDigest ? new Uint8Array() : this.#index.get(digest);
   }
+}
+
+/** Not `slice`, which a Buffer does not copy for. */
+function copyOf(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes === undefined ? undefined : new Uint8Array(bytes);
 }

@@ -1,6 +1,7 @@
 import { HomccError } from "@homcc/observability/error";
 import { type Frame, frameFlags } from "./frame.ts";
 import { maxFrameBytes, maxOpenPieces } from "./limits.ts";
+import { release } from "@homcc/cas/release";
 
 interface Begun {
   readonly pieces: Uint8Array[];
@@ -30,7 +31,9 @@ export class FramePieces {
     }
     if (isLast) {
       this.#begun.delete(stream);
-      return { ...frame, payload: Buffer.concat([...pieces, payload]) };
+      const whole = Buffer.concat([...pieces, payload]);
+      for (const piece of pieces) release(piece);
+      return { ...frame, payload: whole };
     }
     if (begun === undefined && this.#begun.size >= maxOpenPieces) {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenPieces} frames begun in pieces`);

@@ -1,5 +1,6 @@
 import { unpack, unpackNow, threadPoolAboveBytes } from "@homcc/protocol/compression";
 import { maxDataFrameBytes } from "@homcc/protocol/limits";
+import { release } from "@homcc/cas/release";
 import type { HomccError } from "@homcc/observability/error";
 
 /** Who takes what arrives on one stream. Calls come one at a time and in the order of arrival. */
@@ -79,12 +80,14 @@ export class InboundStream<Incoming> {
       for (;;) {
         const delivery = this.#shift();
         if (delivery === undefined) break;
+        // Before its memory is given back.
+        const bytes = waitingBytes(delivery);
         const pending = this.#deliver(delivery);
         if (pending === undefined) {
-          this.#events.delivered(waitingBytes(delivery));
+          this.#events.delivered(bytes);
           continue;
         }
-        void this.#resumeAfter(pending, waitingBytes(delivery));
+        void this.#resumeAfter(pending, bytes);
         return;
       }
       if (this.#isOpen()) this.#state = "idle";
@@ -145,11 +148,15 @@ export class InboundStream<Incoming> {
 
   #deliverData(payload: Uint8Array, zstd: boolean): Promise<void> | undefined {
     if (!zstd) return this.#consume(payload);
-    if (payload.byteLength <= threadPoolAboveBytes)
-      return this.#consume(unpackNow(payload, maxDataFrameBytes));
-    return unpack(payload, maxDataFrameBytes).then((bytes) =>
-      this.#isOpen() ? this.#consume(bytes) : undefined,
-    );
+    if (payload.byteLength <= threadPoolAboveBytes) {
+      const bytes = unpackNow(payload, maxDataFrameBytes);
+      release(payload);
+      return this.#consume(bytes);
+    }
+    return unpack(payload, maxDataFrameBytes).then((bytes) => {
+      release(payload);
+      return this.#isOpen() ? this.#consume(bytes) : undefined;
+    });
   }
 
   #consume(bytes: Uint8Array): Promise<void> | undefined {

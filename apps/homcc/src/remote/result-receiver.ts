@@ -2,6 +2,7 @@ import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
 import { HomccError } from "@homcc/observability/error";
 import { decodeDelta } from "@homcc/protocol/delta";
 import type { ResultMessage } from "@homcc/protocol/messages";
+import { release } from "@homcc/cas/release";
 import { rm } from "node:fs/promises";
 import type { OutputBase } from "./output-bases.ts";
 import { OutputWriter } from "./output-writer.ts";
@@ -85,7 +86,10 @@ export class ResultReceiver {
     if (output.kind === "written") {
       return {
         remainingBytes: output.sizeBytes,
-        write: (bytes) => writer.write(bytes),
+        write: async (bytes) => {
+          await writer.write(bytes);
+          release(bytes);
+        },
         finish: () => writer.finish(),
       };
     }
@@ -96,7 +100,12 @@ export class ResultReceiver {
     return {
       ...inMemory(output.kind === "delta" ? output.deltaBytes : 0, chunks),
       finish: async () => {
-        await writer.write(await restore(digest, base, Buffer.concat(chunks)));
+        const delta = Buffer.concat(chunks);
+        for (const chunk of chunks) release(chunk);
+        const bytes = await restore(digest, base, delta);
+        release(delta);
+        await writer.write(bytes);
+        release(bytes);
         await writer.finish();
       },
     };
@@ -160,6 +169,7 @@ async function restore(digest: Digest, base: OutputBase, delta: Uint8Array): Pro
       : await decodeDelta(delta, baseBytes, sizeBytesOf(digest)).catch((cause: unknown) => {
           throw new BaseChanged(base, cause);
         });
+  if (bytes !== baseBytes) release(baseBytes);
   if ((await digestOfLarge(bytes)) !== digest) throw new BaseChanged(base);
   return bytes;
 }
