@@ -13,7 +13,7 @@ import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
 import { keepCompiledCode } from "./compiled-code.ts";
-import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
+import { releaseAfterMs, releaseMemory, setLargeHeap } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { OwnResults } from "./own-results.ts";
 import { LedgerFile, ledgerFilePath } from "./records/ledger-file.ts";
@@ -53,8 +53,11 @@ const services = await createServices(
   directives,
   ledgerFile.ledger,
 );
+setLargeHeap(true);
 const memory = new IdleWatch(releaseAfterMs, () => {
+  setLargeHeap(false);
   keepCompiledCode();
+  setLargeHeap(true);
   releaseMemory([services.discovery, services.servers]);
 });
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };

@@ -38,8 +38,7 @@ export class FramePieces {
     if (begun === undefined && this.#begun.size >= maxOpenPieces) {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenPieces} frames begun in pieces`);
     }
-    // Copied: a piece is a view of what was read from the socket.
-    pieces.push(Buffer.from(payload));
+    pieces.push(payload);
     this.#begun.set(stream, { pieces, bytes: bytes + payload.byteLength });
     return undefined;
   }

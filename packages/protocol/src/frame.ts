@@ -63,8 +63,9 @@ interface Head {
 }
 
 /**
- * Turns chunks of any size into frames. A payload that lies within one chunk is a view of it, others are copied once
- * (those above 16 KiB at most twice). Memory held: less than twice what was received of the current frame.
+ * Turns chunks of any size into frames. Payloads of data frames are copies of what was read (those above 16 KiB at most twice),
+ * others may be views of the chunk, which its reader uses again. Memory held: less than twice what was received of the
+ * current frame.
  */
 export class FrameDecoder {
   readonly #maxFrameBytes: number;
@@ -126,7 +127,8 @@ export class FrameDecoder {
     }
     const payload = chunk.subarray(start + part.byteLength, start + part.byteLength + head.payloadBytes);
     if (payload.byteLength === head.payloadBytes) {
-      frames.push(toFrame(head, payload));
+      // Data waits for its consumer; whatever else there is has been dealt with before the next chunk is read.
+      frames.push(toFrame(head, head.type === frameTypes.data ? Buffer.from(payload) : payload));
       state.filled = 0;
     } else {
       const buffer = Buffer.allocUnsafe(

@@ -123,10 +123,10 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     node.lookedAt = this.#now;
     const stats = this.#lstat(node.path);
     if (stats !== "blocked" && isSameFile(node, stats)) {
-      node.stats = stats;
+      node.stats = kept(before, stats);
       return;
     }
-    node.stats = stats === "blocked" ? undefined : stats;
+    node.stats = stats === "blocked" ? undefined : kept(before, stats);
     node.kind = stats === "blocked" ? "blocked" : kindOf(stats);
     if (node.kind !== kind) {
       if (kind === "directory" || kind === "link") throw new TreeChanged();
@@ -246,6 +246,19 @@ function isSameFile({ kind, stats: before }: FileNode, now: BigIntStats | undefi
     before.mode === now.mode &&
     before.dev === now.dev
   );
+}
+
+/** The stat of before while nothing is new: 300 of each job that live until the next would all be moved by the collector. */
+function kept(before: BigIntStats | undefined, now: BigIntStats | undefined): BigIntStats | undefined {
+  const isSame =
+    before !== undefined &&
+    now !== undefined &&
+    before.ctimeNs === now.ctimeNs &&
+    before.mtimeNs === now.mtimeNs &&
+    before.size === now.size &&
+    before.mode === now.mode &&
+    !isOtherInode(before, now);
+  return isSame ? before : now;
 }
 
 function isOtherInode(before: BigIntStats, now: BigIntStats): boolean {

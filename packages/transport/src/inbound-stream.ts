@@ -68,7 +68,7 @@ export class InboundStream<Incoming> {
   push(delivery: Delivery<Incoming>): number {
     if (this.#state === "closed") return 0;
     if (delivery.kind === "end") this.#endReceived = true;
-    this.#queue.push(this.#state === "idle" ? delivery : detached(delivery));
+    this.#queue.push(delivery);
     return waitingBytes(delivery);
   }
 
@@ -175,13 +175,6 @@ export class InboundStream<Incoming> {
     }
     return delivery;
   }
-}
-
-/** Small payloads are views of a chunk of up to 64 KiB, which must not be kept for them. */
-function detached<Incoming>(delivery: Delivery<Incoming>): Delivery<Incoming> {
-  if (delivery.kind !== "data" || delivery.payload.byteLength * 2 > delivery.payload.buffer.byteLength)
-    return delivery;
-  return { ...delivery, payload: Buffer.from(delivery.payload) };
 }
 
 function waitingBytes(delivery: Delivery<unknown>): number {

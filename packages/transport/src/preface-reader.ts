@@ -63,7 +63,8 @@ export async function readFirstMessage(socket: Duplex, options: FirstMessageOpti
     }
   };
   const onData = (chunk: Buffer): void => {
-    chunks.push(chunk);
+    // A copy: the reader of the socket uses its buffer again.
+    chunks.push(Buffer.from(chunk));
     receivedBytes += chunk.byteLength;
     // One byte at a time costs an object for each: join them before they cost more than they hold.
     if (chunks.length > 64) chunks.splice(0, chunks.length, Buffer.concat(chunks));
