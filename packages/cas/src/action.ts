@@ -101,5 +101,7 @@ export interface ActionResult extends AsyncDisposable {
   readonly outputs: readonly OutputChange[];
   /** Files the job created outside /tmp that nobody declared: a gap in the option table. */
   readonly undeclared: readonly string[];
+  /** Files that the compiler says it read and that are no inputs, some of them; `undefined` when it did not say. */
+  readonly unlisted?: readonly string[] | undefined;
   readonly usage: { readonly wallMs: number; readonly cpuMs: number; readonly maxRssKiB: number };
 }

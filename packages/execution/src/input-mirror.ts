@@ -22,6 +22,8 @@ export interface MirrorView {
   readonly missing: readonly InputEntry[];
   /** Those of the job's absent paths at which the layers show something. */
   readonly present: readonly string[];
+  /** The layers show something there. */
+  has(path: string): boolean;
   release(): void;
 }
 
@@ -70,6 +72,7 @@ export class InputMirror {
       layers: [...epoch.generations],
       missing,
       present: absent.filter((path) => epoch.has(path)),
+      has: (path) => epoch.has(path),
       release: () => {
         if (!released) epoch.jobs -= 1;
         released = true;

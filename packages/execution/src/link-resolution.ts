@@ -35,6 +35,11 @@ export class LinkResolver {
     return this.#folder(path === "/" ? "" : path, 0) || "/";
   }
 
+  /** Where opening a name of any spelling leads, from `cwd` when it is relative; `/` is "". */
+  opened(name: string, cwd: string): string {
+    return this.#follow(this.#folder(cwd === "/" ? "" : cwd, 0), name, 0);
+  }
+
   #folder(path: string, links: number): string {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, lstat, mkdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Action, ActionResult, DeclaredOutput, InputEntry, OutputChange } from "@homcc/cas/action";
@@ -11,12 +12,14 @@ import { type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
 import { LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } from "./mapped-arguments.ts";
+import { HeaderReport } from "./header-report.ts";
 import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from "./output-collection.ts";
 import { refoldDependencies } from "@homcc/compiler/refold-dependencies";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
 import type { JobRunning, RunnerResult } from "./runner.ts";
 import { SystemFiles } from "./system-files.ts";
+import { unlistedInputs } from "./unlisted-inputs.ts";
 
 export interface MappedExecutorOptions {
   /** Of the executor. */
@@ -96,8 +99,14 @@ class MappedSession implements ExecutorSession {
       const root = this.#rootOf(job, action);
       const layout = await this.#layOut(action, root);
       const commands = action.steps.map((step) => this.#options.mapArguments(step.argv, root));
+      const temporaryFolder = join(job.path, "work");
+      const report = new HeaderReport(action, temporaryFolder);
+      const environment = {
+        ...mapEnvironment(action.environment, root, temporaryFolder),
+        ...report.variables,
+      };
       const startedMs = performance.now();
-      const result = await this.#run(action, job, root, commands, signal);
+      const result = await this.#run(action, job, root, commands, environment, signal);
       const usage = {
         wallMs: performance.now() - startedMs,
         cpuMs: result?.cpuMs ?? 0,
@@ -107,12 +116,24 @@ class MappedSession implements ExecutorSession {
       const conclusive = text.termination.kind === "exited" || text.termination.kind === "signalled";
       const collected = conclusive ? await collect(root, layout) : { outputs: [], undeclared: [] };
       const outputs = await mapOutputsBack(collected.outputs, root, commands);
+      const names = await report.names(temporaryFolder, outputs);
+      const systemInputs = new Set(action.inputs.flatMap(({ path }) => (root.isSystem(path) ? path : [])));
       return {
         termination: text.termination,
         stdout: mapBack(text.stdout, root),
         stderr: mapBack(text.stderr, root),
         outputs,
         undeclared: collected.undeclared,
+        unlisted:
+          names &&
+          unlistedInputs(names.map(nameAtHome(root)), action.cwd, {
+            links: layout.links,
+            isInput: (path) => layout.entries.get(path)?.kind === "file" || systemInputs.has(path),
+            holds: (path) =>
+              root.isSystem(path)
+                ? this.#options.comparesSystemFiles && existsSync(path)
+                : existsSync(root.folder + path),
+          }),
         usage,
         [Symbol.asyncDispose]: () => job.remove(),
       };
@@ -169,6 +190,7 @@ class MappedSession implements ExecutorSession {
     job: JobFolder,
     root: MappedRoot,
     commands: readonly MappedArguments[],
+    environment: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<RunnerResult | undefined> {
     using deadline = deadlineAfter(Math.min(action.timeoutMs, maxTimeoutMs), signal);
@@ -181,7 +203,7 @@ class MappedSession implements ExecutorSession {
           absent: [],
           cwd: root.folder + action.cwd,
           limits: resourceLimits(this.#options.limits, false),
-          environment: mapEnvironment(action.environment, root, join(job.path, "work")),
+          environment,
           steps: action.steps.map(({ program }, at) => ({ program, argv: commands[at]?.argv ?? [] })),
         },
         deadline.signal,
@@ -194,6 +216,7 @@ class MappedSession implements ExecutorSession {
 }
 
 interface MappedLayout {
+  readonly links: LinkResolver;
   readonly entries: ReadonlyMap<string, InputEntry>;
   readonly outputs: ReadonlyMap<string, DeclaredOutput>;
 }
@@ -222,7 +245,7 @@ function layOut(action: Action, root: MappedRoot): MappedLayout {
   for (const folder of [resolver.target(action.cwd), ...Array.from(outputs.keys(), folderOf)]) {
     if (folder !== "" && !entries.has(folder)) entries.set(folder, { kind: "directory", path: folder });
   }
-  return { entries, outputs };
+  return { links: resolver, entries, outputs };
 }
 
 /** An old time tells a placeholder from what a job writes, also when it has the same size. */
@@ -296,6 +319,10 @@ async function mapOutputsBack(
       return { ...output, sizeBytes: mapped.byteLength };
     }),
   );
+}
+
+function nameAtHome({ folder }: MappedRoot): (name: string) => string {
+  return (name) => (name.startsWith(`${folder}/`) ? name.slice(folder.length) : name);
 }
 
 function mapBack(bytes: Uint8Array, root: MappedRoot): Uint8Array {

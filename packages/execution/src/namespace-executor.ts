@@ -12,12 +12,14 @@ import { type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
 import { type LayerListing, listLayer } from "./layer-listing.ts";
 import { type LayerEntry, LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
+import { HeaderReport } from "./header-report.ts";
 import { collectOutputs, judgeUpper } from "./output-collection.ts";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
 import { guardToolchain } from "./toolchain-guard.ts";
 import type { ToolchainLayers } from "./toolchain-layer.ts";
+import { unlistedInputs } from "./unlisted-inputs.ts";
 
 export interface LayeredExecutorOptions {
   /** Of the executor. */
@@ -159,7 +161,7 @@ class NamespaceSession implements ExecutorSession {
     const { floor } = this.#options;
     const { layers, listing } = await floor.layersFor(action);
     const layout = layOut(action, listing, floor.hidesAbsent);
-    const view = await this.#mirror.view(layout.entries, layout.absent);
+    const view = await this.#mirror.view([...layout.entries.values()], layout.absent);
     try {
       signal.throwIfAborted();
       const job = await JobFolder.create(
@@ -168,6 +170,7 @@ class NamespaceSession implements ExecutorSession {
       );
       try {
         await this.#writeOwnLayer(job, view, layout);
+        const report = new HeaderReport(action, reportFolder);
         const startedMs = performance.now();
         const result = await this.#run(
           action,
@@ -175,10 +178,11 @@ class NamespaceSession implements ExecutorSession {
           [`j/${basename(job.path)}/l`, ...view.layers, ...layers].join(":"),
           view,
           layout,
+          report,
           signal,
         );
         const wallMs = performance.now() - startedMs;
-        return await this.#collect(job, layout, result, wallMs);
+        return await this.#collect(action, job, view, layout, report, result, wallMs);
       } catch (error) {
         await job.remove();
         throw error;
@@ -209,6 +213,7 @@ class NamespaceSession implements ExecutorSession {
     layers: string,
     view: MirrorView,
     layout: JobLayout,
+    report: HeaderReport,
     signal: AbortSignal,
   ): Promise<RunnerResult | undefined> {
     using deadline = deadlineAfter(Math.min(action.timeoutMs, maxTimeoutMs), signal);
@@ -221,7 +226,7 @@ class NamespaceSession implements ExecutorSession {
           absent: [...view.present, ...layout.absentInFloor],
           cwd: action.cwd,
           limits: resourceLimits(this.#options.limits, true),
-          environment: action.environment,
+          environment: { ...action.environment, ...report.variables },
           steps: action.steps,
         },
         deadline.signal,
@@ -233,29 +238,49 @@ class NamespaceSession implements ExecutorSession {
   }
 
   async #collect(
+    action: Action,
     job: JobFolder,
+    view: MirrorView,
     layout: JobLayout,
+    report: HeaderReport,
     result: RunnerResult | undefined,
     wallMs: number,
   ): Promise<ActionResult> {
     const text = await job.read(result, this.#options.limits);
     const conclusive = text.termination.kind === "exited" || text.termination.kind === "signalled";
+    const upper = join(job.path, "upper");
     const collected = conclusive
-      ? await collectOutputs(join(job.path, "upper"), layout.outputs, isDevice, judgeUpper)
+      ? await collectOutputs(upper, layout.outputs, isDevice, judgeUpper)
       : { outputs: [], undeclared: [] };
+    const { links, entries, floor } = layout;
+    const { hidesAbsent } = this.#options.floor;
+    const names = await report.names(join(upper, reportFolder), collected.outputs);
     return {
       ...text,
       ...collected,
+      unlisted:
+        names &&
+        unlistedInputs(names, action.cwd, {
+          links,
+          isInput: (path) => entries.get(path)?.kind === "file",
+          holds: (path) => view.has(path) || (hidesAbsent && floor.has(path)),
+        }),
       usage: { wallMs, cpuMs: result?.cpuMs ?? 0, maxRssKiB: result?.maxRssKiB ?? 0 },
       [Symbol.asyncDispose]: () => job.remove(),
     };
   }
 }
 
+/** Each job has its own, in which nothing but its outputs is looked for. */
+const reportFolder = "/tmp";
+
 /** An action's paths at the places where they really lie in the job's root. */
 interface JobLayout {
+  readonly links: LinkResolver;
+  /** What lies below the entries. */
+  readonly floor: LayerListing;
   /** Inputs, and the working folder and the folders of outputs, which exist even when no input lies in them. */
-  readonly entries: readonly InputEntry[];
+  readonly entries: ReadonlyMap<string, InputEntry>;
   readonly placeholders: readonly LayerEntry[];
   readonly outputs: ReadonlyMap<string, DeclaredOutput>;
   readonly absent: readonly string[];
@@ -292,7 +317,9 @@ function layOut(action: Action, floor: LayerListing, hidesAbsent: boolean): JobL
   const newOutputs = [...outputs].filter(([path, { exists }]) => !exists && !entries.has(path));
   const absent = [...action.absent.map((path) => root.place(path)), ...newOutputs.map(([path]) => path)];
   return {
-    entries: [...entries.values()],
+    links: root,
+    floor,
+    entries,
     placeholders,
     outputs,
     absent: absent.filter((path) => !isDevice(path)),

@@ -50,6 +50,7 @@ export const maxSteps = 16;
 export const maxEnvironmentVariables = 128;
 export const maxOutputs = 256;
 export const maxUndeclared = 256;
+export const maxUnlisted = 16;
 
 /** Entries that one job declares, and digests that one `missing` asks for; more go into the session by other jobs, or the job stays at home. */
 export const maxDeclaredEntries = 32_768;

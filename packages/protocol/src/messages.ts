@@ -20,6 +20,7 @@ import {
   maxToolchainNames,
   maxToolchains,
   maxUndeclared,
+  maxUnlisted,
 } from "./limits.ts";
 import {
   array,
@@ -285,6 +286,8 @@ export const serverMessages = union("kind", {
     outputs: array(outputChange, maxOutputs),
     /** Files the job created and nobody declared: a gap in the option table. */
     undeclared: array(text, maxUndeclared),
+    /** Files that the compiler says it read and that are no inputs of the job: the client's list was incomplete. */
+    unlisted: optional(array(text, maxUnlisted)),
     usage,
     /** Name of the executor, such as `namespace`. */
     executor: name,

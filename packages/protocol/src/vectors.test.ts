@@ -143,6 +143,19 @@ const byBaseExample: ServerMessage = {
   localeKnown: true,
 };
 
+const unlistedExample: ServerMessage = {
+  kind: "result",
+  termination: { kind: "exited", status: 0 },
+  stdoutBytes: 0,
+  stderrBytes: 0,
+  outputs: [{ kind: "written", path: "/w/a.o", sizeBytes: 3, mode: 0o644 }],
+  undeclared: [],
+  unlisted: ["/w/include/late.h"],
+  usage: { wallMs: 812, cpuMs: 790, maxRssKiB: 65_536 },
+  executor: "namespace",
+  localeKnown: true,
+};
+
 const hello = {
   versions: [2],
   agent: "homcc 2.0.0",
@@ -205,6 +218,7 @@ const frames: ReadonlyMap<string, Frame> = new Map([
     return [example.kind, message(encodeMessage(serverMessages, example), flags, streamOf(example.kind))];
   }),
   ["result-by-base", message(encodeMessage(serverMessages, byBaseExample))],
+  ["result-with-unlisted", message(encodeMessage(serverMessages, unlistedExample))],
   ["blob-delta", message(encodeMessage(clientMessages, deltaExample), 0, 2)],
   [
     "data",

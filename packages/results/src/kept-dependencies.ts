@@ -1,14 +1,5 @@
-import { posix } from "node:path";
-import type { Action } from "@homcc/cas/action";
 import { refoldDependencies } from "@homcc/compiler/refold-dependencies";
 import { type Relocation, rootMark } from "./relocation.ts";
-
-/** Paths at which this action writes rules for make: the argument of -MF, or what is called like one. */
-export function isDependencyFile(path: string, { steps, cwd }: Action): boolean {
-  const argv = steps[0]?.argv ?? [];
-  const named = argv.findIndex((word) => word === "-MF") + 1;
-  return path.endsWith(".d") || (named > 0 && posix.resolve(cwd, argv[named] ?? "") === path);
-}
 
 /**
  * The text with the root marked wherever a name begins with it; `undefined` when the root is elsewhere in it too, or

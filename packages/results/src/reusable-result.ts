@@ -28,11 +28,13 @@ export async function reusabilityOf(
 
 /** Why this result is not given to anybody else; `undefined` when nothing speaks against it. */
 export function objectionTo(
-  result: Pick<ActionResult, "termination" | "undeclared" | "outputs">,
+  result: Pick<ActionResult, "termination" | "undeclared" | "unlisted" | "outputs">,
 ): string | undefined {
-  const { termination, undeclared, outputs } = result;
+  const { termination, undeclared, unlisted = [], outputs } = result;
   if (termination.kind !== "exited" || termination.status !== 0) return "the compile failed";
   if (undeclared.length > 0) return `it also wrote ${undeclared[0]}`;
+  // The key does not name what is in there.
+  if (unlisted.length > 0) return `it also read ${unlisted[0]}`;
   const sizeBytes = outputs.reduce(
     (sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0),
     0,

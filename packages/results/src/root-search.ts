@@ -1,5 +1,6 @@
 import type { Action } from "@homcc/cas/action";
-import { isDependencyFile, markDependencies } from "./kept-dependencies.ts";
+import { isDependencyFile } from "@homcc/compiler/dependency-output";
+import { markDependencies } from "./kept-dependencies.ts";
 import type { ResultKeys } from "./result-keys.ts";
 import { RootTraces } from "./root-traces.ts";
 

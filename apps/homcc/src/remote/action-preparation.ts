@@ -11,6 +11,7 @@ import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import { v1Command } from "@homcc/compiler/v1-command";
 import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
 import type { ClientSettings } from "@homcc/config/settings";
+import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { ScanTrust } from "@homcc/inputs/scan-trust";
 import type { LaunchCall } from "@homcc/launch/call";
 import type { OutcomeName } from "@homcc/observability/outcomes";
@@ -26,6 +27,7 @@ export type Preparation =
       readonly kind: "ready";
       readonly action: Action;
       readonly job: JobDescription;
+      readonly toolchain: Toolchain;
       /** Set when the inputs are a guess: a result counts only once this says so. */
       readonly confirm?: () => Promise<boolean>;
       /** Set when the inputs were scanned: whoever notices that one is missing in `found` has it lose `trust`. */
@@ -114,6 +116,7 @@ export async function prepareAction(
       timeoutMs: settings.compilationRequestTimeoutMs,
       sandbox,
     },
+    toolchain,
     ...(discovery.confirm === undefined ? {} : { confirm: discovery.confirm }),
     ...(discovery.trust === undefined ? {} : { scan: { trust: discovery.trust, found: discovery.entries } }),
     job: {

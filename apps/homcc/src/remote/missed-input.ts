@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import type { Action } from "@homcc/cas/action";
+import type { Toolchain } from "@homcc/compiler/toolchain";
 
 /**
  * Whether a file that the remote compiler did not find exists at home after all: then the list of inputs was incomplete,
@@ -21,4 +22,15 @@ function isKnownAbsent(name: string, absent: readonly string[]): boolean {
   for (let beginning = name; beginning !== "."; beginning = dirname(beginning))
     beginnings.push(`/${beginning}`);
   return absent.some((path) => beginnings.some((beginning) => path.endsWith(beginning)));
+}
+
+/**
+ * A file that the remote compiler read and that no one sent for this job: one of an earlier job, perhaps in another version than
+ * here. Those of the toolchain are the same on both sides.
+ */
+export function doubtfulInput(
+  unlisted: readonly string[],
+  { entries }: Pick<Toolchain, "entries">,
+): string | undefined {
+  return unlisted.find((path) => !entries.some((entry) => entry.path === path));
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -78,7 +80,7 @@ async function onSite(
 }
 
 /** An object, and a dependency file where one was asked for. */
-function compiled(job: ScriptedJob, dependencies: string): Promise<void> {
+function compiled(job: ScriptedJob, dependencies: string, unlisted: string[] = []): Promise<void> {
   const texts = job.message.outputs.map(({ path }) => (path.endsWith(".d") ? dependencies : "object"));
   const outputs = job.message.outputs.map(({ path }, index) => ({
     kind: "written" as const,
@@ -87,7 +89,7 @@ function compiled(job: ScriptedJob, dependencies: string): Promise<void> {
     mode: 0o644,
   }));
   return job.finish(
-    { outputs },
+    { outputs, unlisted },
     texts.map((text) => Buffer.from(text)),
   );
 }
@@ -107,6 +109,47 @@ test("a file that the compiler reports and the scan lacks ends the scanner's use
       assert.equal(statistics.read().incompleteScans, 1, "the compiler was asked: nothing was scanned");
       await compile("a.c", "-MMD", "-std=c99");
       assert.equal(statistics.read().incompleteScans, 2, "other options are scanned on");
+    },
+  );
+});
+
+test("a file that the server names is not believed to be the one at home", (t) => {
+  return onSite(
+    t,
+    (job, number) => compiled(job, "", number === 1 ? [`${job.message.cwd}/other.h`] : []),
+    async ({ compile, jobs, statistics, log }) => {
+      assert.equal((await compile("a.c")).outcome, "compiled-remotely");
+      assert.equal(jobs(), 2, "once more, with the compiler's list");
+      assert.equal(statistics.read().incompleteScans, 1);
+      assert.match(log.join("\n"), /^a\.c: the include scanner did not find \/.*\/other\.h;/);
+      assert.equal((await compile("a.c")).outcome, "compiled-remotely");
+      assert.equal(statistics.read().incompleteScans, 1);
+    },
+  );
+});
+
+test("one that the compiler does not list either has the job compiled at home", (t) => {
+  return onSite(
+    t,
+    (job) => compiled(job, "", [`${job.message.cwd}/other.h`]),
+    async ({ compile, jobs, folder }) => {
+      const { outcome, detail } = await compile("a.c");
+      assert.deepEqual([outcome, detail], ["missing-file", join(folder, "other.h")]);
+      assert.equal(jobs(), 2);
+    },
+  );
+});
+
+test("a header of the toolchain is the same there, and ends the scanner's use all the same", (t) => {
+  const header = execFileSync("gcc", ["-print-file-name=include/stddef.h"], { encoding: "utf8" }).trim();
+  return onSite(
+    t,
+    (job) => compiled(job, "", [realpathSync(header)]),
+    async ({ compile, jobs, statistics }) => {
+      assert.equal((await compile("a.c")).outcome, "compiled-remotely");
+      assert.deepEqual([jobs(), statistics.read().incompleteScans], [1, 1]);
+      assert.equal((await compile("a.c")).outcome, "compiled-remotely");
+      assert.deepEqual([jobs(), statistics.read().incompleteScans], [2, 1]);
     },
   );
 });

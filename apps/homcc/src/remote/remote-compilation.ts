@@ -10,7 +10,7 @@ import type { KnownCompiler } from "../compile.ts";
 import type { RemoteCost } from "../conclusion.ts";
 import type { JobTrace } from "../records/job-trace.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
-import { existsAtHome } from "./missed-input.ts";
+import { doubtfulInput, existsAtHome } from "./missed-input.ts";
 import { fileKey } from "./adviser.ts";
 import { whyAtHome } from "../words/why-at-home.ts";
 import { jobVoice } from "../words/job-voice.ts";
@@ -72,7 +72,7 @@ export async function compileRemotely(
   );
   if (prepared.kind === "local") return fallback(prepared);
   if (prepared.kind === "unknown") return fallback(nowhere ?? prepared);
-  const { action, job, confirm, scan } = prepared;
+  const { action, job, toolchain, confirm, scan } = prepared;
   trace.actions.set(compilation.source, action);
   const own = await phases.time("look for an own result", ownResult(action, compilation, loaded, services));
   if (own !== undefined) {
@@ -129,6 +129,13 @@ export async function compileRemotely(
     return verdict.kind === "fallback"
       ? verdict
       : { kind: "fallback", outcome: "internal-error", detail: result.termination.kind };
+  }
+  if (result.unlisted.length > 0) scan?.trust.lose({ source: compilation.source, missing: result.unlisted });
+  const doubtful = doubtfulInput(result.unlisted, toolchain);
+  if (doubtful !== undefined) {
+    if (scan !== undefined) return await again();
+    await result.discard();
+    return fallback({ outcome: "missing-file", detail: doubtful });
   }
   if (result.undeclared.length > 0) {
     services.logger.warning(`${compilation.source}: undeclared outputs: ${result.undeclared.join(" ")}`);

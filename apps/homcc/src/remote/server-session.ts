@@ -199,6 +199,7 @@ export class ServerSession implements Session {
         stdout: receiver.stdout,
         stderr: receiver.stderr,
         undeclared: message.undeclared,
+        unlisted: message.unlisted ?? [],
         executor: message.executor,
         localeKnown: message.localeKnown,
         sandboxToolchain: message.sandboxToolchain,

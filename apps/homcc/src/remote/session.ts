@@ -42,6 +42,8 @@ export interface RemoteResult {
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
   readonly undeclared: readonly string[];
+  /** Files that the compiler read there and that the job did not name. */
+  readonly unlisted: readonly string[];
   readonly executor: string;
   readonly localeKnown: boolean;
   /** The compiler of the job's sandbox, where it is another than this machine's. */

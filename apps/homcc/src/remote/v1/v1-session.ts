@@ -156,6 +156,7 @@ export class V1Session implements Session {
       stdout: bytesOfText(message.stdout),
       stderr: bytesOfText(message.stderr),
       undeclared: [],
+      unlisted: [],
       executor: "mapped",
       localeKnown: areOurMessages(message.stderr, job.locale),
       sandboxToolchain: undefined,
