@@ -17,6 +17,7 @@ const packages: readonly DebianPackage[] = [
   { name: "g++", reason: "the compiler that every test compares with" },
   { name: "libc6-dev", reason: "headers of C programs" },
   { name: "clang", reason: "the other compiler: differential suite, toolchains" },
+  { name: "clang-19", reason: "#embed, which the default one does not know" },
   { name: "ccache", reason: "CCACHE_PREFIX, in all of ccache's modes" },
   { name: "distcc", reason: "distccmon-text, which shows our jobs" },
   { name: "cmake", reason: "compiler launcher, real projects" },

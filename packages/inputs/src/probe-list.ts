@@ -48,8 +48,9 @@ export class ProbeList {
     if (kind === "line") return this.#through([this.#walk.spell(".")], name, false, false);
     if (name.startsWith("/")) return this.#through(["/"], name, false, included);
     if (kind === "embed" || kind === "has_embed") {
-      const folders = form === "quote" ? [folder, ...this.#embedFolders] : this.#embedFolders;
-      return this.#through(folders, name, false, false);
+      // Of compilers only clang looks into the working folder, and which comes first does not matter for a list.
+      const own = form === "quote" ? [folder, this.#walk.spell(".")] : [];
+      return this.#through([...own, ...this.#embedFolders], name, true, false);
     }
     // Where the search of a `next` form begins depends on how its file was found: all folders it could be.
     const all = kind === "include_next" || kind === "has_include_next";

@@ -436,8 +436,21 @@ for (const [
   }
 }
 
-const unscannable: Readonly<Record<string, { text: string; reason: RegExp; args?: readonly string[] }>> = {
+interface Unscannable {
+  readonly text: string;
+  readonly reason: RegExp;
+  readonly args?: readonly string[];
+  readonly only?: CompilerFamily;
+}
+
+const unscannable: Readonly<Record<string, Unscannable>> = {
   "an include that is missing": { text: "#include <none.h>\n", reason: /^missing-include/ },
+  "a question about what is behind the last folder": {
+    text: "#include <x.h>\n",
+    reason: /^missing-include/,
+    args: ["-nostdinc", "-isystem", "last"],
+    only: "gcc",
+  },
   "text behind a condition": { text: "#if 1 2\n#endif\n", reason: /^condition/ },
   "a division by zero": { text: "#if 1 / 0\n#endif\n", reason: /^condition/ },
   "a call of what is no macro": { text: "#if NONE(1)\n#endif\n", reason: /^condition/ },
@@ -467,12 +480,14 @@ const unscannable: Readonly<Record<string, { text: string; reason: RegExp; args?
   "a lone carriage return": { text: "// x\r#include <none.h>\n", reason: /^hidden-pragma/ },
 };
 
-for (const [what, { text, reason, args = [] }] of Object.entries(unscannable)) {
+for (const [what, { text, reason, args = [], only }] of Object.entries(unscannable)) {
   for (const compiler of compilers) {
+    if (only !== undefined && only !== compiler.family) continue;
     test(`${what} is for the compiler (${compiler.name})`, async (t) => {
       if (compiler.path === undefined) return t.skip(`needs ${compiler.name}`);
       const project = new Project(t);
       project.write("a.cpp", text);
+      project.write("last/x.h", "#if __has_include_next(<x.h>)\n#endif\n");
       const found = await scan(createScanner(), project, compiler, project.compilation("a.cpp", args));
       assert.ok(
         typeof found === "string" && reason.test(found),

@@ -107,16 +107,17 @@ export class IncludeSearch<R extends SourceRecord, T> {
     if (name === "" || name.endsWith("/")) throw new CannotScan("missing-include", resolution.name);
     if (name.startsWith("/")) return this.#take(resolution, [name], () => undefined);
     const isQuote = resolution.name.startsWith('"');
-    const { cwd, embed, family, quote } = this.#order;
+    const { cwd, family, quote } = this.#order;
     if (kind === "line") return this.#take(resolution, [`${cwd}/${name}`], () => undefined);
-    if (kind === "embed") {
-      const folders = isQuote ? [from.folder, ...embed] : embed;
-      return this.#take(resolution, spell(folders, name), () => undefined);
-    }
+    if (kind === "embed")
+      return this.#take(resolution, spell(this.#embedFolders(from, isQuote), name), () => undefined);
     const next = from.next === mainNext ? undefined : from.next;
     if (kind === "include_next" && next !== undefined) {
       const start = next;
-      return this.#take(resolution, spell(this.#chain.slice(start), name), (index) => start + index + 1);
+      const behind = this.#chain.slice(start);
+      // Also for `__has_include_next` an error.
+      if (family === "gcc" && behind.length === 0) throw new CannotScan("missing-include", resolution.name);
+      return this.#take(resolution, spell(behind, name), (index) => start + index + 1);
     }
     const start = isQuote ? 0 : quote.length;
     const chain = spell(this.#chain.slice(start), name);
@@ -126,6 +127,15 @@ export class IncludeSearch<R extends SourceRecord, T> {
     return this.#take(resolution, [join(from.folder, name), ...chain], (index) =>
       index === 0 ? beside : index,
     );
+  }
+
+  #embedFolders({ folder, path }: Place<R, T>, isQuote: boolean): readonly string[] {
+    const { cwd, embed, family } = this.#order;
+    if (!isQuote) return embed;
+    // Beside its target, says clang 19, for an includer that is a link.
+    if (path.end.parent !== this.#tree.look(folder).end)
+      throw new CannotScan("construct", `#embed in ${path.spelled}, a link into another folder`);
+    return family === "clang" ? [folder, cwd, ...embed] : [folder, ...embed];
   }
 
   #take(
