@@ -61,6 +61,8 @@ export interface BuildRun {
   readonly downWireBytes: number;
   /** Objects that are byte for byte the recorded ones. */
   readonly equalObjects: number;
+  /** Files that the tool compiled on the client though there were servers; absent where it cannot be known. */
+  readonly atHome?: number;
 }
 
 export interface MicroResult {

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
-import { type LinkProfile, startThinLink, type ThinLink } from "./link/thin-link-process.ts";
+import { type LinkProfile, startSharedLink, startThinLink, type ThinLink } from "./link/thin-link-process.ts";
 
 interface Bench extends AsyncDisposable {
   readonly link: ThinLink;
@@ -21,9 +21,7 @@ async function behindLink(profile: LinkProfile, serve: (socket: Socket) => void)
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const link = await startThinLink(`127.0.0.1:${address.port}`, profile);
+  const link = await startThinLink(`127.0.0.1:${portOf(server)}`, profile);
   return {
     link,
     open: async () => {
@@ -36,6 +34,12 @@ async function behindLink(profile: LinkProfile, serve: (socket: Socket) => void)
       server.close();
     },
   };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
 }
 
 const echo = (socket: Socket): unknown => socket.pipe(socket);
@@ -111,6 +115,18 @@ test("connections share the line: a word beside an upload waits for a few segmen
   assert.ok(leastMs < home.roundTripMs + 15, `${leastMs} ms`);
   upload.destroy();
   word.destroy();
+});
+
+test("several targets share the line, each at its own port", async () => {
+  const servers = ["one", "two"].map((name) => createServer((socket) => socket.end(name)));
+  for (const server of servers) await once(server.listen(0, "127.0.0.1"), "listening");
+  const routes = servers.map((server) => ({ listen: "127.0.0.1:0", to: `127.0.0.1:${portOf(server)}` }));
+  await using link = await startSharedLink(routes, lan);
+  const answers = link.ports.map(async (port) => (await buffer(connect(port, "127.0.0.1"))).toString());
+  assert.deepEqual(await Promise.all(answers), ["one", "two"]);
+  const { down, connections } = await link.counters();
+  assert.deepEqual([down.payloadBytes, connections], [6, 2]);
+  for (const server of servers) server.close();
 });
 
 test("loss costs time and bytes on the wire, and no byte of the stream", async () => {

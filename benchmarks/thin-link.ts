@@ -5,7 +5,7 @@
  *
  *     node benchmarks/thin-link.ts --to HOST:PORT [--listen HOST:PORT] [--up MBIT] [--down MBIT] [--rtt MS] [--loss PERCENT]
  *
- * It prints `listening on port PORT`, and its counters as one line of JSON for each line that it reads. It ends with its
+ * Several `--to`, each with its `--listen`, share the line. It prints `listening on port PORT…`, and its counters as one line of JSON for each line that it reads. It ends with its
  * standard input.
  */
 import { createInterface } from "node:readline";
@@ -14,8 +14,8 @@ import { type Address, startProxy } from "./link/proxy.ts";
 
 const { values } = parseArgs({
   options: {
-    to: { type: "string" },
-    listen: { type: "string", default: "127.0.0.1:0" },
+    to: { type: "string", multiple: true, default: [""] },
+    listen: { type: "string", multiple: true, default: [] },
     up: { type: "string", default: "10" },
     down: { type: "string", default: "50" },
     rtt: { type: "string", default: "30" },
@@ -24,11 +24,15 @@ const { values } = parseArgs({
 });
 const delayMs = positive("rtt", values.rtt) / 2;
 const loss = positive("loss", values.loss) / 100;
-const proxy = await startProxy(addressOf("listen", values.listen), addressOf("to", values.to), {
+const routes = values.to.map((to, index) => ({
+  listen: addressOf("listen", values.listen[index] ?? "127.0.0.1:0"),
+  target: addressOf("to", to),
+}));
+const proxy = await startProxy(routes, {
   up: { megabitsPerSecond: positive("up", values.up), delayMs, loss },
   down: { megabitsPerSecond: positive("down", values.down), delayMs, loss },
 });
-console.log(`listening on port ${proxy.port}`);
+console.log(`listening on port ${proxy.ports.join(" ")}`);
 const lines = createInterface({ input: process.stdin });
 lines.on("line", () => console.log(JSON.stringify(proxy.counters())));
 lines.on("close", () => process.exit(0));

@@ -25,6 +25,8 @@ export interface Contender {
 /** A contender's client, servers and link. */
 export interface Site extends AsyncDisposable {
   readonly version: string;
+  /** Words before the whole build, where it runs in another place than the benchmark. */
+  readonly place?: readonly string[];
   /** Words before the compiler. */
   readonly prefix: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -33,6 +35,8 @@ export interface Site extends AsyncDisposable {
   serverDaemonsMs(): number;
   /** Bytes so far: payload of the programs' connections, and an estimate of what goes over the wire for it. */
   traffic(): Promise<Traffic>;
+  /** Compiles so far that the servers did, of a tool that compiles some at home as it likes. */
+  remoteCompiles?(): Promise<number>;
 }
 
 export interface Traffic {

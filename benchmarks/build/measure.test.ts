@@ -11,6 +11,7 @@ import type { BuildRun } from "../results.ts";
 import type { Contender } from "./contender.ts";
 import { distcc } from "./distcc-contender.ts";
 import { homcc } from "./homcc-contender.ts";
+import { icecream } from "./icecream-contender.ts";
 import { measureContender } from "./measure.ts";
 import { record } from "./recording.ts";
 
@@ -64,4 +65,26 @@ test("distcc does, with a compiler that replays", async (t) => {
   if (!meets(t, { program: "distccd" }, { program: "distcc" })) return;
   assert.equal(distcc.missing(), undefined);
   check(await measure(t, distcc), ["each"]);
+});
+
+test("icecream does, and says what it compiled at home", async (t) => {
+  const programs = ["icecc", "iceccd", "icecc-scheduler", "ip"].map((program) => ({ program }));
+  if (!meets(t, "root", ...programs)) return;
+  assert.equal(icecream.missing(), undefined);
+  const runs = await measure(t, icecream);
+  assert.deepEqual(
+    runs.map(({ phase, files }) => [phase, files]),
+    [
+      ["cold", 3],
+      ["warm", 3],
+    ],
+  );
+  for (const { atHome = 0, equalObjects, files, upBytes } of runs) {
+    // At home the real compiler is at work, which does not write what was put into the recording.
+    assert.ok(
+      equalObjects <= files && equalObjects + atHome >= files,
+      `${equalObjects} equal, ${atHome} at home`,
+    );
+    assert.ok(upBytes > 0);
+  }
 });

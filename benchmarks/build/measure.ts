@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { recordedFiles, recordKey } from "@homcc/execution/replay-record";
 import type { LinkProfile } from "../link/thin-link-process.ts";
 import type { BuildRun } from "../results.ts";
-import type { Contender, Farm, Site } from "./contender.ts";
+import type { Contender, Farm, Site, Traffic } from "./contender.ts";
 import { build, type BuildOptions, buildNothing, objectName } from "./parallel-build.ts";
 
 /** Once, where one build is like the other. Else builds cold, with servers that know nothing, and then warm `warmRounds` times; the median of those by wall counts. */
@@ -30,26 +30,17 @@ async function measureBuild(
   farm: Farm,
   profile: LinkProfile,
 ): Promise<BuildRun> {
-  const { prefix, environment, version } = site;
-  const options = buildOptions(farm, environment);
-  const before = {
-    client: site.clientDaemonsMs(),
-    server: site.serverDaemonsMs(),
-    traffic: await site.traffic(),
-  };
-  const { wallMs, cpuMs } = await build({ ...options, prefix });
-  const after = {
-    client: site.clientDaemonsMs(),
-    server: site.serverDaemonsMs(),
-    traffic: await site.traffic(),
-  };
+  const options = buildOptions(farm, site);
+  const before = await countersOf(site);
+  const { wallMs, cpuMs } = await build({ ...options, prefix: site.prefix });
+  const after = await countersOf(site);
   const nothing = await buildNothing(options);
   const files = farm.project.sources.length;
   const each = (total: number): number => total / files;
   const moved = (key: keyof typeof after.traffic): number => after.traffic[key] - before.traffic[key];
   return {
     tool,
-    version,
+    version: site.version,
     phase,
     link: profile,
     files,
@@ -62,11 +53,29 @@ async function measureBuild(
     upWireBytes: moved("upWireBytes"),
     downWireBytes: moved("downWireBytes"),
     equalObjects: await countEqualObjects(farm, options),
+    ...(after.compiles === undefined ? {} : { atHome: files - (after.compiles - (before.compiles ?? 0)) }),
   };
 }
 
-function buildOptions(farm: Farm, environment: BuildOptions["environment"]): Omit<BuildOptions, "prefix"> {
-  return { project: farm.project, environment, jobs: farm.slots, objects: join(farm.folder, "objects") };
+interface Counters {
+  readonly client: number;
+  readonly server: number;
+  readonly traffic: Traffic;
+  readonly compiles: number | undefined;
+}
+
+async function countersOf(site: Site): Promise<Counters> {
+  return {
+    client: site.clientDaemonsMs(),
+    server: site.serverDaemonsMs(),
+    traffic: await site.traffic(),
+    compiles: await site.remoteCompiles?.(),
+  };
+}
+
+function buildOptions(farm: Farm, { environment, place = [] }: Site): Omit<BuildOptions, "prefix"> {
+  const objects = join(farm.folder, "objects");
+  return { project: farm.project, place, environment, jobs: farm.slots, objects };
 }
 
 async function countEqualObjects(

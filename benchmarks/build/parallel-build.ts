@@ -9,6 +9,8 @@ import { waitedChildrenMs } from "./process-time.ts";
 
 export interface BuildOptions {
   readonly project: GeneratedProject;
+  /** Words before the whole build. */
+  readonly place?: readonly string[];
   /** Words before the compiler. */
   readonly prefix: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -44,7 +46,7 @@ export async function buildNothing(options: Omit<BuildOptions, "prefix">): Promi
 }
 
 async function runAll(command: readonly string[], options: Omit<BuildOptions, "prefix">): Promise<BuildTime> {
-  const { project, objects, jobs, environment } = options;
+  const { project, objects, jobs, environment, place = [] } = options;
   await mkdir(objects, { recursive: true });
   const list = `${objects}.commands`;
   const lines = project.sources.map(
@@ -53,7 +55,9 @@ async function runAll(command: readonly string[], options: Omit<BuildOptions, "p
   await writeFile(list, lines.join(""));
   const cpuBeforeMs = waitedChildrenMs();
   const startMs = performance.now();
-  const child = spawn("xargs", ["-a", list, "-L", "1", "-P", String(jobs), ...command], {
+  const xargs = ["xargs", "-a", list, "-L", "1", "-P", String(jobs)];
+  const [program = "", ...words] = [...place, ...xargs, ...command];
+  const child = spawn(program, words, {
     cwd: project.root,
     env: { ...environment },
     stdio: ["ignore", "inherit", "pipe"],

@@ -10,6 +10,8 @@ const maxWindowBytes = 3 << 20;
 const idleMs = 200;
 /** What the sender's kernel would take. */
 const maxPendingBytes = 256 << 10;
+/** Node reads up to that much at once. It is read as soon as there is room: a sender that cannot send for long (icecream's: 12 s) gives up. */
+const readBytes = 64 << 10;
 /** What the receiver's kernel would hold for a program that does not read. */
 const maxUnreadBytes = 4 << 20;
 
@@ -78,7 +80,7 @@ export class Flow implements Sender {
       this.#dropPending(taken.byteLength);
     }
     this.#pendingBytes -= taken.byteLength;
-    if (this.#pendingBytes < maxPendingBytes / 2) this.#from.resume();
+    if (this.#pendingBytes < maxPendingBytes - readBytes) this.#from.resume();
     return taken;
   }
 

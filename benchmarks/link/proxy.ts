@@ -21,32 +21,37 @@ export interface LinkCounters {
   readonly connections: number;
 }
 
+export interface Route {
+  readonly listen: Address;
+  readonly target: Address;
+}
+
 export interface LinkProxy {
-  readonly port: number;
+  /** In the order of the routes. */
+  readonly ports: readonly number[];
   counters(): LinkCounters;
 }
 
-/** Accepts connections at `listen` and carries them to `target` over one link that all of them share. */
-export async function startProxy(
-  listen: Address,
-  target: Address,
-  settings: LinkSettings,
-): Promise<LinkProxy> {
+/** Accepts connections of each route and carries them to its target over one link that all of them share. */
+export async function startProxy(routes: readonly Route[], settings: LinkSettings): Promise<LinkProxy> {
   const schedule = new Schedule();
   const random = createRandom();
   const up = new Direction(settings.up, schedule, random);
   const down = new Direction(settings.down, schedule, random);
   let connections = 0;
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    connections += 1;
-    join(client, target, { up, down }, schedule);
-  });
-  server.listen(listen.port, listen.host);
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
+  const serve = async ({ listen, target }: Route): Promise<number> => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      connections += 1;
+      join(client, target, { up, down }, schedule);
+    });
+    server.listen(listen.port, listen.host);
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    return address.port;
+  };
   return {
-    port: address.port,
+    ports: await Promise.all(routes.map(serve)),
     counters: () => ({ up: up.counters, down: down.counters, connections }),
   };
 }

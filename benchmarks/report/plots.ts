@@ -1,7 +1,11 @@
 import type { BuildRun, Results } from "../results.ts";
 import { type PlotLine, renderPlot } from "./plot.ts";
 
-const colours: Readonly<Record<string, string>> = { homcc: "#0a7d3b", distcc: "#c0392b" };
+const colours: Readonly<Record<string, string>> = {
+  homcc: "#0a7d3b",
+  distcc: "#c0392b",
+  icecream: "#2c5aa0",
+};
 
 /** File name to SVG. */
 export function renderPlots(results: Results): Map<string, string> {
@@ -66,7 +70,7 @@ function linesOf(results: Results, measure: (run: BuildRun) => number): PlotLine
     const own = runs.filter(({ tool, phase }) => `${tool} ${phase}` === name);
     return {
       name,
-      colour: colours[own[0]?.tool ?? ""] ?? "#2c5aa0",
+      colour: colours[own[0]?.tool ?? ""] ?? "#555",
       isDashed: own[0]?.phase === "cold",
       values: linksOf(results).map((link) => {
         const run = own.find((one) => linkOf(one) === link);

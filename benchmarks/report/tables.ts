@@ -1,4 +1,4 @@
-import type { BuildRun, MicroResult, Results } from "../results.ts";
+import type { MicroResult, Results } from "../results.ts";
 
 /** benchmarks/results/README.md: the whole of it in tables. */
 export function renderResults(results: Results): string {
@@ -11,19 +11,19 @@ export function renderResults(results: Results): string {
     "",
     "### Builds over a link",
     "",
-    ...buildTable(results.runs),
+    ...buildTable(results),
     "",
-    "CPU is the client's, in milliseconds a file, beyond starting processes that do nothing: of launchers with all they start, and of the agent. Bytes are what the programs send, a file, without the headers of TCP and IP. The link is emulated in user space. `each`: the second build is like the first.",
+    "CPU is the client's, in milliseconds a file, beyond starting processes that do nothing: of launchers with all they start, and of the agent. Bytes are what the programs send, a file, without the headers of TCP and IP. The link is emulated in user space. `each`: the second build is like the first. *At home* are files that icecream compiled on the client, which are in its CPU.",
     ...absent.map(({ tool, why }) => `\n${tool} did not take part: ${why}.`),
     "",
     ...(results.micro.length === 0 ? [] : ["### Parts", "", renderMicro(results.micro)]),
   ].join("\n");
 }
 
-function buildTable(runs: readonly BuildRun[]): string[] {
+function buildTable({ runs, local, farm }: Results): string[] {
   return [
-    "| | link, Mbit/s | round trip | wall | launcher CPU | agent CPU | server CPU | bytes up | bytes down | up in all | equal objects |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
+    "| | link, Mbit/s | round trip | wall | launcher CPU | agent CPU | server CPU | bytes up | bytes down | up in all | at home | equal objects |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ...runs.map((run) => {
       const cells = [
         `${run.tool} ${run.phase}`,
@@ -36,10 +36,12 @@ function buildTable(runs: readonly BuildRun[]): string[] {
         String(Math.round(run.upBytes / run.files)),
         String(Math.round(run.downBytes / run.files)),
         `${megabytes(run.upBytes)} MB`,
+        run.atHome === undefined ? "–" : String(run.atHome),
         `${run.equalObjects} of ${run.files}`,
       ];
       return `| ${cells.join(" | ")} |`;
     }),
+    `| local, as recorded | – | – | ${seconds(local.wallMs)} | ${(local.cpuMs / farm.sources).toFixed(1)} |${" – |".repeat(7)}`,
   ];
 }
 
