@@ -1,6 +1,33 @@
 /** Headers of the generated project below its classes: identities, checks, and templates of containers. */
 import { capitalised, type Words } from "./words.ts";
 
+/** What is done to the header that all sources read. */
+export type LedgerEdit = "comment" | "body" | "member";
+
+/** The central header, as it is or after an edit of one line. */
+export function ledgerHeader(edit?: LedgerEdit): string {
+  return `#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry {
+
+// What a class has booked so far.
+${edit === "comment" ? "// Nobody but its owner books.\n" : ""}class Ledger {
+ public:
+  void book(std::uint64_t amount) noexcept { booked_ += amount; }
+  [[nodiscard]] std::size_t balance(std::size_t size) const noexcept {
+    return size % ${edit === "body" ? "257 + (booked_ >> 1)" : "31 + booked_"};
+  }
+
+ private:
+  std::uint64_t booked_ = 1;
+${edit === "member" ? "  std::uint64_t owed_ = 0;\n" : ""}};
+
+}  // namespace quarry
+`;
+}
+
 /** A type with an order and a hash, and a few functions. */
 export function baseHeader(name: string, words: Words): string {
   const type = `${capitalised(name)}Id`;
