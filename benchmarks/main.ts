@@ -1,8 +1,8 @@
 /**
  * Measures homcc on this machine and writes tables and plots to benchmarks/results, from which the README takes its numbers.
  *
- *     npm run bench                    everything: some 10 minutes, most of them distcc on thin links
- *     npm run bench -- quick           a part of it in two minutes, printed only
+ *     npm run bench                    everything: half an hour, most of it distcc and icecream on thin links
+ *     npm run bench -- quick           a part of it in some minutes, printed only
  *     npm run bench -- micro|build     one of the halves, printed only
  *
  * benchmarks/README.md says what is measured and how.

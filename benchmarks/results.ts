@@ -1,3 +1,4 @@
+import type { Figures } from "./figures/goals.ts";
 import type { LinkProfile } from "./link/thin-link-process.ts";
 
 /** What `benchmarks/results/results.json` holds; tables, plots and the README's numbers are made of it. */
@@ -9,6 +10,8 @@ export interface Results {
   /** Contenders that could not take part, and why. */
   readonly absent: readonly { readonly tool: string; readonly why: string }[];
   readonly micro: readonly MicroResult[];
+  /** What parts of the benchmark measured by themselves; results of before there were any have none. */
+  readonly figures?: Figures;
 }
 
 export interface Machine {

@@ -2,9 +2,9 @@ import { optionsOf } from "@homcc/config/options";
 import { version } from "@homcc/config/version";
 import { agentsOf } from "../../test/support/processes.ts";
 import { homccProgram } from "../../test/support/repository.ts";
-import { startServer } from "../../test/support/server.ts";
+import { type Server, startServer } from "../../test/support/server.ts";
 import { createWorkplace } from "../../test/support/workplace.ts";
-import { startThinLink } from "../link/thin-link-process.ts";
+import { type LinkProfile, startThinLink } from "../link/thin-link-process.ts";
 import type { Contender, Site } from "./contender.ts";
 import { trafficOf } from "./link-traffic.ts";
 import { processTimeMs } from "./process-time.ts";
@@ -23,21 +23,31 @@ export const homcc: Contender = {
       limit: slots,
       options: [...replay, ...(hasCache ? [uncached.flag] : [])],
     });
-    const link = await startThinLink(server.address, profile);
-    const workplace = await createWorkplace({ parent: folder, hosts: `127.0.0.1:${link.port}/${slots}` });
-    return {
-      version: `homcc ${version}`,
-      prefix: [homccProgram],
-      environment: workplace.environment({ [uncached.variable]: "0" }),
-      clientDaemonsMs: () =>
-        agentsOf(workplace.homccFolder).reduce((sum, { pid }) => sum + processTimeMs(pid), 0),
-      serverDaemonsMs: () => processTimeMs(server.pid),
-      traffic: () => trafficOf(link),
-      [Symbol.asyncDispose]: async () => {
-        await workplace[Symbol.asyncDispose]();
-        await link[Symbol.asyncDispose]();
-        await server.stop();
-      },
-    };
+    return await homccSite(folder, profile, server, slots);
   },
 };
+
+/** A client in `parent` of a server that has just been started, with a link between them. Ends both. */
+export async function homccSite(
+  parent: string,
+  profile: LinkProfile,
+  server: Server,
+  slots: number,
+): Promise<Site> {
+  const link = await startThinLink(server.address, profile);
+  const workplace = await createWorkplace({ parent, hosts: `127.0.0.1:${link.port}/${slots}` });
+  return {
+    version: `homcc ${version}`,
+    prefix: [homccProgram],
+    environment: workplace.environment({ [uncached.variable]: "0" }),
+    clientDaemonsMs: () =>
+      agentsOf(workplace.homccFolder).reduce((sum, { pid }) => sum + processTimeMs(pid), 0),
+    serverDaemonsMs: () => processTimeMs(server.pid),
+    traffic: () => trafficOf(link),
+    [Symbol.asyncDispose]: async () => {
+      await workplace[Symbol.asyncDispose]();
+      await link[Symbol.asyncDispose]();
+      await server.stop();
+    },
+  };
+}

@@ -7,6 +7,9 @@ import { recordKey } from "@homcc/execution/replay-record";
 import type { GeneratedProject } from "./project.ts";
 import { waitedChildrenMs } from "./process-time.ts";
 
+/** Exit status of xargs when a command ended with 1 to 125. */
+const someFailed = 123;
+
 export interface BuildOptions {
   readonly project: GeneratedProject;
   /** Words before the whole build. */
@@ -16,8 +19,12 @@ export interface BuildOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Compiles at once. */
   readonly jobs: number;
-  /** Gets the objects. Those of an earlier build are removed first, the folder stays: `make clean`. */
+  /** Gets the objects. */
   readonly objects: string;
+  /** Those of an earlier build stay, as after an edit; else they are removed first and the folder stays: `make clean`. */
+  readonly keepObjects?: boolean;
+  /** Every compile fails: no object is expected. */
+  readonly expected?: "failures";
 }
 
 export interface BuildTime {
@@ -36,7 +43,7 @@ export async function build(options: BuildOptions): Promise<BuildTime> {
   const objects = options.project.sources.map((source) =>
     join(options.objects, objectName(options.project, source)),
   );
-  for (const object of objects) await rm(object, { force: true });
+  if (options.keepObjects !== true) for (const object of objects) await rm(object, { force: true });
   return await runAll([...options.prefix, ...options.project.compiler], options);
 }
 
@@ -46,7 +53,7 @@ export async function buildNothing(options: Omit<BuildOptions, "prefix">): Promi
 }
 
 async function runAll(command: readonly string[], options: Omit<BuildOptions, "prefix">): Promise<BuildTime> {
-  const { project, objects, jobs, environment, place = [] } = options;
+  const { project, objects, jobs, environment, place = [], expected } = options;
   await mkdir(objects, { recursive: true });
   const list = `${objects}.commands`;
   const lines = project.sources.map(
@@ -64,6 +71,7 @@ async function runAll(command: readonly string[], options: Omit<BuildOptions, "p
   });
   const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, "close")]);
   const wallMs = performance.now() - startMs;
-  if (status !== 0) throw new Error(`the build ended with ${String(status)}: ${stderr.slice(0, 4000)}`);
+  if (status !== (expected === "failures" ? someFailed : 0))
+    throw new Error(`the build ended with ${String(status)}: ${stderr.slice(0, 4000)}`);
   return { wallMs, cpuMs: waitedChildrenMs() - cpuBeforeMs };
 }

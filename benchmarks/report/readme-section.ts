@@ -38,7 +38,7 @@ function renderSection(results: Results): string {
     "",
     "![Build time over bandwidth](benchmarks/results/build-time.svg)",
     "",
-    "`npm run bench` measures this on your machine, `npm run bench -- quick` a part of it in two minutes:",
+    "`npm run bench` measures this on your machine, `npm run bench -- quick` a part of it in some minutes:",
     "[benchmarks/README.md](benchmarks/README.md). All figures: [benchmarks/results](benchmarks/results/README.md).",
   ].join("\n");
 }

@@ -1,3 +1,4 @@
+import { renderFigures } from "./figures-table.ts";
 import type { MicroResult, Results } from "../results.ts";
 
 /** benchmarks/results/README.md: the whole of it in tables. */
@@ -15,6 +16,12 @@ export function renderResults(results: Results): string {
     "",
     "CPU is the client's, in milliseconds a file, beyond starting processes that do nothing: of launchers with all they start, and of the agent. Bytes are what the programs send, a file, without the headers of TCP and IP. The link is emulated in user space. `each`: the second build is like the first. *At home* are files that icecream compiled on the client, which are in its CPU.",
     ...absent.map(({ tool, why }) => `\n${tool} did not take part: ${why}.`),
+    "",
+    "### Figures",
+    "",
+    "What homcc must reach and aims at, for a library of this size; builds over 10/50 Mbit/s where nothing else is said. A dash: not measured in this run.",
+    "",
+    renderFigures(results),
     "",
     ...(results.micro.length === 0 ? [] : ["### Parts", "", renderMicro(results.micro)]),
   ].join("\n");
