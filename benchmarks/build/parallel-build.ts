@@ -31,6 +31,8 @@ export interface BuildTime {
   readonly wallMs: number;
   /** Of everything the build waited for, and that waited for in turn: launchers, preprocessors, compilers. */
   readonly cpuMs: number;
+  /** What all commands wrote there. */
+  readonly stderr: string;
 }
 
 /** Name of a source's object below the build's folder. */
@@ -73,5 +75,5 @@ async function runAll(command: readonly string[], options: Omit<BuildOptions, "p
   const wallMs = performance.now() - startMs;
   if (status !== (expected === "failures" ? someFailed : 0))
     throw new Error(`the build ended with ${String(status)}: ${stderr.slice(0, 4000)}`);
-  return { wallMs, cpuMs: waitedChildrenMs() - cpuBeforeMs };
+  return { wallMs, cpuMs: waitedChildrenMs() - cpuBeforeMs, stderr };
 }

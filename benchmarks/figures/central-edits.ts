@@ -13,6 +13,9 @@ import type { Figures } from "./goals.ts";
 
 const edits = ["comment", "body", "member"] as const satisfies readonly LedgerEdit[];
 
+type EditFigure = "commentEditRatio" | "bodyEditRatio" | "memberEditRatio" | "touchDownBytes";
+type EditFigures = Required<Pick<Figures, EditFigure>>;
+
 /**
  * Bytes down of rebuilds with all objects in place: after each edit of the header that every source reads, against a clean
  * build, and after a `touch` of the sources, a job. What the servers answer is recorded after each edit anew, of the first
@@ -23,7 +26,7 @@ export async function centralEdits(
   count: number,
   profile: LinkProfile,
   say: (line: string) => void,
-): Promise<Figures> {
+): Promise<EditFigures> {
   const project = { ...farm.project, sources: farm.project.sources.slice(0, count) };
   const current = join(farm.folder, "recording");
   const answerFrom = async (folder: string): Promise<void> => {

@@ -28,8 +28,11 @@ export async function failingCpuMs(farm: Farm, count: number, profile: LinkProfi
   // The agent's start and the first look at the compiler are no part of it.
   await build({ ...options, project: { ...project, sources: sources.slice(0, 1) }, expected: "failures" });
   const before = site.clientDaemonsMs();
-  const { cpuMs } = await build({ ...options, expected: "failures" });
+  const { cpuMs, stderr } = await build({ ...options, expected: "failures" });
   const daemonMs = site.clientDaemonsMs() - before;
+  const refused = stderr.match(/error: .unknown\d+. was not declared/g)?.length ?? 0;
+  if (refused !== count)
+    throw new Error(`${refused} of ${count} files were refused by the compiler: ${stderr}`);
   const nothing = await buildNothing(options);
   return ((cpuMs - nothing.cpuMs + daemonMs) / count) * failingFiles;
 }
