@@ -1,3 +1,4 @@
+import { goalIdealMs } from "../figures/goals.ts";
 import { renderFigures } from "./figures-table.ts";
 import type { MicroResult, Results } from "../results.ts";
 
@@ -19,7 +20,7 @@ export function renderResults(results: Results): string {
     "",
     "### Figures",
     "",
-    "What homcc must reach and aims at, for a library of this size; builds over 10/50 Mbit/s where nothing else is said. A dash: not measured in this run.",
+    `What homcc must reach and aims at, for a library of this size; builds over 10/50 Mbit/s where nothing else is said. A dash: not measured in this run. The walls' goals are of compiles that alone take ${seconds(goalIdealMs, 2)} on 64 slots; these take ${seconds(farm.idealMs, 2)}.`,
     "",
     renderFigures(results),
     "",
