@@ -19,7 +19,7 @@ test("a figure stands beside what it must be and the aim", async () => {
 
 test("small ratios keep their digits", async () => {
   const row = (await rows({ commentEditRatio: 0.00602 })).find((line) => line.includes(": comment"));
-  assert.match(row ?? "", /\| 0\.006 × \| 0\.03 × \| 0\.01 × \| aim \|$/);
+  assert.match(row ?? "", /\| 0\.00602 × \| 0\.03 × \| 0\.01 × \| aim \|$/);
 });
 
 test("walls are those of homcc's warm build over that link, per job and per file", async () => {

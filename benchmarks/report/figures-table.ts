@@ -20,6 +20,5 @@ function verdict(value: number, { must, aim }: Goal): string {
 }
 
 function shown(value: number, { unit }: Goal): string {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${Number(value.toFixed(value < 0.1 ? 4 : digits))} ${unit}`;
+  return `${Number(value >= 100 ? value.toFixed(0) : value.toPrecision(3))} ${unit}`;
 }
