@@ -28,20 +28,28 @@ class Project implements AsyncDisposable {
   readonly workplace: Workplace;
   readonly server: Server;
   readonly #link: ThinLink;
+  readonly #variables: Readonly<Record<string, string>>;
   #jobs = 0;
 
-  private constructor(workplace: Workplace, server: Server, link: ThinLink) {
+  private constructor(
+    workplace: Workplace,
+    server: Server,
+    link: ThinLink,
+    variables: Readonly<Record<string, string>>,
+  ) {
     this.workplace = workplace;
     this.server = server;
     this.#link = link;
+    this.#variables = variables;
   }
 
-  static async create(): Promise<Project> {
+  /** `variables`: of every compile. */
+  static async create(variables: Readonly<Record<string, string>> = {}): Promise<Project> {
     const server = await startServer();
     // On a LAN some of this would not be worth its time.
     const link = await startThinLink(server.address, { upMegabits: 20, downMegabits: 50, roundTripMs: 20 });
     const workplace = await createWorkplace({ hosts: `127.0.0.1:${link.port}` });
-    const project = new Project(workplace, server, link);
+    const project = new Project(workplace, server, link, variables);
     await project.write("large.h", headerText(firstLine));
     for (const name of sources) {
       await project.write(
@@ -63,7 +71,10 @@ class Project implements AsyncDisposable {
 
   /** Compiles one source remotely and gives what its job cost. */
   async compile(name: string, ...more: string[]): Promise<JobRecord> {
-    const result = await this.workplace.run([homccProgram, ...compileCommand(name), ...more]);
+    const environment = this.workplace.environment(this.#variables);
+    const result = await this.workplace.run([homccProgram, ...compileCommand(name), ...more], {
+      environment,
+    });
     assert.equal(result.status, 0, result.stderr);
     this.#jobs += 1;
     const record = (await this.workplace.jobs(this.#jobs)).at(-1);
@@ -172,6 +183,55 @@ test("an object that is new, or gone from home, is told by the latest of its kin
     await project.compile(name);
     await project.assertSameObject(name);
   }
+});
+
+test("an object that is gone from home is told by the one before, which the agent has kept; by the next agent, too", async () => {
+  await using project = await Project.create({ HOMCC_CLIENT_CACHE_SIZE: "64M" });
+  const index = join(project.workplace.homccFolder, "agent/results/index");
+  let results = 0;
+  const compile = async (line: string): Promise<number> => {
+    await project.write("large.h", headerText(line));
+    const { receivedBytes } = await project.compile("a");
+    await project.assertSameObject("a");
+    results += 1;
+    await waitFor("the result to be kept", async () => {
+      const text = await readFile(index, "utf8").catch(() => "");
+      return text.split("\n").length - 1 >= results || undefined;
+    });
+    return receivedBytes;
+  };
+  const editedLine = (value: number): string => firstLine.replace("1)", `${value})`);
+  const wholeBytes = await compile(firstLine);
+  const withObjectBytes = await compile(editedLine(2));
+  assert.ok(withObjectBytes < wholeBytes / 20, `${withObjectBytes} of ${wholeBytes}`);
+  await rm(project.path("a.o"));
+  const goneBytes = await compile(editedLine(3));
+  assert.ok(goneBytes < withObjectBytes * 1.2, `${goneBytes}, with the object ${withObjectBytes}`);
+  await writeFile(project.path("a.o"), "of another compiler");
+  const anotherBytes = await compile(editedLine(4));
+  assert.ok(anotherBytes < withObjectBytes * 1.2, `${anotherBytes}, with the object ${withObjectBytes}`);
+  await rm(project.path("a.o"));
+  await project.endAgent();
+  // The connection's first messages, and the proof of five files.
+  const nextAgentBytes = await compile(editedLine(5));
+  assert.ok(nextAgentBytes < withObjectBytes * 1.2 + 450, `${nextAgentBytes}`);
+});
+
+test("a kept object that was damaged is noticed", async () => {
+  await using project = await Project.create({ HOMCC_CLIENT_CACHE_SIZE: "64M" });
+  const kept = join(project.workplace.homccFolder, "agent/results/blobs/blobs");
+  await project.compile("a");
+  const blobs = async (): Promise<string[]> => {
+    const files = await readdir(kept, { recursive: true, withFileTypes: true }).catch(() => []);
+    return files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
+  };
+  // The object and the entry that names it.
+  await waitFor("the result to be kept", async () => (await blobs()).length >= 2 || undefined);
+  for (const blob of await blobs()) await writeFile(blob, (await readFile(blob)).fill(0x41, 10, 20));
+  await rm(project.path("a.o"));
+  await project.write("large.h", headerText(otherLine));
+  await project.compile("a");
+  await project.assertSameObject("a");
 });
 
 test("a server that has lost everything it was sent and made gets sources and gives objects whole", async () => {

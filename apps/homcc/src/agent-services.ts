@@ -39,7 +39,7 @@ export async function createServices(
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
     recent: new RecentContents(),
-    outputs: new OutputBases(join(agentFolder(environment), "outputs")),
+    outputs: new OutputBases(join(agentFolder(environment), "outputs"), own.ownResults),
   };
   const digests = new FileDigests({
     // What a package manager installs is not edited.

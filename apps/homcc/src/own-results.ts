@@ -9,12 +9,14 @@ import type { Logger } from "@homcc/observability/log";
 import { actionKey } from "@homcc/results/action-key";
 import { type KeptResult, ResultCache } from "@homcc/results/result-cache";
 import { SlotQueue } from "@homcc/scheduler/slots";
+import type { OutputBase } from "./remote/output-bases.ts";
 import { OutputWriter } from "./remote/output-writer.ts";
 
 /** A result of an earlier job, its outputs complete under temporary names. */
 export interface OwnResult {
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
+  readonly written: readonly { readonly path: string; readonly digest: Digest }[];
   commit(): Promise<void>;
   discard(): Promise<void>;
 }
@@ -52,6 +54,8 @@ export class OwnResults {
   readonly #logger: Logger;
   readonly #keeping = new SlotQueue(1);
   #opened: Promise<OpenStore | undefined> | undefined;
+  /** Once it is open. */
+  #blobs: DiskBlobStore | undefined;
   /** When a store that could not be opened is tried again. */
   #notBeforeMs = -Infinity;
 
@@ -72,6 +76,19 @@ export class OwnResults {
   async isEmpty(maxBytes: number): Promise<boolean> {
     const store = await this.#open(maxBytes);
     return store === undefined || store.index.size === 0;
+  }
+
+  /** An output that is kept, for a server to tell another by, whatever became of the file; held until it is disposed of. */
+  hold(digest: Digest): OutputBase | undefined {
+    const blobs = this.#blobs;
+    if (blobs?.has(digest) !== true) return undefined;
+    const pin = blobs.pin([digest]);
+    return {
+      digest,
+      // A blob that is damaged is noticed as a file is that somebody wrote into.
+      read: async () => (await blobs.read(digest)) ?? new Uint8Array(),
+      [Symbol.dispose]: () => pin.release(),
+    };
   }
 
   /** Reads the outputs from their places, some time later, if they are still what was written there. Never rejects. */
@@ -123,6 +140,7 @@ export class OwnResults {
         folder: join(this.#folder, "restored"),
         logger,
       });
+      this.#blobs = blobs;
       return { cache, blobs, index };
     } catch (error) {
       // Another agent that is just ending has it, or the disk is full: results are made anew then.
@@ -167,7 +185,7 @@ async function restore(
     const commit = async (): Promise<void> => {
       for (const writer of writers) await writer.commit();
     };
-    return { stdout: stdoutBytes, stderr: stderrBytes, commit, discard };
+    return { stdout: stdoutBytes, stderr: stderrBytes, written: outputs, commit, discard };
   } catch (error) {
     await discard();
     throw error;

@@ -27,7 +27,7 @@ export interface Services {
   /** Passed by compilations whose compiler is asked what it includes. */
   readonly discoveryGate: Pick<Gate, "waiting">;
   /** Absent where nothing outlives the call. */
-  readonly ownResults: Pick<OwnResults, "find" | "isEmpty" | "keep"> | undefined;
+  readonly ownResults: Pick<OwnResults, "find" | "hold" | "isEmpty" | "keep"> | undefined;
   readonly servers: Servers;
   /** Ended with `servers`. */
   readonly tunnels: Pick<SshTunnels, "to">;

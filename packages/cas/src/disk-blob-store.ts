@@ -94,6 +94,11 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     return Promise.resolve(this.#index.findMissing(digests));
   }
 
+  /** At once, and no use of it. */
+  has(digest: Digest): boolean {
+    return digest === emptyDigest || this.#index.has(digest);
+  }
+
   async put(digest: Digest, content: Content): Promise<void> {
     if (digest === emptyDigest || this.#index.touch(digest)) return drain(digest, content);
     const reservation = this.#index.reserve(digest);

@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { appendFile, link, rename, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { digestOf } from "@homcc/cas/digest";
+import { type Digest, digestOf } from "@homcc/cas/digest";
 import { hostIdOf } from "@homcc/scheduler/host";
-import { OutputBases } from "./output-bases.ts";
+import { type OutputBase, OutputBases } from "./output-bases.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 
 const server = hostIdOf({ name: "a", port: 1, limit: 1 });
@@ -56,6 +56,50 @@ test("an output is its own base while nobody has touched it", async () => {
     await touch();
     assert.equal(bases.open(server, path), undefined, what);
   }
+});
+
+test("an output whose file is gone or another is told by what is kept of it, and so is the latest of its kind", async () => {
+  await using folder = await scratchFolder();
+  const path = join(folder.path, "a.o");
+  const [keptBytes, held] = [new Map<Digest, Buffer>(), new Set<Digest>()];
+  const hold = (digest: Digest): OutputBase | undefined => {
+    const bytes = keptBytes.get(digest);
+    if (bytes === undefined) return undefined;
+    held.add(digest);
+    return { digest, read: async () => bytes, [Symbol.dispose]: () => held.delete(digest) };
+  };
+  const bases = new OutputBases(undefined, { hold });
+  const bytes = await written(bases, path);
+  keptBytes.set(digestOf(bytes), bytes);
+  {
+    using base = bases.open(server, path);
+    assert.deepEqual([base?.digest, held.size], [digestOf(bytes), 0], "the file itself");
+  }
+  for (const touch of [() => writeFile(path, "another"), () => rm(path)]) {
+    await touch();
+    for (const name of [path, join(folder.path, "b.o")]) {
+      using base = bases.open(server, name);
+      assert.deepEqual([await base?.read(), held.size], [bytes, 1], name);
+    }
+    assert.equal(held.size, 0);
+  }
+  keptBytes.clear();
+  assert.equal(bases.open(server, path), undefined);
+});
+
+test("a file that is written again is its own base; one whose maker was never known is none", async () => {
+  await using folder = await scratchFolder();
+  const [path, unknown] = [join(folder.path, "a.o"), join(folder.path, "b.o")];
+  const bases = new OutputBases();
+  await written(bases, path);
+  const again = randomBytes(6000);
+  for (const name of [path, unknown]) {
+    await writeFile(name, again);
+    bases.note(undefined, name, digestOf(again));
+  }
+  using base = bases.open(server, path);
+  assert.equal(base?.digest, digestOf(again));
+  assert.equal(bases.open(server, unknown, true), undefined);
 });
 
 test("a new output has the latest of its kind from that server as its base", async () => {

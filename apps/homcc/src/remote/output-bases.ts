@@ -16,6 +16,12 @@ const maxOpenFiles = 512;
 /** Kinds of files and servers, each with its latest output. */
 const maxLatest = 256;
 
+/** Contents of outputs that outlive their files. */
+export interface KeptOutputs {
+  /** Cheap and at once; `undefined` for what is not there. */
+  hold(digest: Digest): OutputBase | undefined;
+}
+
 /** What is on this machine and may be named to a server, which then says by it what a compiler wrote. */
 export interface OutputBase extends Disposable {
   readonly digest: Digest;
@@ -34,24 +40,30 @@ export class OutputBases {
   readonly #latest = new Map<string, string>();
 
   readonly #file: string | undefined;
+  readonly #kept: KeptOutputs | undefined;
   #openFiles = 0;
   #state: "unread" | "saved" | "changed";
 
-  /** `file`: where they are kept from one agent to the next. */
-  constructor(file?: string) {
+  /** `file`: where they are kept from one agent to the next. `kept`: for outputs whose files are gone or are others. */
+  constructor(file?: string, kept?: KeptOutputs) {
     this.#file = file;
+    this.#kept = kept;
     this.#state = file === undefined ? "saved" : "unread";
   }
 
-  /** The file at `path` has just been written with these contents, as `server` knows. */
-  note(server: HostId, path: string, digest: Digest): void {
+  /**
+   * The file at `path` has just been written with these contents, as `server` knows; without one they were made before, by
+   * whichever knew the file so far.
+   */
+  note(server: HostId | undefined, path: string, digest: Digest): void {
     this.#load();
+    const maker = server ?? this.#known.get(path)?.server;
     this.#state = "changed";
     this.#known.delete(path);
-    if (!isDeltaSized(1, sizeBytesOf(digest))) return;
+    if (maker === undefined || !isDeltaSized(1, sizeBytesOf(digest))) return;
     const stats = statsOf(path);
     if (stats?.isFile() !== true) return;
-    this.#insert({ path, digest, stamp: stampOf(stats), server });
+    this.#insert({ path, digest, stamp: stampOf(stats), server: maker });
   }
 
   /** Throws what the file system says. */
@@ -62,7 +74,7 @@ export class OutputBases {
   }
 
   /**
-   * What `path` has, or else the latest output of its kind from that server. Dispose of it. `isOwnOnly` where bytes cost
+   * What `path` has or had last, or else the latest output of its kind from that server. Dispose of it. `isOwnOnly` where bytes cost
    * less than time: another output saves a few per cent of them, and takes 3 ms for an object of 680 kB.
    */
   open(server: HostId, path: string, isOwnOnly = false): OutputBase | undefined {
@@ -87,10 +99,14 @@ export class OutputBases {
 
   #open(path: string): OutputBase | undefined {
     const known = this.#known.get(path);
-    if (known === undefined || this.#openFiles >= maxOpenFiles) return undefined;
+    return known === undefined ? undefined : (this.#openFile(known) ?? this.#kept?.hold(known.digest));
+  }
+
+  #openFile(known: KnownOutput): OutputBase | undefined {
+    if (this.#openFiles >= maxOpenFiles) return undefined;
     let file: number;
     try {
-      file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      file = openSync(known.path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     } catch {
       // It is gone, or this process has too many files open.
       return undefined;

@@ -10,7 +10,7 @@ export async function ownResult(
   action: Action,
   { argv }: Compilation,
   { settings }: LoadedSettings,
-  { ownResults }: Pick<Services, "ownResults">,
+  { ownResults, servers }: Pick<Services, "ownResults" | "servers">,
 ): Promise<Extract<RemoteCompilation, { kind: "final" }> | undefined> {
   const kept = await ownResults?.find(action, settings.clientCacheBytes);
   if (kept === undefined) return undefined;
@@ -22,7 +22,10 @@ export async function ownResult(
     cost: { host: "localhost", executor: "", sentBytes: 0, receivedBytes: 0, compileMs: 0, uploadMs: 0 },
     origin: "own-results",
     note: "",
-    commit: () => kept.commit(),
+    commit: async () => {
+      await kept.commit();
+      for (const { path, digest } of kept.written) servers.noteOutput(path, digest);
+    },
     discard: () => kept.discard(),
   };
 }

@@ -1,4 +1,5 @@
 import type { Action } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
 import type { Host } from "@homcc/config/hosts";
 import type { LoadedSettings } from "@homcc/config/load";
 import { type Clock, systemClock } from "@homcc/observability/clock";
@@ -135,6 +136,11 @@ export class Servers {
     const state = this.#health.get(hostId)?.state;
     const reason = state === undefined ? undefined : whyUnused(state, this.#clock.monotonicMs());
     return reason === undefined ? hostId : `${hostId}: ${reason}`;
+  }
+
+  /** An output that some server made earlier has been written again: later ones may be told by it. */
+  noteOutput(path: string, digest: Digest): void {
+    this.#outputs.note(undefined, path, digest);
   }
 
   /** Jobs that wait for a slot on any server. */
