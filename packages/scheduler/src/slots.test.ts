@@ -176,3 +176,45 @@ test("parties are served in turn, each in its own order", async () => {
   assert.deepEqual(order, ["c1", "own1", "c2", "own2", "c3", "c4"]);
   assert.deepEqual([queue.waiting, queue.held], [0, 0]);
 });
+
+test("a borrowed slot is asked back by whoever waits, and lent again when nobody does", async () => {
+  const queue = new SlotQueue(2);
+  const never = new AbortController().signal;
+  const wanted: string[] = [];
+  const first = await queue.borrow(() => wanted.push("first"), never);
+  const second = await queue.borrow(() => wanted.push("second"), never);
+  const job = queue.acquire();
+  assert.deepEqual(wanted, ["first"], "one slot is enough");
+  const third = queue.borrow(() => wanted.push("third"), never);
+  first.release();
+  first.release();
+  const held = await job;
+  assert.equal(queue.held, 2);
+  const next = queue.acquire();
+  assert.deepEqual(wanted, ["first", "second"]);
+  second.release();
+  (await next).release();
+  const lent = await third;
+  assert.equal(queue.held, 2);
+  const last = queue.acquire();
+  assert.deepEqual(wanted, ["first", "second", "third"]);
+  lent.release();
+  (await last).release();
+  held.release();
+  assert.deepEqual([queue.held, queue.waiting], [0, 0]);
+});
+
+test("who stops waiting for a slot to borrow gets none", async () => {
+  const queue = new SlotQueue(1);
+  const held = await queue.acquire();
+  const stop = new AbortController();
+  const borrowing = queue.borrow(() => {}, stop.signal);
+  stop.abort(new Error("enough"));
+  await assert.rejects(borrowing, /enough/);
+  held.release();
+  assert.equal(queue.held, 0);
+  await assert.rejects(
+    queue.borrow(() => {}, stop.signal),
+    /enough/,
+  );
+});

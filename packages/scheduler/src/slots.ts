@@ -17,6 +17,10 @@ export class SlotQueue {
   #held = 0;
   /** By party; the one whose turn it is first. None is empty. */
   readonly #parties = new Map<object, Set<Waiter>>();
+  /** Served when no party waits. */
+  readonly #borrowers = new Set<Waiter>();
+  /** What those who have borrowed a slot are told when it is wanted; the first one first. */
+  readonly #lent = new Set<() => void>();
 
   constructor(limit: number) {
     this.#limit = checkedLimit(limit);
@@ -57,6 +61,22 @@ export class SlotQueue {
     return this.#parties.size === 0 && this.#held < this.#limit ? this.#take() : undefined;
   }
 
+  /**
+   * A slot for what can be done at any time, as soon as nobody else wants it. `onWanted` is called once when somebody has to
+   * wait: then it is to be released at once. Rejects as `acquire` does.
+   */
+  async borrow(onWanted: () => void, signal: AbortSignal): Promise<Slot> {
+    signal.throwIfAborted();
+    const slot = this.tryAcquire() ?? (await this.#waitIn(this.#borrowers, signal, () => {}));
+    this.#lent.add(onWanted);
+    // Somebody may have come between the grant and now.
+    if (this.#parties.size > 0) this.#wantBack();
+    return slotThat(() => {
+      this.#lent.delete(onWanted);
+      slot.release();
+    });
+  }
+
   /** Changes the limit. Slots beyond a smaller one stay valid; there are no new ones until enough are released. */
   resize(limit: number): void {
     this.#limit = checkedLimit(limit);
@@ -64,6 +84,24 @@ export class SlotQueue {
   }
 
   #wait(signal: AbortSignal | undefined, party: object): Promise<Slot> {
+    const waiters = this.#parties.get(party) ?? new Set();
+    this.#parties.set(party, waiters);
+    const slot = this.#waitIn(waiters, signal, () => {
+      if (waiters.size === 0 && this.#parties.get(party) === waiters) this.#parties.delete(party);
+    });
+    this.#wantBack();
+    return slot;
+  }
+
+  #wantBack(): void {
+    const [tell] = this.#lent;
+    if (tell === undefined) return;
+    this.#lent.delete(tell);
+    tell();
+  }
+
+  /** `onAbandon` is called when one of `waiters` waits no longer. */
+  #waitIn(waiters: Set<Waiter>, signal: AbortSignal | undefined, onAbandon: () => void): Promise<Slot> {
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
     const waiter: Waiter = {
       grant: (slot) => {
@@ -72,26 +110,19 @@ export class SlotQueue {
       },
     };
     const abandon = (): void => {
-      this.#remove(waiter, party);
+      waiters.delete(waiter);
+      onAbandon();
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", abandon, { once: true });
-    const waiters = this.#parties.get(party);
-    if (waiters === undefined) this.#parties.set(party, new Set([waiter]));
-    else waiters.add(waiter);
+    waiters.add(waiter);
     return promise;
-  }
-
-  #remove(waiter: Waiter, party: object): void {
-    const waiters = this.#parties.get(party);
-    waiters?.delete(waiter);
-    if (waiters?.size === 0) this.#parties.delete(party);
   }
 
   #serve(): void {
     while (this.#held < this.#limit) {
       const [turn] = this.#parties;
-      if (turn === undefined) return;
+      if (turn === undefined) break;
       const [party, waiters] = turn;
       const [waiter] = waiters;
       // Behind the others, if it has more.
@@ -100,6 +131,11 @@ export class SlotQueue {
       waiters.delete(waiter);
       if (waiters.size > 0) this.#parties.set(party, waiters);
       waiter.grant(this.#take());
+    }
+    for (const borrower of this.#borrowers) {
+      if (this.#held >= this.#limit) break;
+      this.#borrowers.delete(borrower);
+      borrower.grant(this.#take());
     }
   }
 
