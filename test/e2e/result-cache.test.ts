@@ -3,11 +3,11 @@
  * length, and a plain compiler beside each. A result that is not what the plain compiler makes fails whichever test it is in.
  */
 import assert from "node:assert/strict";
-import { readFile, rm, utimes } from "node:fs/promises";
+import { rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { digestOf } from "@homcc/cas/digest";
 import { writeFiles } from "../support/files.ts";
+import { compileTwice as compile, createDevelopers } from "../support/developers.ts";
 import { homccProgram } from "../support/repository.ts";
 import { meets } from "../support/requirements.ts";
 import { type Server, startServer } from "../support/server.ts";
@@ -71,6 +71,12 @@ const cases: readonly Case[] = [
     command: `clang -g -ffile-prefix-map=ROOT=/src -c ${absolute} -o a.o`,
     again: "kept",
     other: "kept",
+  },
+  {
+    name: "a folder above under another name",
+    command: `gcc -g -fdebug-prefix-map=/=/build/ -c ${absolute} -o a.o`,
+    again: "kept",
+    other: "compiled",
   },
   {
     name: "fission",
@@ -178,9 +184,7 @@ let server: Server;
 let developers: readonly [Workplace, Workplace];
 before(async () => {
   server = await startServer({ resultCache: true });
-  const hosts = `${server.address}/4`;
-  const parent = server.storeFolder.replace(/\/store$/, "");
-  developers = [await createWorkplace({ hosts }), await createWorkplace({ hosts, parent })];
+  developers = await createDevelopers(server);
 });
 after(async () => {
   for (const developer of developers ?? []) await developer[Symbol.asyncDispose]();
@@ -205,31 +209,21 @@ for (const item of cases) {
   });
 }
 
-/** Compiles as the case says, compares all with what the plain compiler makes, and says where the result came from. */
-async function compile(
-  place: Workplace,
-  item: Pick<Case, "command" | "outputs" | "environment">,
-  salt: string,
-): Promise<"kept" | "compiled"> {
-  const own = (text: string): string =>
-    text.replaceAll("ROOT", place.project).replaceAll(`D${place.project}_NAME`, "DROOT_NAME");
-  const words = [...item.command.split(" ").map(own), salt];
-  const variables = Object.entries(item.environment ?? {}).map(([name, value]) => [name, own(value)]);
-  const environment = place.environment(Object.fromEntries(variables));
-  const known = (await place.jobs()).length;
-  const outputs = ["a.o", ...(item.outputs ?? [])].map((name) => join(place.project, name));
-  const runs = [];
-  for (const argv of [words, [homccProgram, ...words]]) {
-    for (const output of outputs) await rm(output, { force: true });
-    const { status, stdout, stderr } = await place.run(argv, { environment });
-    const contents = await Promise.all(outputs.map((output) => readFile(output).then(digestOf)));
-    runs.push({ status, stdout, stderr, contents });
-  }
-  assert.deepEqual(runs[1], runs[0]);
-  const outcome = (await place.jobs(known + 1)).at(-1)?.outcome;
-  assert.ok(outcome === "result-from-server" || outcome === "compiled-remotely", outcome);
-  return outcome === "compiled-remotely" ? "compiled" : "kept";
-}
+test("who has another folder is told why nobody's result served", async (t) => {
+  if (!meets(t, { program: "gcc" })) return;
+  const [first, second] = developers;
+  for (const { project } of developers) await writeFiles(project, files);
+  const words = ["gcc", "-g", "-c", "src/a.c", "-Iinclude", "-o", "a.o", "-DREASON"];
+  const reason = "its .o file names its folder";
+  assert.equal((await first.run([homccProgram, ...words])).status, 0);
+  const known = (await second.jobs()).length;
+  const { status, stderr } = await second.run([homccProgram, "--verbose", ...words]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, new RegExp(`no earlier result: ${reason}`));
+  assert.equal((await second.jobs(known + 1)).at(-1)?.detail, reason);
+  const stats = await second.run([homccProgram, "stats"]);
+  assert.match(stats.stdout, new RegExp(`\\d +${reason}`));
+});
 
 test("a change of anything that matters is another action", async () => {
   const [place] = developers;

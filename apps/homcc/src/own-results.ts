@@ -105,7 +105,7 @@ export class OwnResults {
       relocatability: { kind: "bound", reason: "kept for this folder" },
       shared: undefined,
     } as const;
-    const reusable = { kind: "reusable", mentionsName: true } as const;
+    const reusable = { kind: "reusable", mentionsName: true, mentionsTypeName: true } as const;
     await store.cache.keep(action, keys, reusable, { stdout, stderr, outputs });
   }
 

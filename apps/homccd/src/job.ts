@@ -16,6 +16,7 @@ import { Refusal, refusalOf } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
 import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
+import type { RunHere } from "./name-proofs.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
@@ -235,9 +236,14 @@ export class Job {
       : await sandboxPlace(this.#message, sandbox, this.#sandboxes, this.#services);
   }
 
-  async #reuse(action: Action, { keptReport }: JobPlace): Promise<PlacedReuse | undefined> {
+  async #reuse(action: Action, place: JobPlace): Promise<PlacedReuse | undefined> {
+    const { keptReport } = place;
     if (keptReport === undefined) return undefined;
-    const reuse = await this.#services.results.find(action, keptReport.executor);
+    const reuse = await this.#services.results.find(action, {
+      name: keptReport.executor,
+      family: this.#message.toolchain.family,
+      ...(keptReport.executor === "namespace" ? { run: runIn(place) } : {}),
+    });
     return reuse?.kind === "found" ? { ...reuse, report: keptReport } : reuse;
   }
 
@@ -313,6 +319,10 @@ type PlacedReuse =
   | (Extract<Reuse, { kind: "found" }> & Pick<PlacedResult, "report">)
   | Extract<Reuse, { kind: "missed" }>;
 type SentReport = PlacedResult["report"] & { readonly reuse?: ReuseReport };
+
+function runIn(place: JobPlace): RunHere {
+  return async (action, signal) => (await place.execute(action, signal)).result;
+}
 
 function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
   const texts = stdout.byteLength + stderr.byteLength;

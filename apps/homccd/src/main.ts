@@ -29,6 +29,7 @@ import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn } from "./listening.ts";
 import { OwnCompilers } from "./own-compilers.ts";
+import { NameProofs } from "./name-proofs.ts";
 import { OutputCoding } from "./output-coding.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
@@ -128,6 +129,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     logger,
   });
   await sandboxes.cleanUp();
+  const slots = new SlotQueue(settings.limit);
+  const proofs = new NameProofs({ store, slots, logger });
   const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const services: ServerServices = {
     store,
@@ -137,12 +140,13 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     results: new ResultReuse(
       settings.noResultCache ? undefined : await openResults(settings, store, logger),
       new MentionsByDigest(store),
+      proofs,
     ),
     inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
     outputs: new OutputCoding(store),
     executions: new Executions(),
     lostClientGraceMs,
-    slots: new SlotQueue(settings.limit),
+    slots,
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
     executor: executor.name,
     locales: await installedLocales(),
@@ -168,6 +172,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await terminationSignal();
   logger.info("ending");
   listening.close();
+  proofs.close();
   services.executions.close(new Error("homccd is ending"));
   await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
   for (const socket of openSockets) socket.destroy();

@@ -1,9 +1,11 @@
 import type { Action, ActionResult } from "@homcc/cas/action";
+import type { CompilerFamily } from "@homcc/compiler/compilation";
 import { describeError } from "@homcc/observability/error";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import type { MentionsByDigest } from "@homcc/results/mentions";
-import type { KeepableResult, ResultCache } from "@homcc/results/result-cache";
+import type { KeepableResult, ResultCache, ShareableResult } from "@homcc/results/result-cache";
 import { resultKeysOf } from "@homcc/results/result-keys";
+import type { NameProofs, RunHere } from "./name-proofs.ts";
 import { objectionTo, type Reusability, reusabilityOf } from "@homcc/results/reusable-result";
 
 /** What the result's message says about its reuse. */
@@ -17,6 +19,14 @@ export interface NewResult {
   keep(result: ActionResult): Promise<void>;
 }
 
+/** Where an action runs, as far as its result depends on it. */
+export interface ReusePlace {
+  readonly name: string;
+  readonly family: CompilerFamily;
+  /** Runs another action there, of which no client hears; absent where the compiler does not see the client's paths. */
+  readonly run?: RunHere;
+}
+
 export type Reuse =
   | { readonly kind: "found"; readonly result: ActionResult; readonly reuse: ReuseReport }
   | { readonly kind: "missed"; readonly made: NewResult };
@@ -25,34 +35,39 @@ export type Reuse =
 export class ResultReuse {
   readonly #cache: ResultCache | undefined;
   readonly #mentions: MentionsByDigest;
+  readonly #proofs: Pick<NameProofs, "add">;
 
   /** Without a cache every job is compiled; clients are told all the same what they may keep. */
-  constructor(cache: ResultCache | undefined, mentions: MentionsByDigest) {
+  constructor(cache: ResultCache | undefined, mentions: MentionsByDigest, proofs: Pick<NameProofs, "add">) {
     this.#cache = cache;
     this.#mentions = mentions;
+    this.#proofs = proofs;
   }
 
-  /** `place` names the way to run it. All inputs are in the store, and stay there until the job has ended. */
-  async find(action: Action, place: string): Promise<Reuse> {
+  /** All inputs are in the store, and stay there until the job has ended. */
+  async find(action: Action, { name, family, run }: ReusePlace): Promise<Reuse> {
     if (this.#cache === undefined) {
-      const judging = this.#judge(action, undefined);
+      const judging = this.#judge(action, undefined, family);
       return { kind: "missed", made: newResult(judging, undefined, () => Promise.resolve()) };
     }
     const cache = this.#cache;
-    const keys = resultKeysOf(action, place);
+    const keys = resultKeysOf(action, name);
     const lookup = await cache.find(action, keys);
     const result = lookup.kind === "found" ? await cache.restore(lookup.kept, keys.root) : undefined;
     if (result !== undefined) return { kind: "found", result, reuse: { fromCache: true, reusable: true } };
-    const judging = this.#judge(action, keys.root);
+    const judging = this.#judge(action, keys.root, family);
     const note = lookup.kind === "missed" ? lookup.note : undefined;
-    const keep: Keep = (made, judged) => cache.keep(action, keys, judged, made);
+    const keep: Keep = async (made, judged) => {
+      const shareable: ShareableResult | undefined = await cache.keep(action, keys, judged, made);
+      if (shareable !== undefined && run !== undefined) this.#proofs.add(shareable, family, run);
+    };
     return { kind: "missed", made: newResult(judging, note, keep) };
   }
 
   /** While the compiler runs. */
-  async #judge({ inputs }: Action, root: string | undefined): Promise<Reusability> {
+  async #judge(action: Action, root: string | undefined, family: CompilerFamily): Promise<Reusability> {
     try {
-      return await reusabilityOf(inputs, root, this.#mentions);
+      return await reusabilityOf(action, root, family, this.#mentions);
     } catch (error) {
       return { kind: "once", reason: describeError(error) };
     }

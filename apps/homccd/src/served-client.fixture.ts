@@ -134,7 +134,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
         throw new HomccError("ERR_HOMCC_SANDBOX", "no sandboxes", { hint: "start one" });
       },
     },
-    results: new ResultReuse(undefined, new MentionsByDigest(store)),
+    results: new ResultReuse(undefined, new MentionsByDigest(store), { add: () => {} }),
     inventory: { take: async () => options.inventory ?? emptyInventory },
     outputs: new OutputCoding(store),
     executions: new Executions(),

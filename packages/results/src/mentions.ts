@@ -8,13 +8,16 @@ export interface Mentions {
   readonly time: boolean;
   /** `__FILE__` and its like: the name by which the source was called. */
   readonly name: boolean;
+  /** `__PRETTY_FUNCTION__`, in which clang calls lambdas and nameless types after their place in the sources. */
+  readonly typeName: boolean;
 }
 
-const nothing: Mentions = { time: false, name: false };
+const nothing: Mentions = { time: false, name: false, typeName: false };
 
 const timeWords = ["__DATE__", "__TIME__", "__TIMESTAMP__"];
 /** Without the leading underscores, which a macro may put before it. */
-const nameWords = ["FILE__", "_FILE", "source_location", "SOURCE_LOCATION", "_FUNCTION__FILE"];
+const nameWords = ["FILE__", "_FILE", "source_location", "SOURCE_LOCATION"];
+const typeNameWords = ["PRETTY_FUNCTION__", "FUNCSIG__"];
 
 /** 100 bytes each. */
 const maxKnown = 200_000;
@@ -53,5 +56,6 @@ export function mentionsIn(bytes: Uint8Array): Mentions {
   // Nearly no file has two underscores before such a word: one search instead of eight.
   const time = timeWords.some((word) => text.includes(word));
   const name = nameWords.some((word) => text.includes(word));
-  return time || name ? { time, name } : nothing;
+  const typeName = typeNameWords.some((word) => text.includes(word));
+  return time || name || typeName ? { time, name, typeName } : nothing;
 }

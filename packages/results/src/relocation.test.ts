@@ -10,7 +10,7 @@ const judge = (command: string, environment = {}) =>
     root,
   );
 
-for (const [command, namesRoot] of [
+for (const [command, seesRoot] of [
   ["gcc -c src/a.c -o a.o", false],
   [`gcc -c ${root}/src/a.c`, true],
   [`gcc -I${root}/include -isystem ${root}/deps -MD -MF ${root}/a.d -c src/a.c -o ${root}/a.o`, true],
@@ -23,7 +23,7 @@ for (const [command, namesRoot] of [
   test(`free: ${command}`, () => {
     const judged = judge(command);
     assert.equal(judged.kind, "free");
-    assert.equal(judged.kind === "free" && judged.namesRoot, namesRoot);
+    assert.equal(judged.kind === "free" && judged.namesRoot && !judged.mapsRoot, seesRoot);
   });
 }
 
@@ -37,6 +37,11 @@ for (const command of [
   `gcc -specs=${root}/x -c a.c`,
   `gcc -ffile-prefix-map=/x=${root} -c a.c`,
   `gcc -ffile-prefix-map=${root}=${root}/b -c a.c`,
+  `gcc -ffile-prefix-map=/home=/h -c ${root}/a.c`,
+  `gcc -ffile-prefix-map=${root}=. -fdebug-prefix-map=/home/me=/h -c ${root}/a.c`,
+  `gcc -fdebug-prefix-map=/=/build/ -c ${root}/a.c`,
+  `gcc -ffile-prefix-map=/home/me/pro=x -c ${root}/a.c`,
+  `gcc -Wa,--debug-prefix-map,/home/me=x -c ${root}/a.c`,
   `gcc -I${root}/deps${root} -c a.c`,
   `gcc -I${root}s -c a.c`,
   `gcc -c ${root}.c`,

@@ -9,8 +9,10 @@ export type Relocatability =
   | {
       readonly kind: "free";
       readonly relocation: Relocation;
-      /** `__FILE__` can name the root: then no own source may look at it. */
+      /** The compiler calls files by names with the root in them. */
       readonly namesRoot: boolean;
+      /** A prefix map takes it out of `__FILE__`, but not out of clang's names of types. */
+      readonly mapsRoot: boolean;
     }
   | { readonly kind: "bound"; readonly reason: string };
 
@@ -53,6 +55,9 @@ const valuelessOption =
 /** From a folder to how it shall be called. */
 const prefixMap = /^-f(file|macro|debug)-prefix-map=([^=]+)=(.*)$/;
 
+/** Of whatever option, also of the assembler's. */
+const anyPrefixMap = /prefix-map[=, ]([^=]+)=/;
+
 /**
  * Decides by the command and the environment alone: the root may stand only where it says which files are meant. What
  * the result says of it is looked at later (`RootTraces`).
@@ -63,6 +68,7 @@ export function relocatabilityOf(action: Action, root: string): Relocatability {
   const hashing = step.argv.find((word) => hashingOption.test(word));
   if (hashing !== undefined) return bound(`${hashing} makes the result depend on names`);
   for (const [index, word] of step.argv.entries()) {
+    if (renamesRoot(word, root)) return bound(`${word} gives it a name that we do not know`);
     if (!word.includes(root)) continue;
     if (!isPathWord(word, step.argv[index - 1] ?? "", root)) return bound(`the argument ${word} names it`);
   }
@@ -70,7 +76,13 @@ export function relocatabilityOf(action: Action, root: string): Relocatability {
     ([name, value]) => name !== "PWD" && name !== "PATH" && value.includes(root),
   );
   if (variable !== undefined) return bound(`the variable ${variable[0]} names it`);
-  return { kind: "free", relocation: new Relocation(root), namesRoot: mayNameRoot(step.argv, root) };
+  return { kind: "free", relocation: new Relocation(root), ...rootNames(step.argv, root) };
+}
+
+/** What is left of the root's name when a folder above it is called otherwise cannot be searched for. */
+function renamesRoot(word: string, root: string): boolean {
+  const from = anyPrefixMap.exec(word)?.[1];
+  return from !== undefined && from !== root && root.startsWith(from);
 }
 
 function isPathWord(word: string, before: string, root: string): boolean {
@@ -86,13 +98,13 @@ function beginsWithRoot(path: string, root: string): boolean {
   return isBelow(path, root) && path.indexOf(root, 1) < 0;
 }
 
-/** A source or an include folder is called by its absolute name, and no map takes the root out of `__FILE__`. */
-function mayNameRoot(argv: readonly string[], root: string): boolean {
-  const isMapped = argv.some((word) => {
+/** Whether a source or an include folder is called by its absolute name, and whether a map takes the root out of `__FILE__`. */
+function rootNames(argv: readonly string[], root: string): { namesRoot: boolean; mapsRoot: boolean } {
+  const mapsRoot = argv.some((word) => {
     const [, kind, from] = prefixMap.exec(word) ?? [];
     return (kind === "file" || kind === "macro") && (from === root || from === `${root}/`);
   });
-  return !isMapped && argv.some((word) => word.includes(root) && !prefixMap.test(word));
+  return { namesRoot: argv.some((word) => word.includes(root) && !prefixMap.test(word)), mapsRoot };
 }
 
 function bound(reason: string): Relocatability {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Action, ActionResult } from "@homcc/cas/action";
+import { digestOf } from "@homcc/cas/digest";
 import { DigestIndex } from "@homcc/cas/digest-index";
 import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
 import { silentLogger } from "@homcc/observability/log";
@@ -12,7 +13,7 @@ import { ResultCache } from "./result-cache.ts";
 import { resultKeysOf } from "./result-keys.ts";
 
 const [alice, bob] = ["/home/alice/project", "/srv/bob/p"];
-const reusable = { kind: "reusable", mentionsName: false } as const;
+const reusable = { kind: "reusable", mentionsName: false, mentionsTypeName: false } as const;
 let folder: string;
 let store: MemoryBlobStore;
 let cache: ResultCache;
@@ -60,7 +61,7 @@ test("a result that names its folder serves that folder, and says why to others"
   assert.equal(typeof (await find(actionIn(alice))), "object");
   const note = await find(actionIn(bob));
   assert.ok(typeof note === "string");
-  assert.match(note, /a\.o names its folder/);
+  assert.match(note, /its \.o file names its folder/);
 });
 
 test("messages are given to those who would have got the same", async () => {
@@ -93,4 +94,31 @@ test("what was evicted or damaged is not found", async () => {
   await keep(actionIn(alice), "object");
   store.copyTo = () => Promise.resolve(false);
   assert.equal(await find(actionIn(alice)), undefined);
+});
+
+test("a result whose sources look at their names is others' once it was shown that nothing comes of it", async () => {
+  const action = actionIn(alice);
+  const file = join(folder, "object");
+  await writeFile(file, "object");
+  const outputs = action.outputs.map(({ path }) => ({ path, file, mode: 0o644 }));
+  const made = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), outputs };
+  const keepAgain = () =>
+    cache.keep(action, resultKeysOf(action, "namespace"), { ...reusable, mentionsName: true }, made);
+  const shareable = await keepAgain();
+  assert.deepEqual(shareable?.unproven, {
+    action,
+    root: alice,
+    object: { path: `${alice}/build/a.o`, digest: digestOf(Buffer.from("object")), mode: 0o644 },
+  });
+  assert.equal(typeof (await find(action)), "object");
+  assert.equal(await find(actionIn(bob)), "its name (__FILE__) may be in it: not yet looked into");
+  assert.ok(await keepAgain(), "not yet settled");
+  await shareable.settle("because");
+  assert.equal(await find(actionIn(bob)), "because");
+  assert.equal(await keepAgain(), undefined, "settled");
+  await shareable.settle(undefined);
+  assert.equal(typeof (await find(actionIn(bob))), "object");
+  assert.equal(await keepAgain(), undefined, "settled");
+  store.findMissing = (digests) => Promise.resolve([...digests]);
+  assert.ok(await keepAgain(), "evicted");
 });

@@ -7,7 +7,8 @@ import type { DigestIndex } from "@homcc/cas/digest-index";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { messageKey } from "./action-key.ts";
-import { unmarkDependencies } from "./kept-dependencies.ts";
+import type { UnprovenResult } from "./name-proof.ts";
+import { isDependencyFile, unmarkDependencies } from "./kept-dependencies.ts";
 import { Relocation } from "./relocation.ts";
 import { decodeEntry, encodeEntry, type KeptOutput, type ResultEntry } from "./result-entry.ts";
 import { type Reusability, TimeTraces } from "./reusable-result.ts";
@@ -33,6 +34,13 @@ export interface KeepableResult {
     /** Nothing is kept when the file has become another one. */
     readonly digest?: Digest;
   }[];
+}
+
+/** A result that every root may have once somebody has shown that its object does not depend on names. */
+export interface ShareableResult {
+  readonly unproven: UnprovenResult;
+  /** `whyNot` is what `whyNamesMatter` came to. Never rejects. */
+  settle(whyNot: string | undefined): Promise<void>;
 }
 
 export interface ResultCacheOptions {
@@ -105,38 +113,42 @@ export class ResultCache {
     }
   }
 
-  /** Keeps a result that nothing speaks against (`objectionTo`). Never rejects; what cannot be kept is logged. */
+  /**
+   * Keeps a result that nothing speaks against (`objectionTo`), and gives it when it could be kept for more than its own
+   * root. Never rejects; what cannot be kept is logged.
+   */
   async keep(
     action: Action,
     keys: ResultKeys,
     reusability: Extract<Reusability, { kind: "reusable" }>,
     result: KeepableResult,
-  ): Promise<void> {
+  ): Promise<ShareableResult | undefined> {
     try {
-      await this.#keep(action, keys, reusability, result);
+      return await this.#keep(action, keys, reusability, result);
     } catch (error) {
       this.#logger.info(`a result was not kept: ${describeError(error)}`);
+      return undefined;
     }
   }
 
   async #keep(
     action: Action,
     keys: ResultKeys,
-    { mentionsName }: Extract<Reusability, { kind: "reusable" }>,
+    reusability: Extract<Reusability, { kind: "reusable" }>,
     result: KeepableResult,
-  ): Promise<void> {
+  ): Promise<ShareableResult | undefined> {
     const times = new TimeTraces(Date.now(), action);
     const { own, shared } = keys;
-    const search = new RootSearch(action, keys, mentionsName);
+    const search = new RootSearch(action, keys, reusability);
     const outputs: KeptOutput[] = [];
     const sharedOutputs: KeptOutput[] = [];
     await search.text(result.stdout, "its messages name");
     await search.text(result.stderr, "its messages name");
     for (const output of result.outputs) {
       const bytes = await readFile(output.file);
-      if (times.isIn(bytes)) return;
+      if (times.isIn(bytes)) return undefined;
       const kept = { path: output.path, digest: await this.#put(bytes), mode: output.mode };
-      if (output.digest !== undefined && output.digest !== kept.digest) return;
+      if (output.digest !== undefined && output.digest !== kept.digest) return undefined;
       outputs.push(kept);
       const marked = await search.output(output.path, bytes);
       if (marked === undefined) continue;
@@ -152,16 +164,49 @@ export class ResultCache {
       stderr: await this.#put(result.stderr),
       ...(result.stdout.byteLength + result.stderr.byteLength > 0 ? { messageKey: messageKey(action) } : {}),
     };
-    if (search.reason !== undefined || shared === undefined) {
+    const { reason = search.needsProof ? unprovenReason : undefined } = search;
+    if (reason !== undefined || shared === undefined) {
       await this.#add(own, { kind: "result", ...messages, outputs });
     }
-    if (shared === undefined) return;
-    await this.#add(
-      shared,
-      search.reason === undefined
-        ? { kind: "result", ...messages, outputs: sharedOutputs }
-        : { kind: "bound", reason: search.reason },
-    );
+    if (shared === undefined) return undefined;
+    const forAll: ResultEntry = { kind: "result", ...messages, outputs: sharedOutputs };
+    if (search.reason !== undefined || !search.needsProof) {
+      await this.#add(
+        shared,
+        search.reason === undefined ? forAll : { kind: "bound", reason: search.reason },
+      );
+      return undefined;
+    }
+    return await this.#shareable(action, keys, shared, outputs, forAll);
+  }
+
+  /** Until it is settled the others are told that it is not known. What was settled before stays so. */
+  async #shareable(
+    action: Action,
+    { root }: ResultKeys,
+    shared: string,
+    outputs: readonly KeptOutput[],
+    forAll: KeptResult,
+  ): Promise<ShareableResult | undefined> {
+    const settled = await this.#entry(shared);
+    const isSettled =
+      settled?.kind === "result"
+        ? (await this.#store.findMissing(settled.outputs.map(({ digest }) => digest))).length === 0
+        : settled !== undefined && settled.reason !== unprovenReason;
+    if (isSettled) return undefined;
+    await this.#add(shared, { kind: "bound", reason: unprovenReason });
+    const [object, ...more] = outputs.filter(({ path }) => !isDependencyFile(path, action));
+    if (root === undefined || object === undefined || more.length > 0) return undefined;
+    return {
+      unproven: { action, root, object },
+      settle: async (whyNot) => {
+        try {
+          await this.#add(shared, whyNot === undefined ? forAll : { kind: "bound", reason: whyNot });
+        } catch (error) {
+          this.#logger.info(`a result was not kept: ${describeError(error)}`);
+        }
+      },
+    };
   }
 
   async #entry(key: string): Promise<ResultEntry | undefined> {
@@ -213,6 +258,9 @@ async function writeDependencies(
   await writeFile(file, text, "latin1");
   return text.length;
 }
+
+/** Until the server has had an idle moment. */
+const unprovenReason = "its name (__FILE__) may be in it: not yet looked into";
 
 /** What it says to people is what this action's user would read. */
 function isReadBy(action: Action, { messageKey: readers }: KeptResult): boolean {

@@ -1,29 +1,41 @@
-import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
-import type { MentionsByDigest } from "./mentions.ts";
+import type { Action, ActionResult } from "@homcc/cas/action";
+import type { CompilerFamily } from "@homcc/compiler/compilation";
+import { type MentionsByDigest, mentionsIn } from "./mentions.ts";
 
 /** Whether the same action may get the same result another time. */
 export type Reusability =
-  | { readonly kind: "reusable"; /** An own source looks at its name. */ readonly mentionsName: boolean }
+  | {
+      readonly kind: "reusable";
+      /** An own source, or the command, looks at names of files. */
+      readonly mentionsName: boolean;
+      /** Or at names of types in which clang has names of files, that no prefix map changes. */
+      readonly mentionsTypeName: boolean;
+    }
   | { readonly kind: "once"; readonly reason: string };
 
 /** Larger ones cost more to keep than they save. */
 const maxKeptBytes = 64 << 20;
 
-/** What the inputs say about it; to be asked while the compiler runs. */
+/** What the inputs and the command say about it; to be asked while the compiler runs. */
 export async function reusabilityOf(
-  inputs: readonly InputEntry[],
+  { inputs, steps }: Pick<Action, "inputs" | "steps">,
   root: string | undefined,
+  family: CompilerFamily,
   mentions: MentionsByDigest,
 ): Promise<Reusability> {
-  let mentionsName = false;
+  const words = mentionsIn(Buffer.from(steps.flatMap(({ argv }) => argv).join("\n")));
+  if (words.time) return once("the command mentions the time");
+  let { name: mentionsName, typeName: mentionsTypeName } = words;
   for (const entry of inputs) {
     if (entry.kind !== "file") continue;
     const found = await mentions.of(entry.digest);
     if (found === undefined) return once(`${entry.path} was not looked into`);
     if (found.time) return once(`${entry.path} mentions the time`);
-    if (found.name && root !== undefined && entry.path.startsWith(`${root}/`)) mentionsName = true;
+    if (root === undefined || !entry.path.startsWith(`${root}/`)) continue;
+    mentionsName ||= found.name;
+    mentionsTypeName ||= found.typeName;
   }
-  return { kind: "reusable", mentionsName };
+  return { kind: "reusable", mentionsName, mentionsTypeName: mentionsTypeName && family === "clang" };
 }
 
 /** Why this result is not given to anybody else; `undefined` when nothing speaks against it. */

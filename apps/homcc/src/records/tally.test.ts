@@ -54,6 +54,16 @@ test("the reasons of local compiles are counted, and never more than a few", () 
   const tally = tallyOfAll([march, march, { outcome: "no-server", detail: "build:3126: refused" }]);
   assert.deepEqual(tally.outcomes["local-option"]?.details, { "-march=native": 2 });
   assert.deepEqual(tally.outcomes["no-server"]?.details, {});
+  const reasons = [
+    "/src/a.c mentions the time",
+    "/src/b.c mentions the time",
+    "its .o file names its folder",
+  ];
+  const compiled = tallyOfAll(reasons.map((detail) => ({ outcome: "compiled-remotely", detail })));
+  assert.deepEqual(compiled.outcomes["compiled-remotely"]?.details, {
+    "a file mentions the time": 2,
+    "its .o file names its folder": 1,
+  });
   const many = tallyOfAll(
     Array.from({ length: 500 }, (_, index) => ({
       outcome: "local-option",

@@ -23,8 +23,11 @@ export interface Tally {
   readonly incompleteScans: number;
 }
 
+/** Details of this outcome say why no earlier result served; files are many, reasons few. */
+const reasoned: OutcomeName = "compiled-remotely";
 /** Outcomes whose details are words of a small vocabulary; the others' are file names and messages. */
 const detailed: ReadonlySet<OutcomeName> = new Set([
+  reasoned,
   "local-option",
   "unknown-option",
   "local-environment",
@@ -44,7 +47,8 @@ export function emptyTally(sinceMs: number): Tally {
 
 export function tallyOf(record: JobRecord, sinceMs: number): Tally {
   const { outcome, detail, wallMs, sentBytes, receivedBytes, compileMs } = record;
-  const details = detailed.has(outcome) && detail !== "" ? { [detail.slice(0, maxDetailLength)]: 1 } : {};
+  const words = outcome === reasoned ? detail.replace(/^\/\S+/, "a file") : detail;
+  const details = detailed.has(outcome) && words !== "" ? { [words.slice(0, maxDetailLength)]: 1 } : {};
   return {
     sinceMs,
     outcomes: { [outcome]: { count: 1, wallMs, details } },

@@ -28,7 +28,7 @@ export function report(conclusion: Conclusion, audience: Audience): void {
   const text = conclusion.detail === "" ? label : `${label}: ${conclusion.detail}`;
   switch (kind) {
     case "remote":
-      log.info(`Compiled remotely on ${conclusion.cost?.host ?? "?"}`);
+      log.info(`Compiled remotely on ${conclusion.cost?.host ?? "?"}${noteOf(conclusion)}`);
       break;
     case "local":
       if (conclusion.ending.kind === "exit") log.error(text);
@@ -45,6 +45,11 @@ export function report(conclusion: Conclusion, audience: Audience): void {
   }
   const summary = tells === "news" ? warnings.takeSummary(session) : undefined;
   if (summary !== undefined) log.warning(summary);
+}
+
+/** What the server said about results of earlier jobs. */
+function noteOf({ detail }: Conclusion): string {
+  return detail === "" ? "" : `; no earlier result: ${detail}`;
 }
 
 function reportProblems({ session, loaded, voice, warnings }: Audience): void {
