@@ -64,6 +64,17 @@ test("without a base an output comes whole with its digest, and is kept for the 
   assert.deepEqual(Buffer.from((await store.read(digestOf(before))) ?? []), before);
 });
 
+test("an output of an earlier job that the client has is not even read", async () => {
+  const output = { kind: "written", path: "/w/a.o", file: "/gone", sizeBytes: 100_000, mode: 0o644 } as const;
+  const coded = await new OutputCoding(new MemoryBlobStore()).code(
+    [{ ...output, digest: digestOf(before) }],
+    [declared("a.o", digestOf(before))],
+    anything,
+    false,
+  );
+  assert.deepEqual(coded, { messages: [{ kind: "unchanged", output: 0, mode: 0o644 }], contents: [] });
+});
+
 test("an output that is its base takes no bytes, one like it takes what differs, wherever it is declared", async () => {
   await using outputs = await Outputs.create();
   const store = new MemoryBlobStore();

@@ -80,14 +80,17 @@ export class OutputCoding {
   }> {
     const { file, mode } = output;
     if (!isDeltaSized(output.sizeBytes, 1)) return { message: toWritten(output), content: { file } };
+    const unchanged = { message: { kind: "unchanged", output: index, mode } } as const;
+    // Of an earlier job: it lies in the store.
+    if (output.digest !== undefined && output.digest === base) return unchanged;
     using _slot = await this.#slots.acquire();
     const bytes = await readFile(file);
-    const digest = await digestOfLarge(bytes);
+    const digest = output.digest ?? (await digestOfLarge(bytes));
     if (digest === base) {
       // Also a use of it, which keeps it from eviction.
       await this.#keep(digest, bytes);
       release(bytes);
-      return { message: { kind: "unchanged", output: index, mode } };
+      return unchanged;
     }
     const [delta] = await Promise.all([
       base === undefined ? undefined : this.#deltaFrom(base, bytes, isHurried),

@@ -91,6 +91,8 @@ export type OutputChange =
       readonly sizeBytes: number;
       /** Permission bits as the compiler left them under the action's umask. */
       readonly mode: number;
+      /** Where somebody has just found out what the bytes are. */
+      readonly digest?: Digest;
     }
   | { readonly kind: "removed"; readonly path: string };
 

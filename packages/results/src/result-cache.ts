@@ -241,7 +241,7 @@ export class ResultCache {
           ? (await this.#store.copyTo(digest, file)) && Number(digest.slice(65))
           : await writeDependencies(file, text, relocation);
       if (sizeBytes === false) return undefined;
-      outputs.push({ kind: "written", path, file, sizeBytes, mode });
+      outputs.push({ kind: "written", path, file, sizeBytes, mode, ...(marked === true ? {} : { digest }) });
     }
     return outputs;
   }
