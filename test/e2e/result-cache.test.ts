@@ -209,6 +209,23 @@ for (const item of cases) {
   });
 }
 
+test("a result with the time of its compile, pasted together, is nobody's, neither there nor at home", async () => {
+  const [place] = developers;
+  const pasted =
+    "#define P(a, b) a##b\n#define Q(a, b) P(a, b)\nconst char *t(void) { return Q(__TI, ME__); }\n";
+  await writeFiles(place.project, one(pasted));
+  const environment = place.environment({ HOMCC_CLIENT_CACHE_SIZE: "64M", TZ: "Asia/Kathmandu" });
+  for (let round = 0; round < 2; round += 1) {
+    const known = (await place.jobs()).length;
+    const words = [homccProgram, "gcc", "-c", "src/a.c", "-o", "a.o", "-DPASTED"];
+    const { status, stderr } = await place.run(words, { environment });
+    assert.equal(status, 0, stderr);
+    const { outcome, detail } = (await place.jobs(known + 1)).at(-1) ?? {};
+    assert.equal(outcome, "compiled-remotely");
+    assert.match(detail ?? "", /a\.o has the time of its compile in it/);
+  }
+});
+
 test("who has another folder is told why nobody's result served", async (t) => {
   if (!meets(t, { program: "gcc" })) return;
   const [first, second] = developers;

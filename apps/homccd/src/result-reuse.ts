@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
 import type { Action, ActionResult } from "@homcc/cas/action";
 import type { CompilerFamily } from "@homcc/compiler/compilation";
 import { describeError } from "@homcc/observability/error";
 import type { ResultMessage } from "@homcc/protocol/messages";
+import { ClockTraces } from "@homcc/results/clock-traces";
 import type { MentionsByDigest } from "@homcc/results/mentions";
 import type { KeepableResult, ResultCache, ShareableResult } from "@homcc/results/result-cache";
 import { resultKeysOf } from "@homcc/results/result-keys";
@@ -77,27 +79,49 @@ export class ResultReuse {
 type Keep = (made: KeepableResult, judged: Extract<Reusability, { kind: "reusable" }>) => Promise<void>;
 
 function newResult(judging: Promise<Reusability>, note: string | undefined, keep: Keep): NewResult {
-  const judge = async (result: ActionResult): Promise<Reusability> => {
-    const objection = objectionTo(result);
-    return objection === undefined ? await judging : { kind: "once", reason: objection };
+  const wantedAtMs = Date.now();
+  let judged: Promise<Reusability> | undefined;
+  const judge = (result: ActionResult): Promise<Reusability> => {
+    judged ??= judgeResult(result, judging, wantedAtMs);
+    return judged;
   };
   return {
     report: async (result) => {
-      const judged = await judge(result);
-      const text = judged.kind === "once" ? judged.reason : note;
+      const reusability = await judge(result);
+      const text = reusability.kind === "once" ? reusability.reason : note;
       return {
         fromCache: false,
-        reusable: judged.kind === "reusable",
+        reusable: reusability.kind === "reusable",
         ...(text === undefined ? {} : { note: text }),
       };
     },
     keep: async (result) => {
-      const judged = await judge(result);
-      if (judged.kind === "once") return;
+      const reusability = await judge(result);
+      if (reusability.kind === "once") return;
       await keep(
         { ...result, outputs: result.outputs.filter((output) => output.kind === "written") },
-        judged,
+        reusability,
       );
     },
   };
+}
+
+/** An execution that another connection began may have been over for as long as it is kept for a lost client. */
+const earlierMs = 30_000;
+
+async function judgeResult(
+  result: ActionResult,
+  judging: Promise<Reusability>,
+  wantedAtMs: number,
+): Promise<Reusability> {
+  const objection = objectionTo(result);
+  if (objection !== undefined) return { kind: "once", reason: objection };
+  const judged = await judging;
+  if (judged.kind === "once") return judged;
+  const traces = new ClockTraces(wantedAtMs - result.usage.wallMs - earlierMs, Date.now());
+  for (const output of result.outputs) {
+    if (output.kind === "written" && traces.isIn(await readFile(output.file)))
+      return { kind: "once", reason: `${output.path} has the time of its compile in it` };
+  }
+  return judged;
 }
