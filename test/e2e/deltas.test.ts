@@ -203,18 +203,20 @@ test("an object that is gone from home is told by the one before, which the agen
   const editedLine = (value: number): string => firstLine.replace("1)", `${value})`);
   const wholeBytes = await compile(firstLine);
   const withObjectBytes = await compile(editedLine(2));
-  assert.ok(withObjectBytes < wholeBytes / 20, `${withObjectBytes} of ${wholeBytes}`);
+  assert.ok(withObjectBytes < wholeBytes / 50, `${withObjectBytes} of ${wholeBytes}`);
   await rm(project.path("a.o"));
   const goneBytes = await compile(editedLine(3));
-  assert.ok(goneBytes < withObjectBytes * 1.2, `${goneBytes}, with the object ${withObjectBytes}`);
+  // What the frames around the delta take differs a little.
+  const enoughBytes = withObjectBytes + 200;
+  assert.ok(goneBytes < enoughBytes, `${goneBytes}, with the object ${withObjectBytes}`);
   await writeFile(project.path("a.o"), "of another compiler");
   const anotherBytes = await compile(editedLine(4));
-  assert.ok(anotherBytes < withObjectBytes * 1.2, `${anotherBytes}, with the object ${withObjectBytes}`);
+  assert.ok(anotherBytes < enoughBytes, `${anotherBytes}, with the object ${withObjectBytes}`);
   await rm(project.path("a.o"));
   await project.endAgent();
   // The connection's first messages, and the proof of five files.
   const nextAgentBytes = await compile(editedLine(5));
-  assert.ok(nextAgentBytes < withObjectBytes * 1.2 + 450, `${nextAgentBytes}`);
+  assert.ok(nextAgentBytes < enoughBytes + 450, `${nextAgentBytes}`);
 });
 
 test("a kept object that was damaged is noticed", async () => {
