@@ -114,6 +114,27 @@ const cases: Readonly<Record<string, Case>> = {
     asked: ["asked.h", "inc/inc.h"],
     absent: ["inc/later.h", "inc/no.h", "later.h"],
   },
+  "#pragma GCC dependency": {
+    files: { "a.cpp": '#pragma GCC dependency "x.y" rebuild\n#include "y.h"\n', "x.y": "", "y.h": "" },
+    reads: ["a.cpp", "y.h"],
+    asked: ["x.y"],
+    only: "gcc",
+  },
+  "__has_include where its value does not count": {
+    files: {
+      "a.cpp":
+        '#if 0 && __has_include("and.h") || 1 || __has_include("or.h") || __has_include("no.h")\n#elif __has_include("elif.h")\n#endif\n#if 1 ? 1 : __has_include(<other.h>)\n#endif\n',
+      "and.h": "",
+      "or.h": "",
+      "elif.h": "",
+      "inc/other.h": "",
+    },
+    args: ["-Iinc"],
+    reads: ["a.cpp"],
+    asked: ["and.h", "inc/other.h", "or.h"],
+    absent: ["no.h"],
+    only: "clang",
+  },
   "a computed operand of __has_include": {
     files: {
       "a.cpp": '#define D dir\n#define H <D/x.h>\n#if __has_include(H)\n#include "yes.h"\n#endif\n',

@@ -23,7 +23,8 @@ export interface ConditionContext {
   /** `and` is `&&`, and `true` is 1. */
   readonly cplusplus: boolean;
   /** `name` begins with `"` or `<`. */
-  hasFile(question: "include" | "include_next" | "embed", name: string): number;
+  /** clang looks also where the value does not count, and lists what it finds. */
+  hasFile(question: "include" | "include_next" | "embed", name: string, evaluated: boolean): number;
   /** `__has_attribute(gnu::unused)`: what the compiler says. */
   answer(question: string, operand: string): number;
 }
@@ -224,7 +225,8 @@ class Condition {
     const name = nameOfTokens(tokens.slice(0, end));
     if (end < tokens.length) throw new CannotScan("condition", "text behind a header name");
     this.#step();
-    return integer(evaluated ? this.#context.hasFile(question, name) : 0);
+    const value = this.#context.hasFile(question, name, evaluated);
+    return integer(evaluated ? value : 0);
   }
 
   #answer(question: string, evaluated: boolean): Integer {

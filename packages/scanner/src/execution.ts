@@ -50,7 +50,8 @@ export class Execution<R extends SourceRecord> {
       table,
       state,
       cplusplus: facts.cplusplus,
-      hasFile: (question, name) => this.#hasFile(question, name),
+      hasFile: (question, name, evaluated) =>
+        evaluated || setting.order.family === "clang" ? this.#hasFile(question, name) : 0,
       answer: (name, operand) => this.#answer(name, operand),
     };
   }

@@ -76,6 +76,11 @@ const others: readonly Case[] = [
     command: "$CXX -Iinclude -fsyntax-only a.cpp -MD -MF a.dep",
     expect: "remote",
   },
+  {
+    name: "a header that is asked for where the answer does not count",
+    files: { ...files, "a.cpp": '#if 0 && __has_include("asked.h")\n#endif\nint a;\n', "asked.h": "" },
+    command: "$CXX -c a.cpp -MD",
+  },
   { name: "absolute source and folders", files, command: "$CXX -I$ROOT/include -c $ROOT/a.cpp -o a.o -MD" },
   { name: "system folders are left out by -MMD", files, command: "$CXX -isystem include -c a.cpp -MMD" },
   { name: "but not by -MD", files, command: "$CXX -isystem include -c a.cpp -MD" },
