@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { digestOf } from "@homcc/cas/digest";
 import { maxBlobDeltaBytes } from "@homcc/protocol/limits";
 import { RecentContents } from "./recent-contents.ts";
@@ -52,4 +54,23 @@ test("memory is bounded, what was not used for longest goes first, and large fil
   const large = Buffer.alloc(maxBlobDeltaBytes + 1);
   contents.keep("/large.h", digestOf(large), large);
   assert.equal(contents.baseOf("/large.h", elsewhere, nowhere), undefined);
+});
+
+test("what is kept compressed holds no more memory than it counts", async () => {
+  const contents = new RecentContents(32 << 20, 0);
+  const before = process.memoryUsage().arrayBuffers;
+  // Compresses to some 200 bytes; zlib's own buffers have 16 KiB.
+  for (let number = 0; number < 500; number += 1) {
+    const bytes = Buffer.alloc(2_000, `int function_${number}(int a, long b);\n`);
+    contents.keep(`/${number}.h`, digestOf(bytes), bytes);
+  }
+  while (contents.usedBytes > 500 * 700) await new Promise(setImmediate);
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  assert.ok(typeof collect === "function");
+  // The second collection waits for the first one's sweeping of buffers.
+  collect();
+  collect();
+  const heldBytes = process.memoryUsage().arrayBuffers - before;
+  assert.ok(heldBytes < 1 << 20, `${heldBytes} bytes for ${contents.usedBytes}`);
 });

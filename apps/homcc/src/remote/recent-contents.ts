@@ -101,7 +101,8 @@ export class RecentContents {
   }
 
   async #pack(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const packed = await inTurn(() => compress(bytes, packingOptions(bytes.byteLength)));
+    // A copy: zlib's results lie in buffers of 16 KiB or more, which would be kept with them.
+    const packed = new Uint8Array(await inTurn(() => compress(bytes, packingOptions(bytes.byteLength))));
     const content = this.#kept.get(digest);
     // Forgotten meanwhile, or nothing is gained.
     if (content?.state.bytes !== bytes || packed.byteLength >= bytes.byteLength) return;
