@@ -19,6 +19,9 @@ export interface FileRecord {
   readonly settled: boolean;
 }
 
+/** By what of its stat a file is known again. */
+export type FileStamp = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
+
 export interface ReadFile {
   readonly record: FileRecord;
   readonly bytes: Uint8Array;
@@ -66,7 +69,7 @@ export class FileDigests {
   }
 
   /** The same at once; a promise only for what is too large to be read at once. */
-  recordNow(path: string, stats: BigIntStats): FileRecord | undefined | Promise<unknown> {
+  recordNow(path: string, stats: FileStamp): FileRecord | undefined | Promise<unknown> {
     const known = this.#records.get(path);
     if (known !== undefined && isUnchanged(known, stats)) return known;
     const read = this.#read(path, stats);
@@ -84,7 +87,7 @@ export class FileDigests {
     return this.readNow(path);
   }
 
-  #read(path: string, stats: BigIntStats): ReadFile | undefined | Promise<ReadFile | undefined> {
+  #read(path: string, stats: FileStamp): ReadFile | undefined | Promise<ReadFile | undefined> {
     if (stats.size <= maxSyncBytes) return this.#readSmall(path);
     const reading = this.#reading.get(path);
     if (reading !== undefined) return reading;
@@ -172,7 +175,7 @@ export class FileDigests {
 }
 
 /** Whether a file with this lstat still has the contents of the record. */
-export function isUnchanged(record: FileRecord, stats: BigIntStats): boolean {
+export function isUnchanged(record: FileRecord, stats: FileStamp): boolean {
   return (
     record.settled &&
     record.ino === stats.ino &&

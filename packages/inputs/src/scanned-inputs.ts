@@ -3,6 +3,7 @@ import type { FileNode } from "@homcc/scanner/file-tree";
 import type { ScannedClosure } from "@homcc/scanner/scanned-closure";
 import type { FileRecord } from "./file-digests.ts";
 import type { FoundInputs } from "./include-finder.ts";
+import type { AbsentNames } from "./path-walk.ts";
 import type { ScanTrust } from "./scan-trust.ts";
 
 /** The kernel's clock for file times lags behind by up to one tick. */
@@ -59,14 +60,21 @@ function structureOf({ directories, links, absent }: ScannedClosure<FileRecord>)
   return {
     directories: directories.map(({ path }) => path),
     links: new Map(links.map(({ path, target }) => [path, target])),
-    absent: () =>
-      absent.map(({ folder, nodes }) => ({
-        folder: folder.path,
-        names: nodes.map(({ name }) => name),
-        paths: nodes.map(({ path }) => path),
-      })),
+    absent: () => absentNames(absent),
     structure: [...directories, ...links].map(entryOf),
   };
+}
+
+function absentNames(absent: readonly FileNode<FileRecord>[]): AbsentNames[] {
+  const folders: { folder: string; names: string[]; paths: string[] }[] = [];
+  for (const [index, { parent, name, path }] of absent.entries()) {
+    if (index === 0 || parent !== absent[index - 1]?.parent)
+      folders.push({ folder: parent?.path ?? "/", names: [], paths: [] });
+    const last = folders.at(-1);
+    last?.names.push(name);
+    last?.paths.push(path);
+  }
+  return folders;
 }
 
 function entryOf(node: FileNode<FileRecord>): InputEntry {

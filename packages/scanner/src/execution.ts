@@ -1,10 +1,10 @@
 import { CannotScan } from "./cannot-scan.ts";
 import { type ConditionContext, holds } from "./condition.ts";
+import { noEffects } from "./effects.ts";
 import { nameOfTokens } from "./header-names.ts";
 import { type LookupKind, mainNext, type Place, type Resolution } from "./include-search.ts";
 import { Expansion, unknownCounter } from "./macro-expansion.ts";
 import type { Question } from "./language-facts.ts";
-import type { Effects } from "./macro-state.ts";
 import type { Child, FileContent, Memo, Notes } from "./memo.ts";
 import type { Program, Step } from "./program.ts";
 import type { ScanSetting } from "./scan-setting.ts";
@@ -105,7 +105,7 @@ export class Execution<R extends SourceRecord> {
       program,
       identity,
       effects: noEffects,
-      children: this.#children,
+      children: this.#children.slice(),
       heldAt: this.#arrival,
       collectedIn: 0,
     };
@@ -178,7 +178,8 @@ export class Execution<R extends SourceRecord> {
     this.#execute(program);
     const effects = state.end();
     state.note(effects);
-    const children = this.#children;
+    // A copy, because an array that grew has room for 16 more.
+    const children = this.#children.slice();
     this.#depth -= 1;
     this.#place = outer.place;
     this.#children = outer.children;
@@ -352,8 +353,6 @@ export class Execution<R extends SourceRecord> {
     return value - 1;
   }
 }
-
-const noEffects: Effects = { reads: new Int32Array(), writes: new Int32Array() };
 
 function isEmpty<R extends SourceRecord>({ path }: Place<R, Notes<R>>): boolean {
   return path.end.stats?.size === 0n;

@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { isSettled } from "@homcc/compiler/stamp";
 import { posix } from "node:path";
 import { CannotScan } from "./cannot-scan.ts";
-import type { SourceFiles, SourceRecord } from "./source-files.ts";
+import type { FileStats, SourceFiles, SourceRecord } from "./source-files.ts";
 
 /** Something that a name led to, by real path. */
 export interface FileNode<R extends SourceRecord = SourceRecord> {
@@ -12,10 +12,11 @@ export interface FileNode<R extends SourceRecord = SourceRecord> {
   kind: "file" | "directory" | "link" | "absent" | "other" | "blocked";
   /** Counts changes of `kind`: who remembers where a path led compares it. */
   version: number;
-  stats: BigIntStats | undefined;
+  stats: FileStats | undefined;
   target: string;
   record: R | undefined;
-  readonly children: Map<string, FileNode<R>>;
+  /** Of a folder in which something was looked for. */
+  children: Map<string, FileNode<R>> | undefined;
   /** The tree's `now` when it was last looked at. */
   lookedAt: number;
   /** Of a folder: counts what may have added or removed names. */
@@ -39,7 +40,7 @@ export interface SpelledPath<R extends SourceRecord = SourceRecord> {
 export class TreeChanged extends Error {}
 
 const maxLinks = 40;
-/** 300 bytes each. */
+/** 300 bytes each, of a file 500. */
 const defaultMaxNodes = 200_000;
 
 /**
@@ -140,17 +141,19 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     }
     // Replaced by another file: `#pragma once` may know it under another name.
     if (node.kind === "file" && before !== undefined && isOtherInode(before, stats)) node.version += 1;
-    if (node.kind === "directory") this.#inspectFolder(node, before, stats, readAtMs);
+    if (node.kind === "directory")
+      this.#inspectFolder(node, kind === "directory" ? before : undefined, stats, readAtMs);
     else if (node.kind === "link") this.#inspectLink(node, kind);
   }
 
+  /** `before`: of the folder that it was before, if it was one. */
   #inspectFolder(
     node: FileNode<R>,
-    before: BigIntStats | undefined,
+    before: FileStats | undefined,
     stats: BigIntStats,
     readAtMs: number,
   ): void {
-    if (before?.isDirectory() === true && isOtherInode(before, stats)) throw new TreeChanged();
+    if (before !== undefined && isOtherInode(before, stats)) throw new TreeChanged();
     const same = before?.mtimeNs === stats.mtimeNs && before.ctimeNs === stats.ctimeNs;
     if (!same || !isSettled(stats, readAtMs)) node.listing += 1;
   }
@@ -206,12 +209,13 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
   }
 
   #child(folder: FileNode<R>, name: string): FileNode<R> {
-    const known = folder.children.get(name);
+    const known = folder.children?.get(name);
     if (known !== undefined) {
       this.refresh(known);
       return known;
     }
     const node = this.#makeNode(folder === this.#root ? `/${name}` : `${folder.path}/${name}`, name, folder);
+    folder.children ??= new Map();
     folder.children.set(name, node);
     this.#inspect(node);
     return node;
@@ -228,7 +232,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       stats: undefined,
       target: "",
       record: undefined,
-      children: new Map(),
+      children: undefined,
       lookedAt: 0,
       listing: 0,
       absentIn: -1,
@@ -237,7 +241,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
 }
 
 /** Nothing but its contents may be another: what nearly all looks find. */
-function isSameFile({ kind, stats: before }: FileNode, now: BigIntStats | undefined): boolean {
+function isSameFile({ kind, stats: before }: FileNode, now: BigIntStats | undefined): now is BigIntStats {
   return (
     kind === "file" &&
     before !== undefined &&
@@ -248,21 +252,26 @@ function isSameFile({ kind, stats: before }: FileNode, now: BigIntStats | undefi
   );
 }
 
-/** The stat of before while nothing is new: 300 of each job that live until the next would all be moved by the collector. */
-function kept(before: BigIntStats | undefined, now: BigIntStats | undefined): BigIntStats | undefined {
+/** What was kept before while nothing is new: 300 of each job that live until the next would all be moved by the collector. */
+function kept(before: FileStats | undefined, now: BigIntStats | undefined): FileStats | undefined {
+  if (now === undefined) return undefined;
   const isSame =
     before !== undefined &&
-    now !== undefined &&
     before.ctimeNs === now.ctimeNs &&
     before.mtimeNs === now.mtimeNs &&
     before.size === now.size &&
     before.mode === now.mode &&
     !isOtherInode(before, now);
-  return isSame ? before : now;
+  return isSame ? before : fileStats(now);
 }
 
-function isOtherInode(before: BigIntStats, now: BigIntStats): boolean {
+function isOtherInode(before: FileStats, now: FileStats): boolean {
   return before.ino !== now.ino || before.dev !== now.dev;
+}
+
+/** What is compared; all of a stat would take 800 bytes. */
+function fileStats({ dev, ino, mode, size, mtimeNs, ctimeNs }: BigIntStats): FileStats {
+  return { dev, ino, mode, size, mtimeNs, ctimeNs };
 }
 
 function kindOf(stats: BigIntStats | undefined): FileNode["kind"] {

@@ -32,7 +32,7 @@ export interface Resolution<R extends SourceRecord, T> {
   /** `"NAME` or `<NAME`. */
   readonly name: string;
   /** Looked at in this order; the last one is the file, if there is one. */
-  probes: SpelledPath<R>[];
+  probes: readonly SpelledPath<R>[];
   place: Place<R, T> | undefined;
   /** The arrival for which it was last found to hold. */
   heldAt: number;
@@ -64,6 +64,11 @@ export class IncludeSearch<R extends SourceRecord, T> {
     this.#order = order;
     this.#chain = [...order.quote, ...order.angle];
     this.#makeNotes = makeNotes;
+  }
+
+  /** All that are known. */
+  places(): Iterable<Place<R, T>> {
+    return this.#places.values();
   }
 
   /** Of a file that no search led to. */
@@ -143,17 +148,20 @@ export class IncludeSearch<R extends SourceRecord, T> {
     candidates: readonly string[],
     nextOf: (index: number) => number | undefined,
   ): void {
+    const probes: SpelledPath<R>[] = [];
     for (const [index, spelled] of candidates.entries()) {
       const path = this.#tree.look(spelled);
-      resolution.probes.push(path);
+      probes.push(path);
       const { kind } = path.end;
       if (kind === "file") {
         resolution.place = this.place(spelled, nextOf(index));
-        return;
+        break;
       }
       // Whoever opens a folder passes it over; what else there may be is not known.
       if (kind !== "absent" && kind !== "directory") throw new CannotScan("unreadable", spelled);
     }
+    // A copy, because an array that grew has room for 16 more.
+    resolution.probes = probes.slice();
   }
 }
 

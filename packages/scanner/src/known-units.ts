@@ -11,8 +11,8 @@ export interface KnownUnit<R extends SourceRecord> {
   readonly main: Memo<R>;
 }
 
-/** Eight bytes each: 64 MB. A unit with 80 headers in 70 folders and 800 names that were looked for in vain takes 32 kB. */
-const maxWeight = 8_000_000;
+/** Eight bytes each: 24 MB. A unit with 80 headers and 800 names that were looked for in vain takes 18 kB. */
+const maxWeight = 3_000_000;
 
 /** The latest units by what asks for them. */
 export class KnownUnits<R extends SourceRecord> {

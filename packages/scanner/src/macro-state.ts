@@ -1,13 +1,6 @@
 import { CannotScan } from "./cannot-scan.ts";
+import { type Effects, EffectsStore, noEffects } from "./effects.ts";
 import type { MacroTable } from "./macro-table.ts";
-
-/** What a stretch of source reads of the macros before it and leaves behind: pairs of symbol and value. */
-export interface Effects {
-  /** Each symbol once, with the value it had when the stretch began. */
-  readonly reads: Int32Array;
-  /** Each symbol once, with the value it has when the stretch ends. */
-  readonly writes: Int32Array;
-}
 
 /**
  * The values of all symbols at one point of a scan, and a log of who read and wrote them. Besides macros, symbols stand
@@ -19,6 +12,7 @@ export class MacroState {
   #values = new Int32Array(1 << 14);
   #log = new Int32Array(1 << 14);
   #logLength = 0;
+  readonly #effects = new EffectsStore();
   readonly #nested: Effects[] = [];
   readonly #frames: { readonly log: number; readonly nested: number }[] = [];
   #seen = new Int32Array(1 << 14);
@@ -90,20 +84,20 @@ export class MacroState {
     this.write(stack, top.below);
   }
 
-  matches({ reads }: Effects): boolean {
+  matches({ words, reads, writes }: Effects): boolean {
     const values = this.#values;
-    for (let at = 0; at < reads.length; at += 2) {
-      if ((values[reads[at] ?? 0] ?? 0) !== reads[at + 1]) return false;
+    for (let at = reads; at < writes; at += 2) {
+      if ((values[words[at] ?? 0] ?? 0) !== words[at + 1]) return false;
     }
     return true;
   }
 
   /** Does at once what a stretch with these effects would do; its reads must match. */
   apply(effects: Effects): void {
-    const { writes } = effects;
+    const { words, writes, end } = effects;
     this.#reserve(this.#table.symbolCount);
     const values = this.#values;
-    for (let at = 0; at < writes.length; at += 2) values[writes[at] ?? 0] = writes[at + 1] ?? 0;
+    for (let at = writes; at < end; at += 2) values[words[at] ?? 0] = words[at + 1] ?? 0;
     this.#nested.push(effects);
     this.#append(-this.#nested.length, 0);
   }
@@ -133,11 +127,11 @@ export class MacroState {
     for (let at = 0; at < this.#logLength; at += 2) {
       const code = this.#log[at] ?? 0;
       if (code < 0) {
-        const writes = this.#nested[-code - 1]?.writes ?? none;
+        const { words, writes, end } = this.#nested[-code - 1] ?? noEffects;
         const values = this.#values;
         const base = this.#baseValues;
-        for (let index = 0; index < writes.length; index += 2) {
-          const symbol = writes[index] ?? 0;
+        for (let index = writes; index < end; index += 2) {
+          const symbol = words[index] ?? 0;
           values[symbol] = base[symbol] ?? 0;
         }
       } else if (code % 2 === 1) this.#restore((code - 1) / 2);
@@ -184,11 +178,12 @@ export class MacroState {
       }
       const nested = this.#nested[-code - 1];
       if (nested === undefined) continue;
-      for (let index = 0; index < nested.reads.length; index += 2)
-        addRead(nested.reads[index] ?? 0, nested.reads[index + 1] ?? 0);
-      for (let index = 0; index < nested.writes.length; index += 2) addWrite(nested.writes[index] ?? 0);
+      const { words } = nested;
+      for (let index = nested.reads; index < nested.writes; index += 2)
+        addRead(words[index] ?? 0, words[index + 1] ?? 0);
+      for (let index = nested.writes; index < nested.end; index += 2) addWrite(words[index] ?? 0);
     }
-    return { reads: Int32Array.from(reads), writes: Int32Array.from(writes) };
+    return this.#effects.put(reads, writes);
   }
 
   #set(symbol: number, value: number): void {
@@ -212,8 +207,6 @@ export class MacroState {
     this.#written = grown(this.#written, length);
   }
 }
-
-const none = new Int32Array();
 
 function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(length);

@@ -1,5 +1,5 @@
 import type { Place, Resolution } from "./include-search.ts";
-import type { Effects } from "./macro-state.ts";
+import type { Effects } from "./effects.ts";
 import type { Program } from "./program.ts";
 import type { SourceRecord } from "./source-files.ts";
 

@@ -107,6 +107,11 @@ export class ScanSetting<R extends SourceRecord> {
     return record;
   }
 
+  /** What files do is found out anew. */
+  forgetMemos(): void {
+    for (const { notes } of this.search.places()) notes.memos.length = 0;
+  }
+
   /** From now on conditions on them are not decided; what was decided is decided anew. */
   makeUncertain(symbols: readonly number[]): void {
     const fresh = symbols.filter((symbol) => this.state.makeUncertain(symbol));

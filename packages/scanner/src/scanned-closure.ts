@@ -13,13 +13,8 @@ export interface ScannedClosure<R extends SourceRecord> {
   /** Folders that must be there. */
   readonly directories: readonly FileNode<R>[];
   readonly links: readonly FileNode<R>[];
-  /** Names by the folder that does not have them. */
-  readonly absent: readonly AbsentIn<R>[];
-}
-
-export interface AbsentIn<R extends SourceRecord> {
-  readonly folder: FileNode<R>;
-  readonly nodes: readonly FileNode<R>[];
+  /** Names that their folders do not have, those of one folder together. */
+  readonly absent: readonly FileNode<R>[];
 }
 
 /** Collects paths and memos into a closure. */
@@ -62,11 +57,12 @@ export class ClosureCollector<R extends SourceRecord> {
         else siblings.push(node);
       }
     }
+    // Copies, because an array that grew has room for 16 more.
     return {
-      files,
-      directories,
-      links,
-      absent: [...absent].map(([folder, nodes]) => ({ folder, nodes })),
+      files: files.slice(),
+      directories: directories.slice(),
+      links: links.slice(),
+      absent: [...absent.values()].flat(),
     };
   }
 
@@ -97,7 +93,8 @@ export class ClosureWatch<R extends SourceRecord> {
   readonly #except: FileNode<R>;
   readonly #records: (R | undefined)[];
   readonly #versions: Int32Array;
-  readonly #listings: Int32Array;
+  /** Of each folder that lacks names: where its names end, and its listing. */
+  readonly #lacking: Int32Array;
 
   /** `except` is the source, whose contents may change. */
   constructor(closure: ScannedClosure<R>, except: FileNode<R>, around: ReadonlySet<SpelledPath<R>>) {
@@ -107,14 +104,13 @@ export class ClosureWatch<R extends SourceRecord> {
     const { files, directories, links, absent } = closure;
     this.#records = files.map(({ record }) => record);
     this.#versions = Int32Array.from([...files, ...directories, ...links], ({ version }) => version);
-    this.#listings = Int32Array.from(absent, ({ folder }) => folder.listing);
+    this.#lacking = lackingFolders(absent);
   }
 
   /** Words in memory, with the three lists that callers make of it. */
   get weight(): number {
     const { files, directories, links, absent } = this.closure;
-    const names = absent.reduce((sum, { nodes }) => sum + nodes.length, 0);
-    return files.length * 6 + (directories.length + links.length + names) * 4 + absent.length * 30 + 200;
+    return files.length * 6 + (directories.length + links.length) * 4 + absent.length * 2 + 200;
   }
 
   /** Looks at all of it. Throws `TreeChanged` where a folder or link is another one. */
@@ -123,7 +119,7 @@ export class ClosureWatch<R extends SourceRecord> {
     let at = 0;
     for (const node of links) tree.refresh(node);
     for (const node of directories) tree.refresh(node);
-    for (const { folder } of absent) tree.refresh(folder);
+    this.#refreshLacking(tree);
     for (const node of files) {
       tree.refresh(node);
       if (node.version !== this.#versions[at] || !this.#isAsItWas(node, at, tree)) return false;
@@ -135,13 +131,32 @@ export class ClosureWatch<R extends SourceRecord> {
         at += 1;
       }
     }
-    for (const [index, { folder, nodes }] of absent.entries()) {
-      if (folder.listing === this.#listings[index]) continue;
-      for (const node of nodes) {
-        tree.refresh(node);
-        if (node.kind !== "absent") return false;
+    return this.#areAbsent(absent, tree);
+  }
+
+  #refreshLacking(tree: FileTree<R>): void {
+    let first = 0;
+    for (let at = 0; at < this.#lacking.length; at += 2) {
+      const folder = this.closure.absent[first]?.parent;
+      if (folder !== undefined) tree.refresh(folder);
+      first = this.#lacking[at] ?? 0;
+    }
+  }
+
+  #areAbsent(absent: readonly FileNode<R>[], tree: FileTree<R>): boolean {
+    const lacking = this.#lacking;
+    let first = 0;
+    for (let at = 0; at < lacking.length; at += 2) {
+      const end = lacking[at] ?? 0;
+      const listing = absent[first]?.parent?.listing ?? 0;
+      if (listing !== lacking[at + 1]) {
+        for (const node of absent.slice(first, end)) {
+          tree.refresh(node);
+          if (node.kind !== "absent") return false;
+        }
+        lacking[at + 1] = listing;
       }
-      this.#listings[index] = folder.listing;
+      first = end;
     }
     return true;
   }
@@ -162,6 +177,13 @@ export class ClosureWatch<R extends SourceRecord> {
     this.#records[index] = node.record;
     return true;
   }
+}
+
+function lackingFolders<R extends SourceRecord>(absent: readonly FileNode<R>[]): Int32Array {
+  const folders: number[] = [];
+  for (const [index, { parent }] of absent.entries())
+    if (parent !== absent[index + 1]?.parent) folders.push(index + 1, parent?.listing ?? 0);
+  return Int32Array.from(folders);
 }
 
 function sameEntry(one: SourceRecord, other: SourceRecord): boolean {

@@ -42,7 +42,7 @@ function listOf({ files, absent, directories, links }: ScannedClosure<SourceReco
     ...files.map(
       ({ path, record }) => `${path} ${record?.entry.digest ?? ""} ${record?.entry.mtimeNs ?? 0n}`,
     ),
-    ...absent.flatMap(({ folder, nodes }) => nodes.map(({ name }) => `! ${folder.path}/${name}`)),
+    ...absent.map(({ path }) => `! ${path}`),
     ...directories.map(({ path }) => `/ ${path}`),
     ...links.map(({ path, target }) => `-> ${path} ${target}`),
   ].sort();

@@ -51,8 +51,10 @@ export interface ScannerOptions {
   readonly maxMemoBytes?: number;
 }
 
-/** Effects of headers on macros; 1 to 5 kB for a file, up to 40 kB for one that includes 500. */
-const defaultMaxMemoBytes = 64 << 20;
+/** What headers do to macros and include; 2 to 5 kB for a file, up to 40 kB for one that includes 500. */
+const defaultMaxMemoBytes = 24 << 20;
+const memoBaseBytes = 200;
+const childBytes = 90;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
@@ -138,8 +140,8 @@ export class Scanner<R extends SourceRecord> {
     arrival: number,
     attempt: Attempt,
   ): ScannedClosure<R> | (() => Promise<unknown>) {
-    if (this.#memoBytes > this.#maxMemoBytes || this.#table.size > maxSymbols || this.#tree.isFull)
-      this.#reset();
+    if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
+    if (this.#memoBytes > this.#maxMemoBytes) this.#forgetMemos();
     const setting = this.#settingOf(request);
     setting.onProgress = () => this.#rest(attempt);
     this.#tree.serve(arrival);
@@ -250,8 +252,8 @@ export class Scanner<R extends SourceRecord> {
     return number;
   }
 
-  #onRecorded({ effects }: Memo<R>, attempt: Attempt): void {
-    this.#memoBytes += 200 + effects.reads.byteLength + effects.writes.byteLength;
+  #onRecorded({ effects, children }: Memo<R>, attempt: Attempt): void {
+    this.#memoBytes += memoBaseBytes + 4 * (effects.end - effects.reads) + childBytes * children.length;
     this.#rest(attempt);
   }
 
@@ -327,6 +329,12 @@ export class Scanner<R extends SourceRecord> {
   #forgetPlaces(): void {
     this.#tree.clear();
     this.#forgetSettings();
+  }
+
+  #forgetMemos(): void {
+    for (const setting of this.#settings.values()) setting.forgetMemos();
+    this.#units.clear();
+    this.#memoBytes = 0;
   }
 
   #forgetSettings(): void {

@@ -6,6 +6,9 @@ export interface SourceRecord {
   readonly entry: { readonly digest: Digest; readonly mtimeNs: bigint };
 }
 
+/** What of a stat tells whether a file is still the same. */
+export type FileStats = Pick<BigIntStats, "dev" | "ino" | "mode" | "size" | "mtimeNs" | "ctimeNs">;
+
 export interface SourceText<R extends SourceRecord> {
   readonly record: R;
   readonly bytes: Uint8Array;
@@ -26,9 +29,9 @@ export interface SourceFiles<R extends SourceRecord> {
   /** Target of a link; throws when it cannot be read. */
   readlink(path: string): string;
   /** Digest of a file with this lstat, taken just now; `undefined` when it cannot be read or has changed. */
-  identify(path: string, stats: BigIntStats): R | ReadLater | undefined;
+  identify(path: string, stats: FileStats): R | ReadLater | undefined;
   read(path: string): SourceText<R> | ReadLater<SourceText<R> | undefined> | undefined;
   /** Whether a file with this lstat still has the contents of the record. */
-  isUnchanged(record: R, stats: BigIntStats): boolean;
+  isUnchanged(record: R, stats: FileStats): boolean;
   wallMs(): number;
 }
