@@ -170,8 +170,9 @@ export class ServerSession implements Session {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
     const given = new AbortController();
+    const pathOf = pathsByDigest(action.inputs);
     const upload = (digest: Digest): Promise<number> =>
-      this.#upload(digest, action.inputs, job.onProgress, given.signal);
+      this.#upload(digest, pathOf(digest), job.onProgress, given.signal);
     const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
     using watched = this.#outlook.watch(job, this.#unsentOf(action).freshBytes);
@@ -245,16 +246,27 @@ export class ServerSession implements Session {
 
   #upload(
     digest: Digest,
-    inputs: readonly InputEntry[],
+    path: string | undefined,
     onProgress: JobDescription["onProgress"],
     signal: AbortSignal,
   ): Promise<number> {
-    const entry = inputs.find((input) => input.kind === "file" && input.digest === digest);
-    if (entry !== undefined) return this.#uploads.send(digest, entry.path, onProgress, signal);
+    if (path !== undefined) return this.#uploads.send(digest, path, onProgress, signal);
     return Promise.reject(
       new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
     );
   }
+}
+
+/** The table is made when a server lacks something: looking for each of thousands in the list holds the loop for 100 ms. */
+function pathsByDigest(inputs: readonly InputEntry[]): (digest: Digest) => string | undefined {
+  let paths: Map<Digest, string> | undefined;
+  return (digest) => {
+    if (paths === undefined) {
+      paths = new Map();
+      for (const input of inputs) if (input.kind === "file") paths.set(input.digest, input.path);
+    }
+    return paths.get(digest);
+  };
 }
 
 /** Of one job only: a server learns nothing of other files. */

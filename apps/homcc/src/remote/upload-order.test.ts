@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { digestOf } from "@homcc/cas/digest";
+import { type Digest, digestOf } from "@homcc/cas/digest";
 import type { Slot } from "@homcc/scheduler/slots";
 import { UnwantedUpload, UploadOrder } from "./upload-order.ts";
 
@@ -10,16 +10,16 @@ const signal = new AbortController().signal;
 async function orderOf(
   blobs: readonly { readonly name: string; readonly bytes: number; readonly jobs: number }[],
 ): Promise<string[]> {
-  const order = new UploadOrder(1);
+  const order = new UploadOrder(1, signal);
   const held = digestOf(Buffer.from("held"));
   using _held = order.want(held);
-  const first = await order.acquire(held, 1, signal);
+  const first = await order.acquire(held, 1);
   const served: string[] = [];
   const all = blobs.map(async ({ name, bytes, jobs }) => {
     const digest = digestOf(Buffer.from(name));
     for (let job = 0; job < jobs; job++) order.want(digest);
     try {
-      const slot: Slot = await order.acquire(digest, bytes, signal);
+      const slot: Slot = await order.acquire(digest, bytes);
       served.push(name);
       slot.release();
     } catch (error) {
@@ -56,12 +56,40 @@ test("what nobody waits for any more is dropped", async () => {
 });
 
 test("a connection that ends ends the waiting", async () => {
-  const order = new UploadOrder(0);
   const ended = new AbortController();
+  const order = new UploadOrder(0, ended.signal);
   const digest = digestOf(Buffer.from("x"));
   using _want = order.want(digest);
-  const waiting = order.acquire(digest, 1, ended.signal);
+  const waiting = order.acquire(digest, 1);
   ended.abort(new Error("ended"));
   await assert.rejects(waiting, /ended/);
-  await assert.rejects(order.acquire(digest, 1, ended.signal), /ended/);
+  await assert.rejects(order.acquire(digest, 1), /ended/);
+});
+
+test("what becomes wanted more, or less, while it waits has its turn by that", async () => {
+  const order = new UploadOrder(1, signal);
+  const [held, rising, falling, steady] = ["held", "rising", "falling", "steady"].map((name) =>
+    digestOf(Buffer.from(name)),
+  );
+  assert.ok(held !== undefined && rising !== undefined && falling !== undefined && steady !== undefined);
+  using _wants = order.want(held);
+  const first = await order.acquire(held, 1);
+  const served: string[] = [];
+  const ask = async (name: string, digest: Digest): Promise<void> => {
+    using _slot = await order.acquire(digest, 10);
+    served.push(name);
+  };
+  const gone = [order.want(falling), order.want(falling)];
+  order.want(falling);
+  order.want(rising);
+  order.want(steady);
+  order.want(steady);
+  const all = [ask("rising", rising), ask("falling", falling), ask("steady", steady)];
+  for (const want of gone) want[Symbol.dispose]();
+  order.want(rising);
+  order.want(rising);
+  // The first turn was `held`'s, the fourth is the longest waiting's.
+  first.release();
+  await Promise.all(all);
+  assert.deepEqual(served, ["rising", "steady", "falling"]);
 });

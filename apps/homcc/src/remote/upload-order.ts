@@ -1,5 +1,6 @@
 import type { Digest } from "@homcc/cas/digest";
 import { type Slot, slotThat } from "@homcc/scheduler/slots";
+import { UploadRanking } from "./upload-ranking.ts";
 
 interface Waiter {
   readonly digest: Digest;
@@ -20,51 +21,45 @@ export class UnwantedUpload extends Error {
 
 /**
  * Which blob is sent next: the one that most jobs wait for, of those the smallest. At most `limit` are on their way at once. A blob
- * that nobody wants any more is dropped when it would have its turn.
+ * that nobody wants any more is dropped when it would have its turn. A first build has 10,000 that wait: nothing here looks at
+ * all of them.
  */
 export class UploadOrder {
   readonly #limit: number;
+  readonly #signal: AbortSignal;
   readonly #wanted = new Map<Digest, number>();
-  readonly #waiters = new Set<Waiter>();
+  /** The longest waiting first. */
+  readonly #waiters = new Map<Digest, Waiter>();
+  readonly #ranking = new UploadRanking();
   #held = 0;
   #turns = 0;
 
-  constructor(limit: number) {
+  /** With `signal` aborted nobody waits any longer. */
+  constructor(limit: number, signal: AbortSignal) {
     this.#limit = limit;
+    this.#signal = signal;
+    // One listener: adding one compares it with all that are there.
+    signal.addEventListener("abort", () => this.#dropAll(signal.reason), { once: true });
   }
 
   /** One more job waits for the blob, until it is disposed. */
   want(digest: Digest): Disposable {
     this.#wanted.set(digest, (this.#wanted.get(digest) ?? 0) + 1);
+    this.#rank(digest);
     return slotThat(() => {
       const left = (this.#wanted.get(digest) ?? 0) - 1;
       if (left > 0) this.#wanted.set(digest, left);
       else this.#wanted.delete(digest);
+      this.#rank(digest);
     });
   }
 
-  /** Rejects with `UnwantedUpload`, or with the signal's reason. */
-  acquire(digest: Digest, sizeBytes: number, signal: AbortSignal): Promise<Slot> {
-    if (signal.aborted) return Promise.reject(signal.reason);
+  /** Once at a time for a blob. Rejects with `UnwantedUpload`, or with the signal's reason. */
+  acquire(digest: Digest, sizeBytes: number): Promise<Slot> {
+    if (this.#signal.aborted) return Promise.reject(this.#signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    const abandon = (): void => {
-      this.#waiters.delete(waiter);
-      reject(signal.reason);
-    };
-    const waiter: Waiter = {
-      digest,
-      sizeBytes,
-      grant: (slot) => {
-        signal.removeEventListener("abort", abandon);
-        resolve(slot);
-      },
-      drop: (reason) => {
-        signal.removeEventListener("abort", abandon);
-        reject(reason);
-      },
-    };
-    signal.addEventListener("abort", abandon, { once: true });
-    this.#waiters.add(waiter);
+    this.#waiters.set(digest, { digest, sizeBytes, grant: resolve, drop: reject });
+    this.#rank(digest);
     this.#serve();
     return promise;
   }
@@ -73,7 +68,7 @@ export class UploadOrder {
     while (this.#held < this.#limit) {
       const next = this.#next();
       if (next === undefined) return;
-      this.#waiters.delete(next);
+      this.#waiters.delete(next.digest);
       if (!this.#wanted.has(next.digest)) {
         next.drop(new UnwantedUpload());
         continue;
@@ -89,17 +84,29 @@ export class UploadOrder {
   }
 
   #next(): Waiter | undefined {
-    const isOldestDue = ++this.#turns % oldestEvery === 0;
-    let best: Waiter | undefined;
-    for (const waiter of this.#waiters) {
-      if (best === undefined || this.#isBefore(waiter, best)) best = waiter;
-      if (isOldestDue) break;
+    this.#turns += 1;
+    if (this.#turns % oldestEvery === 0) return this.#waiters.values().next().value;
+    for (;;) {
+      const first = this.#ranking.take();
+      if (first === undefined) return undefined;
+      const waiter = this.#waiters.get(first.digest);
+      // Had its turn, or is ranked otherwise by now.
+      if (waiter !== undefined && first.wanted === this.#wantedOf(first.digest)) return waiter;
     }
-    return best;
   }
 
-  #isBefore(a: Waiter, b: Waiter): boolean {
-    const difference = (this.#wanted.get(a.digest) ?? 0) - (this.#wanted.get(b.digest) ?? 0);
-    return difference === 0 ? a.sizeBytes < b.sizeBytes : difference > 0;
+  #rank(digest: Digest): void {
+    const waiter = this.#waiters.get(digest);
+    if (waiter === undefined) return;
+    this.#ranking.add({ digest, sizeBytes: waiter.sizeBytes, wanted: this.#wantedOf(digest) });
+  }
+
+  #wantedOf(digest: Digest): number {
+    return this.#wanted.get(digest) ?? 0;
+  }
+
+  #dropAll(reason: unknown): void {
+    for (const { drop } of this.#waiters.values()) drop(reason);
+    this.#waiters.clear();
   }
 }

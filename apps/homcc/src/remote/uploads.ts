@@ -20,7 +20,7 @@ export class Uploads {
   readonly #channel: ClientChannel;
   readonly #contents: RecentContents | undefined;
   readonly #isNamed: (digest: Digest) => boolean;
-  readonly #order = new UploadOrder(maxUploadsAtOnce);
+  readonly #order: UploadOrder;
   readonly #unanswered = new Map<Digest, Promise<number>>();
   #sendingBytes = 0;
   readonly #sent = { ...assumed };
@@ -30,6 +30,7 @@ export class Uploads {
   /** `isNamed`: whether the server knows a blob from this connection. */
   constructor(channel: ClientChannel, contents: RecentContents, isNamed: (digest: Digest) => boolean) {
     this.#channel = channel;
+    this.#order = new UploadOrder(maxUploadsAtOnce, channel.signal);
     this.#contents = channel.usesDeltas ? contents : undefined;
     this.#isNamed = isNamed;
   }
@@ -123,7 +124,7 @@ export class Uploads {
 
   async #turn(digest: Digest, dropped: () => void): Promise<Slot> {
     try {
-      return await this.#order.acquire(digest, sizeBytesOf(digest), this.#channel.signal);
+      return await this.#order.acquire(digest, sizeBytesOf(digest));
     } catch (error) {
       dropped();
       throw error;
