@@ -13,8 +13,9 @@ import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
 import { handleCall } from "./call.ts";
 import { keepCompiledCode } from "./compiled-code.ts";
-import { releaseAfterMs, releaseMemory, setLargeHeap } from "./idle-memory.ts";
+import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { fitHeapGrowth, limitHeapGrowth, withoutHeapGrowthLimit } from "./heap-growth.ts";
 import { OwnResults } from "./own-results.ts";
 import { LedgerFile, ledgerFilePath } from "./records/ledger-file.ts";
 import { JobStatistics } from "./records/statistics.ts";
@@ -53,11 +54,8 @@ const services = await createServices(
   directives,
   ledgerFile.ledger,
 );
-setLargeHeap(true);
 const memory = new IdleWatch(releaseAfterMs, () => {
-  setLargeHeap(false);
-  keepCompiledCode();
-  setLargeHeap(true);
+  withoutHeapGrowthLimit(keepCompiledCode);
   releaseMemory([services.discovery, services.servers]);
 });
 const place = { startedAtMs: systemClock.wallMs(), socketPath, logPath: log.path };
@@ -69,12 +67,14 @@ const launchServer = await serveLaunches({
     using _busy = idle.busy();
     using _inUse = memory.busy();
     await handleCall(call, services);
+    fitHeapGrowth();
     ledgerFile.changed();
   },
   onQuestion: async (subject) => answerQuestion(subject, services, place),
   onRetired: () => void shutDown("replaced by another version"),
   onError: (error) => logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
 });
+limitHeapGrowth();
 logger.info(`agent ${identity} listens on ${socketPath}`);
 process.on("SIGTERM", () => void shutDown("SIGTERM"));
 process.on("SIGINT", () => void shutDown("SIGINT"));

@@ -8,15 +8,6 @@ import { runInNewContext } from "node:vm";
 export const releaseAfterMs = 120_000;
 
 /**
- * Lets the heap double between two full collections, of which V8 otherwise makes one every 25 jobs, 60 ms of all cores each:
- * 2 of 13 ms a file. What that adds to a build's peak (15 MB) `releaseMemory` takes back. Compiled code carries the
- * flag: as long as it is set, V8 refuses what was kept without it, and what is kept is refused at the next start.
- */
-export function setLargeHeap(isLarge: boolean): void {
-  setFlagsFromString(`--heap-growing-percent=${isLarge ? 100 : 0}`);
-}
-
-/**
  * Returns what a build left behind to the system: lists that are made again, garbage, free pages, machine code of hot
  * functions. Nobody else does; an idle V8 does not collect, and an ordinary `gc()` frees no page. Takes some 50 ms.
  *
