@@ -16,8 +16,11 @@ export interface DirectiveStore {
   release?(): void | Promise<void>;
 }
 
-/** About 64 MB: a directive takes 150 bytes on the heap, its texts included. */
-const defaultMaxDirectives = 400_000;
+/**
+ * About 16 MB: a directive takes 150 bytes on the heap, its texts included. Programs are made of them, which stay, and the
+ * store has them.
+ */
+const defaultMaxDirectives = 100_000;
 
 /** Directive lists by content digest: each content is lexed once in each dialect. */
 export class DirectiveCache {

@@ -73,7 +73,7 @@ export class IncludeSearch<R extends SourceRecord, T> {
 
   /** Of a file that no search led to. */
   place(spelled: string, next?: number): Place<R, T> {
-    const key = `${next ?? ""}\0${spelled}`;
+    const key = keyOf(spelled, next);
     const known = this.#places.get(key);
     if (known !== undefined && this.#tree.holds(known.path)) return known;
     const path = this.#tree.look(spelled);
@@ -86,6 +86,11 @@ export class IncludeSearch<R extends SourceRecord, T> {
     };
     this.#places.set(key, place);
     return place;
+  }
+
+  /** It is found again when it is asked for. */
+  forget({ path, next }: Place<R, T>): void {
+    this.#places.delete(keyOf(path.spelled, next));
   }
 
   /** What the name leads to now. The same object as long as it leads to the same. */
@@ -163,6 +168,10 @@ export class IncludeSearch<R extends SourceRecord, T> {
     // A copy, because an array that grew has room for 16 more.
     resolution.probes = probes.slice();
   }
+}
+
+function keyOf(spelled: string, next: number | undefined): string {
+  return `${next ?? ""}\0${spelled}`;
 }
 
 function spell(folders: readonly string[], name: string): string[] {

@@ -1,9 +1,11 @@
 import type { Child, Memo } from "./memo.ts";
+import type { ScanSetting } from "./scan-setting.ts";
 import type { ClosureWatch } from "./scanned-closure.ts";
 import type { SourceRecord } from "./source-files.ts";
 
 /** A translation unit that was scanned. */
 export interface KnownUnit<R extends SourceRecord> {
+  readonly setting: ScanSetting<R>;
   readonly watch: ClosureWatch<R>;
   /** What the command line and the compiler itself include, and the source. */
   readonly roots: readonly Child<R>[];
@@ -33,13 +35,20 @@ export class KnownUnits<R extends SourceRecord> {
     this.#weight += unit.watch.weight;
     for (const oldest of this.#units.keys()) {
       if (this.#weight <= maxWeight || oldest === key) return;
-      this.#delete(oldest);
+      this.#drop(oldest);
     }
   }
 
   clear(): void {
     this.#units.clear();
     this.#weight = 0;
+  }
+
+  /** Only its own unit needs what is known of a source. */
+  #drop(key: string): void {
+    const unit = this.#units.get(key);
+    unit?.setting.forgetPlace(unit.main.place);
+    this.#delete(key);
   }
 
   #delete(key: string): void {

@@ -27,7 +27,14 @@ export interface ScanParts<R extends SourceRecord> {
   readonly state: MacroState;
   readonly directives: DirectiveCache;
   readonly pause: () => Promise<void>;
+  /** So many bytes more are held, or fewer. */
+  readonly weigh: (bytes: number) => void;
 }
+
+/** A place with the handful of names that it includes. */
+const placeBytes = 2000;
+const programBytes = 300;
+const stepBytesInMemory = 100;
 
 /** Programs depend on the dialect, places on the search order: scans that have both in common share their memos. */
 export class ScanSetting<R extends SourceRecord> {
@@ -59,7 +66,10 @@ export class ScanSetting<R extends SourceRecord> {
     this.modules = modules;
     this.table = parts.table;
     this.state = parts.state;
-    this.search = new IncludeSearch(parts.tree, order, () => makeNotes<R>());
+    this.search = new IncludeSearch(parts.tree, order, () => {
+      parts.weigh(placeBytes);
+      return makeNotes<R>();
+    });
   }
 
   /** Questions that files asked or will ask. */
@@ -107,6 +117,12 @@ export class ScanSetting<R extends SourceRecord> {
     return record;
   }
 
+  /** Of a source that is found again when it is asked for. */
+  forgetPlace(place: Place<R, Notes<R>>): void {
+    this.search.forget(place);
+    this.#parts.weigh(-placeBytes);
+  }
+
   /** What files do is found out anew. */
   forgetMemos(): void {
     for (const { notes } of this.search.places()) notes.memos.length = 0;
@@ -123,6 +139,7 @@ export class ScanSetting<R extends SourceRecord> {
     if (known !== undefined) return known;
     const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, digest);
     const program = new Program(list, this.table);
+    this.#parts.weigh(programBytes + stepBytesInMemory * program.steps.length);
     // Places hold those they use.
     if (this.#programs.size >= maxPrograms) this.#programs.clear();
     this.#programs.set(digest, program);

@@ -55,6 +55,8 @@ export interface ScannerOptions {
 const defaultMaxMemoBytes = 24 << 20;
 const memoBaseBytes = 200;
 const childBytes = 90;
+/** Programs of contents, and what names lead to: 15,000 headers of 30 directives. */
+const maxSettingBytes = 80 << 20;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
@@ -92,6 +94,7 @@ export class Scanner<R extends SourceRecord> {
   #factCount = 0;
   #settingCount = 0;
   #memoBytes = 0;
+  #settingBytes = 0;
   #collections = 0;
 
   constructor(files: SourceFiles<R>, options: ScannerOptions = {}) {
@@ -141,6 +144,7 @@ export class Scanner<R extends SourceRecord> {
     attempt: Attempt,
   ): ScannedClosure<R> | (() => Promise<unknown>) {
     if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
+    if (this.#settingBytes > maxSettingBytes) this.#forgetSettings();
     if (this.#memoBytes > this.#maxMemoBytes) this.#forgetMemos();
     const setting = this.#settingOf(request);
     setting.onProgress = () => this.#rest(attempt);
@@ -190,7 +194,7 @@ export class Scanner<R extends SourceRecord> {
     const main = execution.runMain();
     const roots = execution.children;
     const watch = this.#watch(request, held ? unit : undefined, main, roots);
-    if (missing.length === 0) this.#units.set(unitKey, { watch, roots, main });
+    if (missing.length === 0) this.#units.set(unitKey, { setting, watch, roots, main });
     return watch.closure;
   }
 
@@ -311,6 +315,9 @@ export class Scanner<R extends SourceRecord> {
       state: this.#state,
       directives: this.#directives,
       pause: setImmediate,
+      weigh: (bytes: number): void => {
+        this.#settingBytes += bytes;
+      },
     };
     this.#settingCount += 1;
     const setting = new ScanSetting<R>(parts, order, facts, modules, this.#settingCount);
@@ -341,6 +348,7 @@ export class Scanner<R extends SourceRecord> {
     this.#settings.clear();
     this.#units.clear();
     this.#memoBytes = 0;
+    this.#settingBytes = 0;
   }
 
   #reset(): void {

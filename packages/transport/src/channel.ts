@@ -85,6 +85,12 @@ export const dataChunkBytes = 256 << 10;
 const pauseAboveBytes = 4 << 20;
 const resumeBelowBytes = 1 << 20;
 
+/**
+ * How long one chunk of what was received may hold the event loop; the rest waits for the next turn. Answers to 200 jobs come
+ * in one chunk where the process had to wait for its turn, and ask for 2,000 files.
+ */
+const maxTurnMs = 10;
+
 /** A peer that lets this much wait for it does not read. */
 const maxQueuedBytes = 64 << 20;
 
@@ -473,18 +479,23 @@ export class Channel<Outgoing, Incoming> {
   #receiveAll(frames: Frame[]): void {
     let delayMs = 0;
     let next = 0;
-    while (next < frames.length && delayMs === 0) {
+    const untilMs = this.#clock.monotonicMs() + maxTurnMs;
+    let isLong = false;
+    while (next < frames.length && delayMs === 0 && !isLong) {
       const frame = frames[next++];
       if (frame === undefined || !this.isOpen) return;
       delayMs = this.#receiveInTurn(frame);
+      isLong = next < frames.length && this.#clock.monotonicMs() > untilMs;
     }
     if (!this.isOpen) return;
-    if (delayMs > 0) {
+    const isHolding = delayMs > 0 || isLong;
+    if (isHolding) {
       this.#isHolding = true;
       this.#heldFrames = frames.slice(next);
-      this.#timers.after(delayMs, () => this.#receiveHeld());
+      if (delayMs > 0) this.#timers.after(delayMs, () => this.#receiveHeld());
+      else setImmediate(() => this.#receiveHeld());
     }
-    if ((delayMs > 0 || this.#waitingBytes > pauseAboveBytes) && !this.#paused) {
+    if ((isHolding || this.#waitingBytes > pauseAboveBytes) && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
     }

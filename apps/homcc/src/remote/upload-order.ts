@@ -28,8 +28,10 @@ export class UploadOrder {
   readonly #limit: number;
   readonly #signal: AbortSignal;
   readonly #wanted = new Map<Digest, number>();
-  /** The longest waiting first. */
   readonly #waiters = new Map<Digest, Waiter>();
+  /** Who waits or waited, the longest waiting first: the beginning of a map from which much was taken is slow to find. */
+  #arrivals: (Waiter | undefined)[] = [];
+  #arrived = 0;
   readonly #ranking = new UploadRanking();
   #held = 0;
   #turns = 0;
@@ -58,7 +60,9 @@ export class UploadOrder {
   acquire(digest: Digest, sizeBytes: number): Promise<Slot> {
     if (this.#signal.aborted) return Promise.reject(this.#signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<Slot>();
-    this.#waiters.set(digest, { digest, sizeBytes, grant: resolve, drop: reject });
+    const waiter = { digest, sizeBytes, grant: resolve, drop: reject };
+    this.#waiters.set(digest, waiter);
+    this.#arrivals.push(waiter);
     this.#rank(digest);
     this.#serve();
     return promise;
@@ -69,6 +73,7 @@ export class UploadOrder {
       const next = this.#next();
       if (next === undefined) return;
       this.#waiters.delete(next.digest);
+      if (this.#waiters.size === 0) this.#forgetArrivals();
       if (!this.#wanted.has(next.digest)) {
         next.drop(new UnwantedUpload());
         continue;
@@ -85,7 +90,7 @@ export class UploadOrder {
 
   #next(): Waiter | undefined {
     this.#turns += 1;
-    if (this.#turns % oldestEvery === 0) return this.#waiters.values().next().value;
+    if (this.#turns % oldestEvery === 0) return this.#oldest();
     for (;;) {
       const first = this.#ranking.take();
       if (first === undefined) return undefined;
@@ -93,6 +98,21 @@ export class UploadOrder {
       // Had its turn, or is ranked otherwise by now.
       if (waiter !== undefined && first.wanted === this.#wantedOf(first.digest)) return waiter;
     }
+  }
+
+  #oldest(): Waiter | undefined {
+    while (this.#arrived < this.#arrivals.length) {
+      const waiter = this.#arrivals[this.#arrived];
+      // What has had its turn is not to be held.
+      this.#arrivals[this.#arrived++] = undefined;
+      if (waiter !== undefined && this.#waiters.get(waiter.digest) === waiter) return waiter;
+    }
+    return undefined;
+  }
+
+  #forgetArrivals(): void {
+    this.#arrivals = [];
+    this.#arrived = 0;
   }
 
   #rank(digest: Digest): void {
@@ -108,5 +128,6 @@ export class UploadOrder {
   #dropAll(reason: unknown): void {
     for (const { drop } of this.#waiters.values()) drop(reason);
     this.#waiters.clear();
+    this.#forgetArrivals();
   }
 }
