@@ -223,7 +223,12 @@ test("a scanner that forgets all the time finds the same", async () => {
   files.write("/two/x.h", "#define X\n");
   files.write("/two/y.h", "#ifdef X\n#include <z.h>\n#endif\n");
   files.write("/two/z.h", "");
-  const scanner = createScanner(files, { maxNodes: 1, maxMemoBytes: 1, maxDirectives: 1 });
+  const scanner = createScanner(files, {
+    maxNodes: 1,
+    maxMemoBytes: 1,
+    maxDirectives: 1,
+    maxSettingBytes: 1,
+  });
   const facts = createFacts();
   const first = listOf(await scanner.scan(request(scanner, facts)));
   assert.deepEqual(listOf(await scanner.scan(request(scanner, facts))), first);

@@ -49,6 +49,7 @@ export interface ScannerOptions {
   readonly maxDirectives?: number;
   readonly maxNodes?: number;
   readonly maxMemoBytes?: number;
+  readonly maxSettingBytes?: number;
 }
 
 /** What headers do to macros and include; 2 to 5 kB for a file, up to 40 kB for one that includes 500. */
@@ -56,7 +57,7 @@ const defaultMaxMemoBytes = 24 << 20;
 const memoBaseBytes = 200;
 const childBytes = 90;
 /** Programs of contents, and what names lead to: 15,000 headers of 30 directives. */
-const maxSettingBytes = 80 << 20;
+const defaultMaxSettingBytes = 80 << 20;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
@@ -84,6 +85,7 @@ export class Scanner<R extends SourceRecord> {
   readonly #tree: FileTree<R>;
   readonly #directives: DirectiveCache;
   readonly #maxMemoBytes: number;
+  readonly #maxSettingBytes: number;
   #table = new MacroTable();
   #state = new MacroState(this.#table);
   #settings = new Map<string, ScanSetting<R>>();
@@ -105,6 +107,7 @@ export class Scanner<R extends SourceRecord> {
       ...(options.maxDirectives === undefined ? {} : { maxDirectives: options.maxDirectives }),
     });
     this.#maxMemoBytes = options.maxMemoBytes ?? defaultMaxMemoBytes;
+    this.#maxSettingBytes = options.maxSettingBytes ?? defaultMaxSettingBytes;
   }
 
   /** Whatever is looked at from now on counts for the scan that was asked for now; earlier looks do not. */
@@ -144,7 +147,7 @@ export class Scanner<R extends SourceRecord> {
     attempt: Attempt,
   ): ScannedClosure<R> | (() => Promise<unknown>) {
     if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
-    if (this.#settingBytes > maxSettingBytes) this.#forgetSettings();
+    if (this.#settingBytes > this.#maxSettingBytes) this.#forgetSettings();
     if (this.#memoBytes > this.#maxMemoBytes) this.#forgetMemos();
     const setting = this.#settingOf(request);
     setting.onProgress = () => this.#rest(attempt);

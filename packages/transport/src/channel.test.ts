@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
+import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
 import { maxFrameBytes, minFrameBytes } from "@homcc/protocol/limits";
 import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
@@ -513,6 +514,45 @@ test("what the peer lacks is done without: compression, long frames", async () =
   assert.ok(seen.reduce((sum, size) => sum + size, 0) > 300_000, "it was compressed");
   assert.ok(Math.max(...seen) <= minFrameBytes);
   await client.close("done");
+});
+
+test("a chunk of answers is taken in steps, with turns of the event loop between them", async () => {
+  let elapsedMs = 0;
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + elapsedMs };
+  await using pair = await connectPair({ clock });
+  const opened: number[] = [];
+  pair.server.serve((stream) => {
+    opened.push(stream);
+    // All at once, when the last one is there.
+    if (opened.length === jobs)
+      for (const one of opened) pair.server.send(one, { kind: "stored" }, { end: true });
+    return { onMessage: () => {} };
+  });
+  const jobs = 40;
+  let turn = 0;
+  const takenIn = new Map<number, number>();
+  const ended: Promise<void>[] = [];
+  for (let job = 0; job < jobs; job += 1) {
+    const end = Promise.withResolvers<void>();
+    ended.push(end.promise);
+    const onMessage = (): void => {
+      // It takes its handler 4 ms.
+      elapsedMs += 4;
+      takenIn.set(turn, (takenIn.get(turn) ?? 0) + 1);
+    };
+    const stream = pair.client.openStream({ onMessage, onEnd: end.resolve, onClose: end.reject });
+    pair.client.send(stream, exampleJob());
+  }
+  let isOver = false;
+  const count = (): void => {
+    turn += 1;
+    if (!isOver) setImmediate(count);
+  };
+  count();
+  await Promise.all(ended);
+  isOver = true;
+  // Two chunks may come in one turn.
+  assert.ok(Math.max(...takenIn.values()) <= 8, JSON.stringify([...takenIn]));
 });
 
 test("a link is fast by its round trip, and slow once it is seen to be", async () => {
