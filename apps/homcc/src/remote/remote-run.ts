@@ -13,8 +13,8 @@ import { type ExpectedOutput, ResultReceiver } from "./result-receiver.ts";
 import type { JobDescription } from "./session.ts";
 import type { PendingUpload } from "./upload-progress.ts";
 
-/** Sends a blob the server lacks; resolves to the bytes it took, 0 when another job sends it already. */
-export type Upload = (digest: Digest) => Promise<number>;
+/** Sends blobs the server lacks; `count` is told the bytes of each, 0 when another job sends it already. */
+export type Upload = (digests: readonly Digest[], count: (bytes: number) => void) => Promise<void>;
 
 /** Shows the server that this client has what it asks about. */
 export type Prove = (
@@ -182,8 +182,9 @@ export class RemoteRun {
   }
 
   async #sendBlobs(digests: readonly Digest[]): Promise<void> {
-    const sizes = await Promise.all(digests.map((digest) => this.#upload(digest)));
-    this.#uploadedBytes += sizes.reduce((sum, bytes) => sum + bytes, 0);
+    await this.#upload(digests, (bytes) => {
+      this.#uploadedBytes += bytes;
+    });
   }
 
   #pendingUpload(digests: readonly Digest[]): PendingUpload {

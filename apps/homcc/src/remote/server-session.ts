@@ -10,7 +10,7 @@ import type { ClientChannel } from "@homcc/transport/channel";
 import type { OutputBase, OutputBases } from "./output-bases.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { type ContentAtHome, provePossession } from "./possession.ts";
-import { type Prove, RemoteRun } from "./remote-run.ts";
+import { type Prove, RemoteRun, type Upload } from "./remote-run.ts";
 import { BaseChanged } from "./result-receiver.ts";
 import type { RecentContents } from "./recent-contents.ts";
 import type { ServerDescription } from "./server-status.ts";
@@ -24,7 +24,7 @@ import {
   UnheardJob,
 } from "./session.ts";
 import { SessionOutlook, type UnsentBytes, unsentBytes } from "./session-outlook.ts";
-import { Uploads } from "./uploads.ts";
+import { type UploadFile, Uploads } from "./uploads.ts";
 
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
 export interface KnownContents {
@@ -170,9 +170,8 @@ export class ServerSession implements Session {
       throw new RefusedByServer({ reason: "mapped-unsupported", message: job.mappedVeto });
     }
     const given = new AbortController();
-    const pathOf = pathsByDigest(action.inputs);
-    const upload = (digest: Digest): Promise<number> =>
-      this.#upload(digest, pathOf(digest), job.onProgress, given.signal);
+    const upload: Upload = async (digests, count) =>
+      await this.#uploads.send(filesOf(digests, action.inputs), count, job.onProgress, given.signal);
     const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
     using watched = this.#outlook.watch(job, this.#unsentOf(action).freshBytes);
@@ -243,30 +242,17 @@ export class ServerSession implements Session {
     if (!this.#welcome.executors.includes("namespace")) return [...action.absent];
     return action.absent.filter((path) => this.#present.has(path));
   }
-
-  #upload(
-    digest: Digest,
-    path: string | undefined,
-    onProgress: JobDescription["onProgress"],
-    signal: AbortSignal,
-  ): Promise<number> {
-    if (path !== undefined) return this.#uploads.send(digest, path, onProgress, signal);
-    return Promise.reject(
-      new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`),
-    );
-  }
 }
 
-/** The table is made when a server lacks something: looking for each of thousands in the list holds the loop for 100 ms. */
-function pathsByDigest(inputs: readonly InputEntry[]): (digest: Digest) => string | undefined {
-  let paths: Map<Digest, string> | undefined;
-  return (digest) => {
-    if (paths === undefined) {
-      paths = new Map();
-      for (const input of inputs) if (input.kind === "file") paths.set(input.digest, input.path);
-    }
-    return paths.get(digest);
-  };
+/** By a table: looking for each of thousands in the list would hold the loop for 100 ms. */
+function filesOf(digests: readonly Digest[], inputs: readonly InputEntry[]): UploadFile[] {
+  const paths = new Map<Digest, string>();
+  for (const input of inputs) if (input.kind === "file") paths.set(input.digest, input.path);
+  return [...new Set(digests)].map((digest) => {
+    const path = paths.get(digest);
+    if (path !== undefined) return { digest, path };
+    throw new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest}, which no input has`);
+  });
 }
 
 /** Of one job only: a server learns nothing of other files. */

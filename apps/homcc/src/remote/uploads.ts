@@ -15,6 +15,11 @@ const maxUploadsAtOnce = 32;
 /** Sources and headers with zstd are 0.2 to 0.35 of themselves; what is assumed counts as so much that was seen. */
 const assumed = { rawBytes: 100_000, wireBytes: 30_000 };
 
+export interface UploadFile {
+  readonly digest: Digest;
+  readonly path: string;
+}
+
 /** The blobs on their way to one server: each is sent once, however many jobs wait for it. */
 export class Uploads {
   readonly #channel: ClientChannel;
@@ -56,32 +61,47 @@ export class Uploads {
   }
 
   /**
-   * Uploads the file at `path`; resolves to the wire bytes it took, 0 when it was on its way already. Rejects with
-   * ERR_HOMCC_INPUT_CHANGED when the file no longer has the bytes of `digest`, and when the server does not store it.
-   * Until then `onProgress` is called whenever a piece of any blob has left: this one waits for those before it. With
-   * `signal` aborted the blob is not sent for this caller's sake any more.
+   * Uploads the files; `count` is told the wire bytes of each, 0 when it was on its way already. Rejects with
+   * ERR_HOMCC_INPUT_CHANGED when a file no longer has the bytes of its digest, and when the server does not store one. Until
+   * then `onProgress` is called whenever a piece of any blob has left: these wait for those before them. With `signal`
+   * aborted they are not sent for this caller's sake any more. 200 jobs of a first build wait for 40,000: one promise each.
    */
   async send(
-    digest: Digest,
-    path: string,
+    files: readonly UploadFile[],
+    count: (bytes: number) => void,
     onProgress: () => void = () => {},
     signal?: AbortSignal,
-  ): Promise<number> {
+  ): Promise<void> {
     using _waiting = this.#tell(onProgress);
-    using want = this.#order.want(digest);
-    const giveUp = (): void => want[Symbol.dispose]();
+    const wants = new Map(files.map(({ digest }) => [digest, this.#order.want(digest)]));
+    const giveUp = (): void => {
+      for (const want of wants.values()) want[Symbol.dispose]();
+      wants.clear();
+    };
     signal?.addEventListener("abort", giveUp, { once: true });
     try {
-      for (;;) {
-        try {
-          return await this.#sendOnce(digest, path);
-        } catch (error) {
-          // Those who wanted it gave up just before this caller came.
-          if (!(error instanceof UnwantedUpload) || signal?.aborted === true) throw error;
-        }
-      }
+      await Promise.all(files.map((file) => this.#sendWanted(file, wants, count)));
     } finally {
       signal?.removeEventListener("abort", giveUp);
+      giveUp();
+    }
+  }
+
+  async #sendWanted(
+    { digest, path }: UploadFile,
+    wants: Map<Digest, Disposable>,
+    count: (bytes: number) => void,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        count(await this.#sendOnce(digest, path));
+        wants.get(digest)?.[Symbol.dispose]();
+        wants.delete(digest);
+        return;
+      } catch (error) {
+        // Those who wanted it gave up just before this caller came.
+        if (!(error instanceof UnwantedUpload) || !wants.has(digest)) throw error;
+      }
     }
   }
 
