@@ -1,4 +1,4 @@
-/** A large project: 1,000 sources, 1,000 headers, 200 launchers at once. Nothing is compiled, everything else is real. */
+/** A large project: 2,000 sources, 2,000 headers, 200 launchers at once. Nothing is compiled, everything else is real. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { chmod, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -12,10 +12,10 @@ import { startServer } from "../support/server.ts";
 import { createWorkplace } from "../support/workplace.ts";
 
 /**
- * `HOMCC_TEST_SCALE=10000` for a look at a larger one, which does not keep to these bounds yet: the agent has 440 MB at its
- * peak and holds its event loop for 73 ms (a busy machine with two cores).
+ * `HOMCC_TEST_SCALE=10000` for a look at a larger one, which does not keep to these bounds yet: each unit has 220 headers there,
+ * in place of 115.
  */
-const files = Number(process.env["HOMCC_TEST_SCALE"] ?? 1_000);
+const files = Number(process.env["HOMCC_TEST_SCALE"] ?? 2_000);
 const headers = files;
 const launchers = 200;
 /** Of the recorded compiles: with 200 at once more than a small machine can start. */
@@ -74,7 +74,7 @@ function privateKiB(pid: number): number {
   }
 }
 
-test("10,000 files with 200 launchers at once: memory and event loop of the agent, memory of launchers", async (t) => {
+test(`${files} files with 200 launchers at once: memory and event loop of the agent, memory of launchers`, async (t) => {
   await using workplace = await createWorkplace();
   const { folder, project } = workplace;
   const records = join(folder, "records");
@@ -142,7 +142,8 @@ test("10,000 files with 200 launchers at once: memory and event loop of the agen
     assert.ok(most.launchers > launchers / 2, `${most.launchers} launchers at once`);
     assert.ok(most.launcherPrivateKiB * 1024 <= 1e6);
     assert.ok(peakKiB * 1024 <= 300e6, `${peakKiB} kB`);
-    // The aim is 50; 49 were measured on a busy machine.
-    assert.ok(report.maxCpuMs <= 100, JSON.stringify(report.longest));
+    // By processor time: on a busy machine a turn waits for a processor, and then does more at once. The aim is 50; 42 were
+    // measured with a load of 10 on two cores.
+    assert.ok(report.maxCpuMs <= 75, JSON.stringify(report.longest));
   }
 });

@@ -1,9 +1,10 @@
 /**
  * Loaded into an agent before its own program (`--import …/loop-probe.ts?report=FILE`): says in FILE, once a second, how long
- * its event loop was held. A timer of 5 ms notices. Beside the time by the clock, which on a machine with too few cores is
- * mostly time in which the process did not run at all, it has the processor time of the thread: what the agent itself
- * held the loop for, synchronous calls of the system and the collection of garbage included.
+ * its event loop was held since the first launcher connected. A timer of 5 ms notices. Beside the time by the clock, which on a
+ * machine with too few cores is mostly time in which the process did not run at all, it has the processor time of the thread:
+ * what the agent itself held the loop for, synchronous calls of the system and the collection of garbage included.
  */
+import { subscribe } from "node:diagnostics_channel";
 import { renameSync, writeFileSync } from "node:fs";
 
 export interface LoopReport {
@@ -29,7 +30,14 @@ function observe(path: string): void {
   let longest: LoopReport["longest"] = [];
   let [lastMs, lastCpuMs] = [performance.now(), threadCpuMs()];
   let reportedMs = 0;
+  let isServing = false;
+  subscribe("net.server.socket", () => {
+    if (isServing) return;
+    isServing = true;
+    [lastMs, lastCpuMs] = [performance.now(), threadCpuMs()];
+  });
   setInterval(() => {
+    if (!isServing) return;
     const [atMs, cpuMs] = [performance.now(), threadCpuMs()];
     const turn = { atMs, wallMs: atMs - lastMs, cpuMs: cpuMs - lastCpuMs };
     maxWallMs = Math.max(maxWallMs, turn.wallMs);
