@@ -1,9 +1,9 @@
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 
 /**
- * By how much the heap may outgrow what lived at the last collection, in percent. V8's own choice is up to 300 for a large
- * one: a build of 2,000 files, of which 100 MB live, took 447 MB; with 30 it takes 225 and the same processor time. And 40
- * for a small one, of which it then marks all every 25 jobs, 60 ms of all cores each: 2 of 13 ms a file.
+ * By how much the heap may outgrow what lived at the last collection, in percent. V8's own choice is up to 300 for a large one:
+ * a build of 2,000 files took 200 MB of garbage beside the 90 that live. And 40 for a small one, of which it then
+ * marks all every 25 jobs, 60 ms of all cores each: 2 of 13 ms a file.
  */
 const growthPercent = { small: 100, large: 30 } as const;
 
