@@ -195,7 +195,7 @@ export const outcomes = {
     kind: "local",
     label: "done sooner here than on a server",
     paragraph:
-      "What was measured of the link and of earlier compiles says that a server's result would take more than twice as long as a compile here, and two seconds longer: the missing files would take the uplink too long, the object the downlink, or the servers are busy.",
+      "What was measured of the link and of earlier compiles says that the build would be done sooner by this machine alone, by more than a tenth: the missing files would take the uplink too long, the object the downlink, or the servers are busy.",
     cure: "Nothing, if the figures of the detail are right: the link is measured all the time, and a server is tried again once a minute. `no_local_compilation` sends every job whatever it takes.",
   },
   "local-share": {
@@ -203,8 +203,8 @@ export const outcomes = {
     kind: "local",
     label: "local cores take part",
     paragraph:
-      "The hosts have a `localhost` line, and by what was measured the file is done here sooner than on a server.",
-    cure: "Nothing. Without a `localhost` line local cores take jobs only when servers are far behind.",
+      "The hosts have a `localhost` line, and by what was measured the file is done here sooner than on a server. Or nobody knew yet how long the job's files would be on their way, and local cores were idle: the first jobs of a build through a thin link.",
+    cure: "Nothing. Without a `localhost` line local cores take jobs only when servers are slower than this machine alone, or while that is found out. `no_local_compilation` sends every job.",
   },
   "toolchain-differs": {
     number: 40,

@@ -25,7 +25,8 @@ test("a file costs what it cost the last time, and nothing is known of another o
   assert.equal(ledger.homeMs("b"), undefined);
   assert.equal(ledger.receivedBytes("b"), undefined);
   assert.equal(ledger.meanRemoteMs, 1300, "for the queue in front of a job");
-  assert.equal(ledger.meanHomeMs, 1300);
+  assert.equal(ledger.meanHomeMs, 2600);
+  assert.equal(ledger.meanReceivedBytes, 130);
   ledger.noteRemote("a", near, { compileMs: undefined, receivedBytes: 300 });
   assert.equal(ledger.remoteMs("a", near), 2000, "a kept result was not compiled");
   assert.equal(ledger.receivedBytes("a"), 300);

@@ -36,6 +36,7 @@ export class Ledger {
   readonly #files = new Map<string, FileCost>();
   #meanHomeMs: number | undefined;
   #meanRemoteMs: number | undefined;
+  #meanReceivedBytes: number | undefined;
   #changes = 0;
 
   constructor(text?: LedgerText) {
@@ -51,12 +52,17 @@ export class Ledger {
     return this.#changes;
   }
 
+  /** What a file that was never compiled is taken for. */
   get meanHomeMs(): number | undefined {
-    return this.#meanHomeMs ?? this.#meanRemoteMs;
+    return this.#meanHomeMs ?? scaled(this.#meanRemoteMs, 1 / this.#meanTimesHome());
   }
 
   get meanRemoteMs(): number | undefined {
-    return this.#meanRemoteMs;
+    return this.#meanRemoteMs ?? scaled(this.#meanHomeMs, this.#meanTimesHome());
+  }
+
+  get meanReceivedBytes(): number | undefined {
+    return this.#meanReceivedBytes;
   }
 
   file(key: string): FileCost | undefined {
@@ -102,7 +108,7 @@ export class Ledger {
       const ratio = Math.min(20, Math.max(0.05, compileMs / before.homeMs));
       keep(this.#servers, host, { timesHome: mix(timesHome, ratio) }, maxServers);
     }
-    this.#note(key, { ...before, ...measured, receivedBytes }, measured);
+    this.#note(key, { ...before, ...measured, receivedBytes }, { ...measured, receivedBytes });
   }
 
   toText(): LedgerText {
@@ -115,9 +121,10 @@ export class Ledger {
     this.#changes++;
   }
 
-  #learnMeans({ homeMs, remoteMs }: FileCost): void {
+  #learnMeans({ homeMs, remoteMs, receivedBytes }: FileCost): void {
     if (homeMs !== undefined) this.#meanHomeMs = mix(this.#meanHomeMs, homeMs);
     if (remoteMs !== undefined) this.#meanRemoteMs = mix(this.#meanRemoteMs, remoteMs);
+    if (receivedBytes !== undefined) this.#meanReceivedBytes = mix(this.#meanReceivedBytes, receivedBytes);
   }
 
   /** Of the servers whose speed is known. */
@@ -127,6 +134,10 @@ export class Ledger {
       ? assumedTimesHome
       : known.reduce((sum, value) => sum + value, 0) / known.length;
   }
+}
+
+function scaled(ms: number | undefined, factor: number): number | undefined {
+  return ms === undefined ? undefined : ms * factor;
 }
 
 function mix(before: number | undefined, value: number): number {

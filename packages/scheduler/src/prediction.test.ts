@@ -7,6 +7,7 @@ import {
   type HomeView,
   homeFinishMs,
   isMuchLater,
+  reconsider,
   remoteFinishMs,
   type ServerView,
 } from "./prediction.ts";
@@ -34,7 +35,7 @@ function server(changes: Partial<ServerView> = {}): ServerView {
 }
 
 function home(changes: Partial<HomeView> = {}): HomeView {
-  return { slots: 2, jobs: 0, compileMs: 1000, meanCompileMs: 1000, ...changes };
+  return { slots: 2, jobs: 0, unfinishedJobs: 1, compileMs: 1000, meanCompileMs: 1000, ...changes };
 }
 
 describe("the time to a result from a server", () => {
@@ -101,39 +102,42 @@ describe("much later is more than twice and two seconds", () => {
     test(`${ms} and ${thanMs}`, () => assert.equal(isMuchLater(ms, thanMs), isMuch));
 });
 
-type Kind = "remote" | "much-sooner" | "share";
+type Kind = "remote" | "servers-are-slower" | "share" | "idle";
 
 const unmeasured = { uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
 const thin = { uploadBytesPerSecond: mbit / 2, downloadBytesPerSecond: mbit / 2 };
+/** 1.6 s of upload. */
+const thinAndNewTenth = { ...thin, missingBytes: 1e5 };
 /** 16 s of upload. */
 const thinAndNew = { ...thin, missingBytes: 1e6 };
 
-describe("without a localhost line a job comes home only by a wide margin", () => {
+describe("without a localhost line a job comes home only where this machine alone would be faster", () => {
   const rows: readonly [string, Partial<ServerView>[], Partial<HomeView>, Kind][] = [
     ["a good link", [{}], {}, "remote"],
     ["… however busy this machine is", [{}], { jobs: 40 }, "remote"],
-    ["half a megabit and 1 MB missing", [thinAndNew], {}, "much-sooner"],
+    ["half a megabit and 1 MB missing", [thinAndNew], {}, "servers-are-slower"],
     ["… but forty jobs wait here", [thinAndNew], { jobs: 44 }, "remote"],
-    ["half a megabit, and an object of 100 kB: 1.6 s more than here", [thin], {}, "remote"],
-    ["… of 250 kB: 4 s more", [{ ...thin, resultBytes: 250_000 }], {}, "much-sooner"],
+    ["half a megabit, and an object of 100 kB: 1.6 s more than here", [thin], {}, "servers-are-slower"],
+    ["… but it is one of eight jobs, which take 4 s here", [thin], { unfinishedJobs: 8 }, "remote"],
+    ["a tenth later and 20 ms", [{ roundTripMs: 104 }], {}, "remote"],
+    ["… and one more", [{ roundTripMs: 105 }], {}, "servers-are-slower"],
     [
-      "… 4 s more than 4 s, which is less than twice",
-      [{ ...thin, resultBytes: 250_000, compileMs: 4000, meanCompileMs: 4000 }],
-      { compileMs: 4200 },
+      "half a megabit and a server that is ten times faster",
+      [{ ...thin, compileMs: 100, resultBytes: 50_000 }],
+      {},
       "remote",
     ],
-    ["half a megabit and a server that is ten times faster", [{ ...thin, compileMs: 100 }], {}, "remote"],
     [
       "only the downlink is measured",
       [{ ...thin, resultBytes: 250_000, uploadBytesPerSecond: undefined }],
       {},
-      "much-sooner",
+      "servers-are-slower",
     ],
     [
       "only the uplink is, and it is enough",
       [{ ...thinAndNew, downloadBytesPerSecond: undefined }],
       {},
-      "much-sooner",
+      "servers-are-slower",
     ],
     [
       "only the uplink is, and nothing is missing",
@@ -142,8 +146,8 @@ describe("without a localhost line a job comes home only by a wide margin", () =
       "remote",
     ],
     [
-      "only the downlink is, and files are missing",
-      [{ ...thinAndNew, uploadBytesPerSecond: undefined }],
+      "only the downlink is, it is good, and files are missing",
+      [{ missingBytes: 1e6, uploadBytesPerSecond: undefined }],
       {},
       "remote",
     ],
@@ -153,33 +157,74 @@ describe("without a localhost line a job comes home only by a wide margin", () =
     ["a near one, whatever was measured", [{ ...thinAndNew, isNear: true }], {}, "remote"],
     ["a near one that is full for 40 s", [{ isNear: true, jobsAhead: 320 }], {}, "remote"],
     ["a near one among thin ones", [thinAndNew, { isNear: true, jobsAhead: 320 }], {}, "remote"],
-    ["a measured one that is full for a second", [{ jobsAhead: 8 }], {}, "remote"],
-    ["a measured one that is full for 10 s", [{ jobsAhead: 80 }], {}, "much-sooner"],
+    [
+      "a measured one that is full for a second, with these jobs",
+      [{ jobsAhead: 8 }],
+      { unfinishedJobs: 9 },
+      "remote",
+    ],
+    ["… with those of others", [{ jobsAhead: 8 }], {}, "servers-are-slower"],
+    ["a measured one that is full for 10 s", [{ jobsAhead: 80 }], {}, "servers-are-slower"],
     ["… and here there are as many", [{ jobsAhead: 80 }], { jobs: 22 }, "remote"],
     ["… but a second server is free", [{ jobsAhead: 80 }, {}], {}, "remote"],
-    ["an unmeasured one that is full for 10 s", [{ ...unmeasured, jobsAhead: 80 }], {}, "remote"],
+    ["an unmeasured one that is full for 10 s", [{ ...unmeasured, jobsAhead: 80 }], {}, "servers-are-slower"],
     ["a file that was never compiled there", [{ ...thinAndNew, compileMs: undefined }], {}, "remote"],
     ["a file that was never compiled here", [thinAndNew], { compileMs: undefined }, "remote"],
     ["no server at all", [], {}, "remote"],
   ];
   for (const [name, servers, at, kind] of rows)
-    test(name, () => assert.equal(kindOf(advise(servers.map(server), home(at), "if-much-sooner")), kind));
+    test(name, () =>
+      assert.equal(kindOf(advise(servers.map(server), home(at), "if-servers-are-slower")), kind),
+    );
 });
 
 describe("with a localhost line local cores take part", () => {
   const rows: readonly [string, Partial<ServerView>[], Partial<HomeView>, Kind][] = [
     ["local cores are idle", [{}], {}, "share"],
     ["… until they are busy", [{}], { jobs: 2 }, "remote"],
-    ["by a wide margin", [thinAndNew], {}, "much-sooner"],
+    ["by a wide margin", [thinAndNew], {}, "servers-are-slower"],
     ["a near link with a free slot and as fast as this machine", [{ isNear: true }], {}, "remote"],
     ["… with a queue", [{ isNear: true, jobsAhead: 4 }], {}, "share"],
     ["… and a queue here", [{ isNear: true, jobsAhead: 4 }], { jobs: 3 }, "remote"],
-    ["an unmeasured link", [unmeasured], {}, "remote"],
+    ["an unmeasured link takes its round trip", [unmeasured], {}, "share"],
     ["a file that was never compiled", [{ compileMs: undefined }], { compileMs: undefined }, "remote"],
     ["no server at all", [], {}, "remote"],
   ];
   for (const [name, servers, at, kind] of rows)
     test(name, () => assert.equal(kindOf(advise(servers.map(server), home(at), "if-sooner")), kind));
+});
+
+describe("a job that waits on a server comes home while nobody knows how long, and local cores idle", () => {
+  const unknown = { missingBytes: 1e5, ...unmeasured };
+  const many = { unfinishedJobs: 16 };
+  const rows: readonly [string, Partial<ServerView>, Partial<HomeView>, Kind][] = [
+    ["an unmeasured uplink, and files that are missing", unknown, many, "idle"],
+    ["… the job is alone", unknown, {}, "remote"],
+    ["… local cores are busy", unknown, { ...many, jobs: 2 }, "remote"],
+    ["… it takes long here", unknown, { ...many, compileMs: 2001 }, "remote"],
+    ["… nobody knows what it takes here", unknown, { ...many, compileMs: undefined }, "idle"],
+    ["… nothing is missing", unmeasured, many, "remote"],
+    ["… the server is near", { ...unknown, isNear: true }, many, "remote"],
+    [
+      "a file that nobody has compiled, and 1.6 s of upload",
+      thinAndNewTenth,
+      { compileMs: undefined },
+      "idle",
+    ],
+    ["… and 0.8 s", { ...thinAndNewTenth, missingBytes: 5e4 }, { compileMs: undefined }, "remote"],
+    [
+      "… behind another 0.8 s",
+      { ...thinAndNewTenth, missingBytes: 5e4, aheadBytes: 5e4 },
+      { compileMs: undefined },
+      "idle",
+    ],
+    ["what is known is judged as before", thinAndNew, {}, "servers-are-slower"],
+  ];
+  for (const [name, view, at, kind] of rows)
+    test(name, () => assert.equal(kindOf(reconsider(server(view), home(at), "if-servers-are-slower")), kind));
+  test("never where it is forbidden", () => {
+    assert.equal(kindOf(reconsider(server(unknown), home(many), "never")), "remote");
+  });
 });
 
 test("what may not be compiled here goes to a server whatever it takes", () => {
@@ -192,10 +237,14 @@ function kindOf(advice: Advice): Kind {
 
 test("the advice to stay says what it was compared with", () => {
   assert.deepEqual(
-    advise([server({ missingBytes: 1_250_000, uploadBytesPerSecond: mbit })], home(), "if-much-sooner"),
+    advise(
+      [server({ missingBytes: 1_250_000, uploadBytesPerSecond: mbit })],
+      home(),
+      "if-servers-are-slower",
+    ),
     {
       kind: "local",
-      why: "much-sooner",
+      why: "servers-are-slower",
       homeMs: 1000,
       remoteMs: 60 + 10_000 + 1000 + 16,
       hostId,

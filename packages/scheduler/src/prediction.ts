@@ -29,6 +29,8 @@ export interface HomeView {
   readonly slots: number;
   /** Jobs that hold a slot, wait for one, or were told to come home. */
   readonly jobs: number;
+  /** Jobs without a result yet, here and on servers, this one included. */
+  readonly unfinishedJobs: number;
   readonly compileMs: number | undefined;
   readonly meanCompileMs: number | undefined;
 }
@@ -37,8 +39,8 @@ export interface HomeView {
 export type HomeShare =
   /** `no_local_compilation`. */
   | "never"
-  /** No `localhost` line: only where servers are far behind, and because of a link that was measured. */
-  | "if-much-sooner"
+  /** No `localhost` line: only where this machine alone would be faster, because of the link. */
+  | "if-servers-are-slower"
   /** `localhost/N`. */
   | "if-sooner";
 
@@ -46,18 +48,18 @@ export type Advice =
   | { readonly kind: "remote" }
   | {
       readonly kind: "local";
-      /** `share`: only because of a `localhost` line. */
-      readonly why: "much-sooner" | "share";
-      readonly homeMs: number;
+      /**
+       * `servers-are-slower`: than this machine alone would be · `share`: only because of a `localhost` line ·
+       * `idle`: nobody knows how long its files will be on their way, and local cores have nothing to do.
+       */
+      readonly why: "servers-are-slower" | "share" | "idle";
+      readonly homeMs: number | undefined;
       /** Of the best server. */
-      readonly remoteMs: number;
+      readonly remoteMs: number | undefined;
       readonly hostId: HostId;
     };
 
-/**
- * More than both: then a place is so much later that another one is worth what a prediction may be wrong by. Below that a job goes
- * where it was asked to go.
- */
+/** More than both: then a server is so much later that a full one is worth waiting for. */
 const muchLaterShare = 2;
 const muchLaterMs = 2_000;
 
@@ -91,6 +93,16 @@ export function homeFinishMs(home: HomeView): number | undefined {
   return (ahead * (home.meanCompileMs ?? home.compileMs)) / Math.max(1, home.slots) + home.compileMs;
 }
 
+/** Servers may be so much slower than this machine alone: a tenth, and what is noise. */
+const slowerShare = 1.1;
+const slowerMs = 20;
+
+/** When the last of all jobs that have no result yet would be done, had this machine all of them. */
+function aloneMs(home: HomeView, compileMs: number): number {
+  const othersMs = (home.unfinishedJobs - 1) * (home.meanCompileMs ?? compileMs);
+  return Math.max(compileMs, (compileMs + othersMs) / Math.max(1, home.slots));
+}
+
 /**
  * Whether the job is done sooner here than on the best of `servers`, as far as `share` wants it here at all. As long as there is a
  * server of which not enough is known, that one gets it.
@@ -98,29 +110,54 @@ export function homeFinishMs(home: HomeView): number | undefined {
 export function advise(servers: readonly ServerView[], home: HomeView, share: HomeShare): Advice {
   const homeMs = homeFinishMs(home);
   if (share === "never" || homeMs === undefined) return { kind: "remote" };
-  let best: { hostId: HostId; ms: number } | undefined;
+  let best: { hostId: HostId; ms: number; isNear: boolean } | undefined;
   for (const view of servers) {
-    const ms = remoteFinishMs(view);
-    if (ms === undefined || !isKnown(view, share)) return { kind: "remote" };
-    if (best === undefined || ms < best.ms) best = { hostId: view.hostId, ms };
+    // At the soonest: an uplink that nobody has measured takes no time.
+    const ms = remoteFinishMs({ ...view, uploadBytesPerSecond: view.uploadBytesPerSecond ?? Infinity });
+    // A near one is no reason, but who shares the work shares it with a full server there, too.
+    if (ms === undefined || (view.isNear && share !== "if-sooner")) return { kind: "remote" };
+    if (best === undefined || ms < best.ms) best = { hostId: view.hostId, ms, isNear: view.isNear };
   }
-  if (best === undefined) return { kind: "remote" };
-  const isMuchSooner = isMuchLater(best.ms, homeMs);
-  const stays = share === "if-sooner" ? best.ms > homeMs : isMuchSooner;
-  if (!stays) return { kind: "remote" };
+  if (best === undefined || best.ms <= homeMs) return { kind: "remote" };
+  const limitMs = aloneMs(home, home.compileMs ?? homeMs) * slowerShare + slowerMs;
+  const areSlower = !best.isNear && best.ms > limitMs;
+  if (!areSlower && share !== "if-sooner") return { kind: "remote" };
   return {
     kind: "local",
-    why: isMuchSooner ? "much-sooner" : "share",
+    why: areSlower ? "servers-are-slower" : "share",
     homeMs,
     remoteMs: best.ms,
     hostId: best.hostId,
   };
 }
 
-/** Whether the link may be a reason. A near one never is; who shares the work shares it with a full server there, too. */
-function isKnown(view: ServerView, share: HomeShare): boolean {
-  if (view.isNear) return share === "if-sooner";
-  return view.uploadBytesPerSecond !== undefined || view.downloadBytesPerSecond !== undefined;
+/** An upload that takes no longer is waited for when nobody knows how long a compile takes. */
+const shortUploadMs = 1_000;
+/** A compile that takes longer here is worth the wait for a link that is being measured. */
+const longCompileMs = 2_000;
+
+/**
+ * The same for a job that a server has and does not compile yet. While nobody knows how long that will be, local cores that idle take
+ * part: they lose nothing, and what a compile takes here is known afterwards. A job that is alone waits until its link is measured.
+ */
+export function reconsider(view: ServerView, home: HomeView, share: HomeShare): Advice {
+  const advice = advise([view], home, share);
+  if (advice.kind === "local" || share === "never" || view.isNear || view.missingBytes === 0) return advice;
+  if (home.jobs >= home.slots) return advice;
+  const { uploadBytesPerSecond, hostId } = view;
+  const isLinkUnknown = uploadBytesPerSecond === undefined;
+  const isIdle = isLinkUnknown
+    ? home.unfinishedJobs > 1 && (home.compileMs ?? 0) <= longCompileMs
+    : home.compileMs === undefined &&
+      transferMs(view.aheadBytes + view.missingBytes, uploadBytesPerSecond) > shortUploadMs;
+  if (!isIdle) return advice;
+  return {
+    kind: "local",
+    why: "idle",
+    homeMs: homeFinishMs(home),
+    remoteMs: remoteFinishMs(view),
+    hostId,
+  };
 }
 
 function queueMsOf({ jobsAhead, meanCompileMs, slots }: ServerView, compileMs: number): number {

@@ -73,8 +73,9 @@ const minBytesPerMs = 8;
 /** A round trip that no home uplink has: it leads through a LAN or stays on the machine, where late pongs mean a busy peer. */
 const nearRoundTripMs = 4;
 
-/** Before a rate is believed: the first rounds are the sender's own caution, or a peer that had to start. */
+/** Either, before a rate is believed: the first rounds are the sender's own caution, or a peer that had to start. */
 const believedBytes = 256 << 10;
+const believedMs = 400;
 
 /** A queue that differs from what is aimed at is corrected over so many rounds: in one it would swing. */
 const correctionRounds = 2;
@@ -106,7 +107,9 @@ export class SendPace {
   /** A round that empties the queue; what the link carried in the round after it says nothing either. */
   #drain: { readonly rateAfter: number; readonly isOver: boolean } | undefined;
   #measured: number | undefined;
+  /** Sent in rounds that the link had no pause in, and how long they were. */
   #fullBytes = 0;
+  #fullMs = 0;
   #isNear = false;
 
   constructor(options: SendPaceOptions) {
@@ -131,8 +134,8 @@ export class SendPace {
   /** What the link carried at best lately when there was more to send than it took; `undefined` before that. */
   get bytesPerSecond(): number | undefined {
     const best = this.#best.value;
-    if (best === undefined || this.#isNear || this.#fullBytes < believedBytes) return undefined;
-    return best * 1000;
+    if (best === undefined || this.#isNear) return undefined;
+    return this.#fullBytes >= believedBytes || this.#fullMs >= believedMs ? best * 1000 : undefined;
   }
 
   /** Round trip without a queue, of the last quarter of a minute. */
@@ -260,6 +263,7 @@ export class SendPace {
     }
     if (wasIdle || average === 0) return;
     this.#fullBytes += this.#deliveredBytes - round.deliveredBytes;
+    this.#fullMs += nowMs - round.startedMs;
     this.#best.add(average);
     this.#measured = average;
     this.#follow(average, queueMs);

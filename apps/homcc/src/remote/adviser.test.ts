@@ -65,24 +65,35 @@ test("half a megabit and a megabyte to send: here; forbidden or in a sandbox: th
   assert.equal(adviser.advise({ ...job, action }, new Set()).kind, "remote");
 });
 
-for (const hosts of ["127.0.0.1:4000/8", "127.0.0.1:4000/8 localhost/2"]) {
-  test(`what is unknown is sent: ${hosts}`, async () => {
-    const it = await scene({ HOMCC_HOSTS: hosts });
-    const thin = it.outlook!;
-    assert.equal(it.advise(), "local");
-    it.outlook = { ...thin, uploadBytesPerSecond: undefined };
-    assert.equal(it.advise(), "remote", "a link that nobody has measured");
-    it.outlook = undefined;
-    assert.equal(it.advise(), "remote", "no connection: placement says what becomes of it");
-    it.outlook = { ...thin, isNear: true };
-    assert.equal(it.advise(), "remote", "a near link");
-    it.outlook = thin;
-    const unknown: LedgerJob = { ...it.job, key: "never compiled" };
-    assert.equal(it.adviser.advise(unknown, new Set()).kind, "remote", "a file that nobody has compiled");
-    assert.equal(it.adviser.reconsider(unknown, it.hostId).kind, "remote");
-    assert.equal(it.adviser.finishMs(unknown, it.hostId), undefined);
-  });
-}
+test("what is unknown is sent", async () => {
+  const it = await scene();
+  const thin = it.outlook!;
+  assert.equal(it.advise(), "local");
+  it.outlook = { ...thin, uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
+  assert.equal(it.advise(), "remote", "a link that nobody has measured");
+  it.outlook = undefined;
+  assert.equal(it.advise(), "remote", "no connection: placement says what becomes of it");
+  it.outlook = { ...thin, isNear: true };
+  assert.equal(it.advise(), "remote", "a near link");
+});
+
+test("a file that nobody has compiled is taken for one like the others; without any it is sent", async () => {
+  const it = await scene();
+  const unknown: LedgerJob = { ...it.job, key: "never compiled" };
+  assert.equal(it.adviser.advise(unknown, new Set()).kind, "local");
+  assert.equal(it.adviser.finishMs(unknown, it.hostId), it.adviser.finishMs(it.job, it.hostId));
+  const nothing = new Adviser(
+    new Ledger(),
+    { outlookOn: () => it.outlook },
+    new HomeLoad(it.home),
+    it.time.clock,
+  );
+  assert.equal(nothing.advise(unknown, new Set()).kind, "remote");
+  assert.equal(nothing.finishMs(unknown, it.hostId), undefined);
+  assert.equal(nothing.reconsider(unknown, it.hostId).kind, "local", "an idle core finds out");
+  it.home.held = 64;
+  assert.equal(nothing.reconsider(unknown, it.hostId).kind, "remote", "none is");
+});
 
 test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {
   const it = await scene();
@@ -118,7 +129,13 @@ test("a full server is as far away as those who wait for it", async () => {
   it.outlook = { ...it.outlook!, missingBytes: 0, downloadBytesPerSecond: 50 * mbit };
   assert.equal(it.advise(), "remote");
   const full: LedgerJob = { ...it.job, pool: { heldOn: () => 8, waiting: 40 } };
-  assert.equal(it.adviser.advise(full, new Set()).kind, "local");
+  assert.equal(
+    it.adviser.advise(full, new Set()).kind,
+    "remote",
+    "with this machine's own, which take longer here",
+  );
+  it.outlook = { ...it.outlook, jobsAhead: 40 };
+  assert.equal(it.advise(), "local", "with a colleague's");
 });
 
 test("a file has one name for each kind of compile", () => {

@@ -10,6 +10,8 @@ import {
   type Advice,
   advise,
   type HomeShare,
+  type HomeView,
+  reconsider,
   remoteFinishMs,
   type ServerView,
 } from "@homcc/scheduler/prediction";
@@ -63,7 +65,7 @@ export class Adviser {
   advise(job: LedgerJob, tried: ReadonlySet<HostId>): Advice {
     const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
     const views = hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
-    const advice = this.#advise(job, views);
+    const advice = advise(views, this.#homeView(job, 1), shareOf(job));
     if (advice.kind === "remote") return advice;
     const neglected = views.find(({ hostId, jobs }) => jobs === 0 && this.#isDue(hostId));
     if (neglected === undefined) return advice;
@@ -74,8 +76,9 @@ export class Adviser {
   /** For a job that is with a server and not compiled yet. */
   reconsider(job: LedgerJob, host: HostId): Advice {
     const view = this.#view(job, host);
+    if (view === undefined) return { kind: "remote" };
     // It is one of the jobs there itself.
-    return this.#advise(job, view === undefined ? [] : [{ ...view, jobs: Math.max(0, view.jobs - 1) }]);
+    return reconsider({ ...view, jobs: Math.max(0, view.jobs - 1) }, this.#homeView(job, 0), shareOf(job));
   }
 
   /** When the job would be done on that server; `undefined` when that is unknown. */
@@ -110,14 +113,17 @@ export class Adviser {
     this.#ledger.noteHome(key, ms);
   }
 
-  #advise({ action, key, loaded }: LedgerJob, views: readonly ServerView[]): Advice {
-    const home = {
+  /** `more`: jobs that are neither here nor on a server. */
+  #homeView({ key, loaded, pool }: LedgerJob, more: number): HomeView {
+    const { meanHomeMs } = this.#ledger;
+    const away = loaded.hosts.reduce((sum, host) => sum + pool.heldOn(hostIdOf(host)), pool.waiting);
+    return {
       slots: localLimit(loaded.localhost.configured ? loaded.localhost.limit : undefined),
       jobs: this.#home.jobs,
-      compileMs: this.#ledger.homeMs(key),
-      meanCompileMs: this.#ledger.meanHomeMs,
+      unfinishedJobs: Math.max(1, this.#home.jobs + away + more),
+      compileMs: this.#ledger.homeMs(key) ?? meanHomeMs,
+      meanCompileMs: meanHomeMs,
     };
-    return advise(views, home, shareOf(action, loaded));
   }
 
   #view({ action, key, loaded, pool }: LedgerJob, hostId: HostId): ServerView | undefined {
@@ -131,8 +137,8 @@ export class Adviser {
       jobs,
       jobsAhead: Math.max(outlook.jobsAhead, jobs < limit ? 0 : pool.waiting + 1),
       slots: Math.min(limit, outlook.slots ?? limit),
-      compileMs: this.#ledger.remoteMs(key, hostId),
-      resultBytes: this.#ledger.receivedBytes(key),
+      compileMs: this.#ledger.remoteMs(key, hostId) ?? this.#ledger.meanRemoteMs,
+      resultBytes: this.#ledger.receivedBytes(key) ?? this.#ledger.meanReceivedBytes,
       meanCompileMs: this.#ledger.meanRemoteMs,
     };
   }
@@ -143,7 +149,7 @@ export class Adviser {
 }
 
 /** In a sandbox the user wants another compiler than this machine's. */
-function shareOf({ sandbox }: LedgerJob["action"], { settings, localhost }: LoadedSettings): HomeShare {
+function shareOf({ action: { sandbox }, loaded: { settings, localhost } }: LedgerJob): HomeShare {
   if (settings.noLocalCompilation || sandbox !== undefined) return "never";
-  return localhost.configured ? "if-sooner" : "if-much-sooner";
+  return localhost.configured ? "if-sooner" : "if-servers-are-slower";
 }

@@ -150,6 +150,7 @@ test("files stay with the server that knows them, unless it has no slot", async 
   const both = await settingsFor([a, b]);
   for (const server of [a, b]) await connect(servers, server);
   ledger.noteRemote("key", hostIdOfServer(a), cost);
+  ledger.noteHome("key", 60_000);
   await place(actionOn(folder.path, [header]), await settingsFor([a]), servers, options);
   const before = a.jobs.length;
   for (let n = 0; n < 12; n++) await place(actionOn(folder.path, [header]), both, servers, options);

@@ -1,9 +1,9 @@
 import type { Advice } from "@homcc/scheduler/prediction";
 import type { Time } from "./progress-deadline.ts";
 
-/** A link is measured by then, and a job that comes home has lost no more. */
-const firstAfterMs = 1_000;
-const everyMs = 500;
+/** A job that comes home has lost no more. Each question costs 50 µs with 500 inputs. */
+const firstAfterMs = 250;
+const everyMs = 250;
 
 /** The job is done sooner here than where it waits. */
 export class SoonerAtHome extends Error {

@@ -10,7 +10,7 @@ export interface LinkFigures {
   };
 }
 
-/** The outcome of a job that the ledger keeps here, and the figures that made it. Begins with the server's name. */
+/** The outcome of a job that comes home before a server compiled it, and why. Begins with the server's name. */
 export function whyAtHome(
   { why, homeMs, remoteMs, hostId }: Extract<Advice, { kind: "local" }>,
   links: LinkFigures,
@@ -20,9 +20,13 @@ export function whyAtHome(
     ", ",
   );
   const link = rates === "" ? "" : ` (${rates})`;
+  const reason =
+    why === "idle" || homeMs === undefined || remoteMs === undefined
+      ? "files are still on their way, and local cores were idle"
+      : `${secondsText(homeMs)} here, ${secondsText(remoteMs)} there`;
   return {
-    outcome: why === "share" ? "local-share" : "sooner-at-home",
-    detail: `${hostId}${link}: ${secondsText(homeMs)} here, ${secondsText(remoteMs)} there`,
+    outcome: why === "servers-are-slower" ? "sooner-at-home" : "local-share",
+    detail: `${hostId}${link}: ${reason}`,
   };
 }
 
