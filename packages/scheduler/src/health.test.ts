@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { expectedBackMs, HostHealth, type HostState, patienceMs } from "./health.ts";
+import { expectedBackMs, HostHealth, hopedForMs, type HostState, patienceMs } from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
 
@@ -314,8 +314,17 @@ test("a server whose line dropped is expected back: jobs wait while dials fail, 
   assert.ok(server.dials.length >= 9, `${server.dials.length} dials`);
   const before = server.changes.length;
   await server.time.advance(250);
-  assert.equal(server.health.readiness, "none");
+  assert.equal(server.health.readiness, "late", "jobs without another place wait on");
   assert.ok(server.changes.length > before, "placement is told");
+  for (let passedMs = expectedBackMs; passedMs < hopedForMs - 250; passedMs += 250) {
+    await server.refuse();
+    await server.time.advance(250);
+  }
+  assert.equal(server.health.readiness, "late");
+  const beforeEnd = server.changes.length;
+  await server.time.advance(250);
+  assert.equal(server.health.readiness, "none");
+  assert.ok(server.changes.length > beforeEnd, "placement is told again");
 });
 
 test("a dial into a dead network does not hold up the next while the server is expected back", async () => {

@@ -52,6 +52,12 @@ export const patienceMs = 700;
  */
 export const expectedBackMs = 10_000;
 
+/**
+ * How long jobs that have no other place at all wait for it: beyond the half minute that the server goes on with what it had begun, so that
+ * an outage of that length fails no build that may not be compiled at home.
+ */
+export const hopedForMs = 45_000;
+
 /** Longest time between two attempts meanwhile. */
 const longestExpectedRetryMs = 1_000;
 
@@ -80,7 +86,7 @@ export class HostHealth<Connection> {
   #doubted: Connection | undefined;
   #failures = 0;
   #wantedMs: number;
-  #expectedUntilMs = -Infinity;
+  #droppedAtMs = -Infinity;
   #cancelExpecting: () => void = () => {};
   #cancelProbe: () => void = () => {};
 
@@ -110,14 +116,18 @@ export class HostHealth<Connection> {
       case "overdue":
         return this.#isExpected ? "soon" : "late";
       case "dead":
-        return this.#isExpected ? "soon" : "none";
+        return this.#isExpected ? "soon" : this.#isHopedFor ? "late" : "none";
       default:
         return "none";
     }
   }
 
   get #isExpected(): boolean {
-    return this.#clock.monotonicMs() < this.#expectedUntilMs;
+    return this.#clock.monotonicMs() < this.#droppedAtMs + expectedBackMs;
+  }
+
+  get #isHopedFor(): boolean {
+    return this.#clock.monotonicMs() < this.#droppedAtMs + hopedForMs;
   }
 
   /** A job would like to use the server: dials unless that is done, under way, or the probe's business. */
@@ -139,7 +149,7 @@ export class HostHealth<Connection> {
   /**
    * `connection` has ended. The next job dials again at once, because a dropped line says nothing about the server.
    * Ignored for a connection that is no longer the current one. `isExpected`: it ended without a word, and jobs wait for
-   * the server for `expectedBackMs`, also while dials fail.
+   * the server for `expectedBackMs`, also while dials fail; those without another place for `hopedForMs`.
    */
   lost(connection: Connection, isExpected = false): void {
     if (this.#doubted === connection) this.#doubted = undefined;
@@ -149,13 +159,17 @@ export class HostHealth<Connection> {
   }
 
   #expect(): void {
-    this.#expectedUntilMs = this.#clock.monotonicMs() + expectedBackMs;
+    this.#droppedAtMs = this.#clock.monotonicMs();
     this.#cancelExpecting();
-    this.#cancelExpecting = this.#timers.after(expectedBackMs, () => this.#options.onChange?.(this.#state));
+    const changed = (): void => this.#options.onChange?.(this.#state);
+    const cancels = [expectedBackMs, hopedForMs].map((ms) => this.#timers.after(ms, changed));
+    this.#cancelExpecting = () => {
+      for (const cancel of cancels) cancel();
+    };
   }
 
   #stopExpecting(): void {
-    this.#expectedUntilMs = -Infinity;
+    this.#droppedAtMs = -Infinity;
     this.#cancelExpecting();
   }
 
@@ -201,8 +215,8 @@ export class HostHealth<Connection> {
     attempt.cancelTimer = this.#timers.after(patienceMs, () => {
       if (this.#attempt !== attempt) return;
       // The network was gone when it began: the next attempt is sooner there than TCP asks again.
-      if (this.#isExpected) attempt.abort.abort(silent(this.host));
-      if (this.#isExpected || this.#state.kind !== "connecting") return;
+      if (this.#isHopedFor) attempt.abort.abort(silent(this.host));
+      if (this.#isHopedFor || this.#state.kind !== "connecting") return;
       const { sinceMs } = this.#state;
       this.#giveUpDoubted(undefined);
       this.#enter({ kind: "overdue", sinceMs });
@@ -213,7 +227,7 @@ export class HostHealth<Connection> {
   #signOfLife(attempt: Attempt): void {
     if (this.#attempt !== attempt) return;
     if (this.#state.kind === "overdue") this.#enter({ kind: "connecting", sinceMs: this.#state.sinceMs });
-    if (this.#state.kind === "connecting" || this.#isExpected) this.#limitPatience(attempt);
+    if (this.#state.kind === "connecting" || this.#isHopedFor) this.#limitPatience(attempt);
   }
 
   async #finish(attempt: Attempt): Promise<void> {
@@ -240,7 +254,7 @@ export class HostHealth<Connection> {
     attempt.cancelTimer();
     this.#attempt = undefined;
     const nowMs = this.#clock.monotonicMs();
-    const longestMs = this.#isExpected ? longestExpectedRetryMs : longestRetryMs;
+    const longestMs = this.#isHopedFor ? longestExpectedRetryMs : longestRetryMs;
     const delayMs = Math.min(firstRetryMs * 2 ** this.#failures, longestMs);
     this.#failures += 1;
     const wasSilent = nowMs - attempt.startedMs >= patienceMs;
@@ -254,7 +268,7 @@ export class HostHealth<Connection> {
   #probe(wasSilent: boolean, reason: unknown): void {
     if (this.#clock.monotonicMs() - this.#wantedMs < restAfterMs) {
       const attempt = this.#begin();
-      if (this.#isExpected) this.#limitPatience(attempt);
+      if (this.#isHopedFor) this.#limitPatience(attempt);
       void this.#finish(attempt);
     } else this.#enter(wasSilent ? { kind: "resting", reason } : { kind: "untried" });
   }

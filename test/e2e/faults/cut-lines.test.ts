@@ -112,6 +112,26 @@ for (const resultCache of [true, false]) {
   });
 }
 
+test("an outage of 30 s fails no build that may not be compiled at home, and nothing is compiled twice", async () => {
+  await using server = await startServer({ resultCache: true, options: debug });
+  await using link = await startCutLink(server.port);
+  await using workplace = await createWorkplace({ hosts: `${link.address}/4` });
+  const running = await beginSlow(workplace, server);
+  const over = outage(link, 30_000);
+  const next = workplace.run(compile("next"));
+  await over;
+  const results = [await running.finished, await next];
+  assert.deepEqual(
+    results.map(({ status, stderr }) => `${status} ${stderr}`),
+    ["0 ", "0 "],
+  );
+  assert.deepEqual(
+    ["slow.cpp", "next.cpp"].map((source) => compilersStarted(server, source)),
+    [1, 1],
+  );
+  await assertSameObject(workplace, "slow");
+});
+
 test("a server that does not come back: the build goes on at home, after ten seconds", async () => {
   await using server = await startServer({ options: debug });
   await using link = await startCutLink(server.port);
