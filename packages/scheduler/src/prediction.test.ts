@@ -167,6 +167,12 @@ describe("without a localhost line a job comes home only where this machine alon
     ["a measured one that is full for 10 s", [{ jobsAhead: 80 }], {}, "servers-are-slower"],
     ["… and here there are as many", [{ jobsAhead: 80 }], { jobs: 22 }, "remote"],
     ["… but a second server is free", [{ jobsAhead: 80 }, {}], {}, "remote"],
+    [
+      "an unmeasured one that is full for 10 s, 19 ms away",
+      [{ ...unmeasured, jobsAhead: 80, roundTripMs: 19 }],
+      {},
+      "remote",
+    ],
     ["an unmeasured one that is full for 10 s", [{ ...unmeasured, jobsAhead: 80 }], {}, "servers-are-slower"],
     ["a file that was never compiled there", [{ ...thinAndNew, compileMs: undefined }], {}, "remote"],
     ["a file that was never compiled here", [thinAndNew], { compileMs: undefined }, "remote"],
@@ -204,6 +210,12 @@ describe("a job that waits on a server comes home while nobody knows how long, a
     ["… it takes long here", unknown, { ...many, compileMs: 2001 }, "remote"],
     ["… nobody knows what it takes here", unknown, { ...many, compileMs: undefined }, "idle"],
     ["… nothing is missing", unmeasured, many, "remote"],
+    [
+      "… a round trip of 19 ms, which may be a busy neighbour",
+      { ...unknown, roundTripMs: 19 },
+      many,
+      "remote",
+    ],
     ["… the server is near", { ...unknown, isNear: true }, many, "remote"],
     [
       "a file that nobody has compiled, and 1.6 s of upload",

@@ -114,8 +114,7 @@ export function advise(servers: readonly ServerView[], home: HomeView, share: Ho
   for (const view of servers) {
     // At the soonest: an uplink that nobody has measured takes no time.
     const ms = remoteFinishMs({ ...view, uploadBytesPerSecond: view.uploadBytesPerSecond ?? Infinity });
-    // A near one is no reason, but who shares the work shares it with a full server there, too.
-    if (ms === undefined || (view.isNear && share !== "if-sooner")) return { kind: "remote" };
+    if (ms === undefined || !mayBeReason(view, share)) return { kind: "remote" };
     if (best === undefined || ms < best.ms) best = { hostId: view.hostId, ms, isNear: view.isNear };
   }
   if (best === undefined || best.ms <= homeMs) return { kind: "remote" };
@@ -129,6 +128,19 @@ export function advise(servers: readonly ServerView[], home: HomeView, share: Ho
     remoteMs: best.ms,
     hostId: best.hostId,
   };
+}
+
+/** Below that a round trip may be a busy machine in the same building. */
+const farMs = 20;
+
+/** Whether the link may be one. A near one never is, but who shares the work shares it with a full server there, too. */
+function mayBeReason(view: ServerView, share: HomeShare): boolean {
+  if (view.isNear) return share === "if-sooner";
+  return view.uploadBytesPerSecond !== undefined || view.downloadBytesPerSecond !== undefined || isFar(view);
+}
+
+function isFar({ roundTripMs }: ServerView): boolean {
+  return (roundTripMs ?? 0) >= farMs;
 }
 
 /** An upload that takes no longer is waited for when nobody knows how long a compile takes. */
@@ -147,7 +159,7 @@ export function reconsider(view: ServerView, home: HomeView, share: HomeShare): 
   const { uploadBytesPerSecond, hostId } = view;
   const isLinkUnknown = uploadBytesPerSecond === undefined;
   const isIdle = isLinkUnknown
-    ? home.unfinishedJobs > 1 && (home.compileMs ?? 0) <= longCompileMs
+    ? isFar(view) && home.unfinishedJobs > 1 && (home.compileMs ?? 0) <= longCompileMs
     : home.compileMs === undefined &&
       transferMs(view.aheadBytes + view.missingBytes, uploadBytesPerSecond) > shortUploadMs;
   if (!isIdle) return advice;
