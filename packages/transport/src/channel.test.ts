@@ -578,14 +578,37 @@ test("a link is fast by its round trip, and slow once it is seen to be", async (
   }
   const [clientSide, serverSide] = pipes();
   serverSide.resume();
-  // 64 KiB a time, each 5 ms: 13 MB/s.
-  clientSide.delayMs = 5;
+  // 64 KiB a time, each 25 ms: 2.6 MB/s, less than a busy machine compresses.
+  clientSide.delayMs = 25;
   const client = openClientChannel(clientSide, { peer: "server", agreement, roundTripMs: 1 });
   const stream = client.openStream({ onMessage: () => {} });
   client.send(stream, exampleBlob);
   assert.ok(client.isFast);
   await client.sendData(stream, [randomBytes(6 << 20)], { priority: "large", end: true });
   assert.ok(!client.isFast);
+  await client.close("done");
+});
+
+test("a client with a job asks for the round trip until it knows how far the server is", async () => {
+  let nowMs = 0;
+  // A look at the clock takes 10 ms: so far away is the server.
+  const clock = { wallMs: () => nowMs, monotonicMs: () => (nowMs += 10) };
+  const [clientSide, serverSide] = pipes();
+  const agreement = {
+    zstd: true,
+    history: true,
+    delta: true,
+    possession: true,
+    pieces: true,
+    maxOutgoingFrameBytes: maxFrameBytes,
+  };
+  const server = openServerChannel(serverSide, { peer: "client", agreement });
+  server.serve(() => ({ onMessage: () => {} }));
+  const client = openClientChannel(clientSide, { peer: "server", agreement, clock, roundTripMs: 500 });
+  assert.equal(client.distanceMs, undefined);
+  client.openStream({ onMessage: () => {} });
+  while (client.distanceMs === undefined) await sleep(1);
+  assert.ok(client.distanceMs < 500, `${client.distanceMs}`);
   await client.close("done");
 });
 

@@ -173,6 +173,8 @@ export class Channel<Outgoing, Incoming> {
   #heldFrames: Frame[] = [];
   #isHolding = false;
   #pongQueued = false;
+  /** A ping of `measureDistance` is on its way. */
+  #isMeasuring = false;
   /** Of a ping that came while a pong waited, the newest: it answers those before, too. */
   #unansweredPing: Buffer | undefined;
   #pingCount = 0;
@@ -300,9 +302,9 @@ export class Channel<Outgoing, Incoming> {
     return this.#pace.bytesPerSecond;
   }
 
-  /** The shortest of the last quarter of a minute: without a queue, and without a busy peer. */
-  get bestRoundTripMs(): number | undefined {
-    return this.#pace.roundTripMs;
+  /** The shortest round trip of the last quarter of a minute: without a queue, and without a busy peer. `undefined` while few were seen. */
+  get distanceMs(): number | undefined {
+    return this.#pace.distanceMs;
   }
 
   /** Whether something waits to be sent. */
@@ -342,6 +344,7 @@ export class Channel<Outgoing, Incoming> {
     const stream = ++this.#lastStream;
     this.#addStream(stream, this.#inbound(stream, handler));
     this.#silence.streamOpened();
+    this.#measureDistance();
     return stream;
   }
 
@@ -666,6 +669,13 @@ export class Channel<Outgoing, Incoming> {
     this.#outbox.push("pulse", this.#mark());
   }
 
+  /** One ping after the other, until there were enough: who has a job to place wants to know how far the server is. */
+  #measureDistance(): void {
+    if (this.#role === "server" || this.#isMeasuring) return;
+    this.#isMeasuring = this.#pace.wantsRoundTrip && !this.#outbox.blocked;
+    if (this.#isMeasuring) this.#ping();
+  }
+
   /** A ping that is written now, or next. */
   #mark(): Frame {
     const token = ++this.#pingCount >>> 0;
@@ -702,6 +712,8 @@ export class Channel<Outgoing, Incoming> {
     const roundTripMs = this.#pace.answered(Buffer.from(payload).readUInt32LE());
     if (roundTripMs === undefined) return;
     this.#roundTripMs = roundTripMs;
+    this.#isMeasuring = false;
+    if (this.#streams.size > 0) this.#measureDistance();
     this.#outbox.resume();
   }
 

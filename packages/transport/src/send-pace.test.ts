@@ -262,3 +262,19 @@ test("a mark whose pong was lost is asked for again", () => {
   nowMs += 1;
   assert.equal(pace.isOpen, true);
 });
+
+test("a server is far when none of eight round trips was short: a busy one answers late at first", () => {
+  let nowMs = 0;
+  const pace = new SendPace({ clock: { wallMs: () => nowMs, monotonicMs: () => nowMs }, roundTripMs: 80 });
+  const answer = (token: number, roundTripMs: number): void => {
+    pace.marked(token);
+    nowMs += roundTripMs;
+    pace.answered(token);
+  };
+  for (let token = 1; token < 7; token += 1) answer(token, 50);
+  assert.deepEqual([pace.wantsRoundTrip, pace.distanceMs, pace.roundTripMs], [true, undefined, 50]);
+  answer(7, 30);
+  assert.deepEqual([pace.wantsRoundTrip, pace.distanceMs], [false, 30]);
+  const near = new SendPace({ clock: { wallMs: () => nowMs, monotonicMs: () => nowMs }, roundTripMs: 1 });
+  assert.deepEqual([near.wantsRoundTrip, near.distanceMs], [false, 1]);
+});

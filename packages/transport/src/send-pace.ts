@@ -70,6 +70,9 @@ const bestWindowMs = 3_000;
 const floorShare = 0.25;
 const minBytesPerMs = 8;
 
+/** The first answers of a busy machine come late, and of so many in a row one does not: before that nobody is called far. */
+const believedRoundTrips = 8;
+
 /** A round trip that no home uplink has: it leads through a LAN or stays on the machine, where late pongs mean a busy peer. */
 const nearRoundTripMs = 4;
 
@@ -111,6 +114,7 @@ export class SendPace {
   #fullBytes = 0;
   #fullMs = 0;
   #isNear = false;
+  #roundTrips = 0;
 
   constructor(options: SendPaceOptions) {
     this.#clock = options.clock;
@@ -141,6 +145,16 @@ export class SendPace {
   /** Round trip without a queue, of the last quarter of a minute. */
   get roundTripMs(): number | undefined {
     return this.#base.value;
+  }
+
+  /** Whether more round trips have to be seen before `distanceMs` is known. */
+  get wantsRoundTrip(): boolean {
+    return !this.#isNear && this.#roundTrips < believedRoundTrips;
+  }
+
+  /** As `roundTripMs`; `undefined` while few were seen. */
+  get distanceMs(): number | undefined {
+    return this.wantsRoundTrip ? undefined : this.roundTripMs;
   }
 
   /** How much may be one frame: what is urgent waits for no more. */
@@ -214,6 +228,7 @@ export class SendPace {
 
   #noteRoundTrip(roundTripMs: number): void {
     this.#base.add(roundTripMs);
+    this.#roundTrips += 1;
     this.#isNear ||= roundTripMs < nearRoundTripMs;
   }
 

@@ -87,13 +87,13 @@ export class ServerSession implements Session {
 
   outlook(action: Pick<Action, "inputs">): Outlook {
     const unsent = this.#unsentOf(action);
-    const { isNear, sendRate, bestRoundTripMs } = this.#channel;
+    const { isNear, sendRate, distanceMs } = this.#channel;
     const { wireShare, sendingBytes } = this.#uploads;
     return {
       isNear,
       uploadBytesPerSecond: sendRate,
       downloadBytesPerSecond: isNear ? undefined : this.#outlook.downloadBytesPerSecond,
-      roundTripMs: bestRoundTripMs,
+      roundTripMs: distanceMs,
       slots: this.#welcome.slots,
       missingBytes: wireShare * this.#outlook.wantedBytes(unsent),
       aheadBytes: wireShare * (sendingBytes - unsent.sendingBytes),

@@ -82,6 +82,7 @@ export interface Outlook {
   readonly isNear: boolean;
   readonly uploadBytesPerSecond: number | undefined;
   readonly downloadBytesPerSecond: number | undefined;
+  /** Not of a few pings alone. */
   readonly roundTripMs: number | undefined;
   /** Jobs that the server runs at once. */
   readonly slots: number | undefined;
