@@ -116,6 +116,19 @@ for (const [name, open] of Object.entries(implementations)) {
       assert.deepEqual(Buffer.from((await store.read(digest)) ?? []), Buffer.from(bytes));
     });
 
+    check(open, "takes bytes that were hashed, once and of their size", 1e6, async ({ store }) => {
+      const { bytes, digest } = text("x".repeat(10_000));
+      await assert.rejects(store.putHashed(digest, bytes.subarray(1)), {
+        code: "ERR_HOMCC_DIGEST_MISMATCH",
+      });
+      assert.deepEqual(await store.findMissing([digest]), [digest]);
+      await Promise.all([store.putHashed(digest, bytes), store.putHashed(digest, bytes)]);
+      await store.putHashed(digest, bytes);
+      bytes.fill(0);
+      assert.equal(Buffer.from((await store.read(digest)) ?? []).toString(), "x".repeat(10_000));
+      await store.putHashed(emptyDigest, new Uint8Array());
+    });
+
     check(open, "stops reading at the first byte too many", 1e6, async ({ store }) => {
       let yielded = 0;
       const endless = function* (): Generator<Uint8Array> {

@@ -17,6 +17,7 @@ function storeThat(put: BlobStore["put"]): BlobStore {
     read: (digest) => inner.read(digest),
     copyTo: (digest, path) => inner.copyTo(digest, path),
     pin: (digests) => inner.pin(digests),
+    putHashed: (digest, bytes) => inner.putHashed(digest, bytes),
     put,
   };
 }

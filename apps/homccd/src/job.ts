@@ -14,6 +14,7 @@ import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
+import type { OutputFiles } from "./output-files.ts";
 import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { RunHere } from "./name-proofs.ts";
@@ -131,24 +132,27 @@ export class Job {
       const reuse = await this.#reuse(action, place);
       if (reuse?.kind === "found") {
         await using result = reuse.result;
+        using files = this.#services.outputs.open();
         await basesProven;
-        await this.#sendResult(result, { ...reuse.report, reuse: reuse.reuse });
+        await this.#sendResult(result, files, { ...reuse.report, reuse: reuse.reuse });
         this.#services.logger.info(`${label}: from an earlier job after ${result.usage.wallMs} ms`);
         return;
       }
       await using share = this.#joinExecution(action, place, digests);
       const { result, report } = await share.result(this.#abort.signal);
+      using files = this.#services.outputs.open();
       await this.#deliver(basesProven, async () => {
-        const reuseReport = await reuse?.made.report(result);
+        const reuseReport = await reuse?.made.report(result, files);
         await this.#sendResult(
           result,
+          files,
           reuseReport === undefined ? report : { ...report, reuse: reuseReport },
         );
       });
       this.#services.logger.info(
         `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
       );
-      if (share.claimKeeping()) await reuse?.made.keep(result);
+      if (share.claimKeeping()) await reuse?.made.keep(result, files);
       if (this.#isLost) await Promise.race([share.fetched, aborted(this.#abort.signal)]);
       else share.delivered();
     } finally {
@@ -296,7 +300,7 @@ export class Job {
     };
   }
 
-  async #sendResult(result: ActionResult, report: SentReport): Promise<void> {
+  async #sendResult(result: ActionResult, files: OutputFiles, report: SentReport): Promise<void> {
     using _unsent = this.#unsent.add(sizeBytesOf(result));
     const outputs = this.#channel.usesDeltas
       ? await this.#services.outputs.code(
@@ -304,6 +308,7 @@ export class Job {
           this.#message.outputs,
           this.#possession,
           this.#channel.isFast,
+          files,
         )
       : plainOutputs(result.outputs);
     const message = toResultMessage(result, outputs.messages, report);
@@ -311,7 +316,8 @@ export class Job {
     this.#channel.send(this.#stream, message, { end: isAll });
     if (isAll) return;
     const bytes = resultBytes(result, outputs);
-    await this.#channel.sendData(this.#stream, bytes, { priority: "large", end: true });
+    const isCopied = await this.#channel.sendData(this.#stream, bytes, { priority: "large", end: true });
+    if (isCopied) await files.release();
   }
 }
 

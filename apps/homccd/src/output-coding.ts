@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import type { ActionResult, OutputChange } from "@homcc/cas/action";
+import type { ActionResult } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
 import { release } from "@homcc/cas/release";
@@ -7,6 +6,7 @@ import { hasCode } from "@homcc/observability/error";
 import { encodeDelta, isDeltaSized } from "@homcc/protocol/delta";
 import type { JobMessage, ResultMessage } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
+import { OutputFiles, OutputMemory, type WrittenOutput } from "./output-files.ts";
 import type { Possession } from "./possession.ts";
 
 /** Results that are coded at once: each holds an output, its base and what comes of them, 16 MiB each at most. */
@@ -17,8 +17,6 @@ export interface CodedOutputs {
   readonly messages: ResultMessage["outputs"];
   readonly contents: readonly (Uint8Array | { readonly file: string })[];
 }
-
-type WrittenOutput = Extract<OutputChange, { readonly kind: "written" }>;
 
 /** A result as every client understands it. */
 export function plainOutputs(outputs: ActionResult["outputs"]): CodedOutputs {
@@ -35,9 +33,15 @@ export function plainOutputs(outputs: ActionResult["outputs"]): CodedOutputs {
 export class OutputCoding {
   readonly #store: BlobStore;
   readonly #slots = new SlotQueue(maxAtOnce);
+  readonly #memory = new OutputMemory();
 
   constructor(store: BlobStore) {
     this.#store = store;
+  }
+
+  /** For what one job reads of its result; to be disposed of when that is sent. */
+  open(): OutputFiles {
+    return new OutputFiles(this.#memory);
   }
 
   /**
@@ -49,6 +53,7 @@ export class OutputCoding {
     declared: JobMessage["outputs"],
     possession: Pick<Possession, "isProven" | "note">,
     isHurried: boolean,
+    files: OutputFiles = this.open(),
   ): Promise<CodedOutputs> {
     const messages: ResultMessage["outputs"][number][] = [];
     const contents: CodedOutputs["contents"][number][] = [];
@@ -60,7 +65,7 @@ export class OutputCoding {
       const index = declared.findIndex(({ path }) => path === output.path);
       const named = declared[index]?.base;
       const base = named !== undefined && possession.isProven(named) ? named : undefined;
-      const coded = await this.#codeOne(output, index, base, isHurried);
+      const coded = await this.#codeOne(output, index, base, isHurried, files);
       messages.push(coded.message);
       if ("digest" in coded.message && coded.message.digest !== undefined)
         possession.note(coded.message.digest);
@@ -74,6 +79,7 @@ export class OutputCoding {
     index: number,
     base: Digest | undefined,
     isHurried: boolean,
+    files: OutputFiles,
   ): Promise<{
     readonly message: ResultMessage["outputs"][number];
     readonly content?: CodedOutputs["contents"][number];
@@ -84,23 +90,19 @@ export class OutputCoding {
     // Of an earlier job: it lies in the store.
     if (output.digest !== undefined && output.digest === base) return unchanged;
     using _slot = await this.#slots.acquire();
-    const bytes = await readFile(file);
-    const digest = output.digest ?? (await digestOfLarge(bytes));
-    if (digest === base) {
+    return await files.use(output, async (bytes) => {
+      const digest = output.digest ?? (await digestOfLarge(bytes));
       // Also a use of it, which keeps it from eviction.
-      await this.#keep(digest, bytes);
-      release(bytes);
-      return unchanged;
-    }
-    const [delta] = await Promise.all([
-      base === undefined ? undefined : this.#deltaFrom(base, bytes, isHurried),
-      this.#keep(digest, bytes),
-    ]);
-    release(bytes);
-    if (delta === undefined || delta.byteLength >= output.sizeBytes)
-      return { message: { ...toWritten(output), digest }, content: { file } };
-    const deltaBytes = delta.byteLength;
-    return { message: { kind: "delta", output: index, mode, digest, deltaBytes }, content: delta };
+      const keeping = this.#keep(digest, bytes);
+      const coding =
+        base === undefined || digest === base ? undefined : this.#deltaFrom(base, bytes, isHurried);
+      const [delta] = await Promise.all([coding, keeping]);
+      if (digest === base) return unchanged;
+      if (delta === undefined || delta.byteLength >= output.sizeBytes)
+        return { message: { ...toWritten(output), digest }, content: await files.contentOf(output) };
+      const deltaBytes = delta.byteLength;
+      return { message: { kind: "delta", output: index, mode, digest, deltaBytes }, content: delta };
+    });
   }
 
   async #deltaFrom(base: Digest, bytes: Uint8Array, isHurried: boolean): Promise<Uint8Array | undefined> {
@@ -114,7 +116,7 @@ export class OutputCoding {
 
   async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
     try {
-      if ((await this.#store.findMissing([digest])).length > 0) await this.#store.put(digest, [bytes]);
+      if ((await this.#store.findMissing([digest])).length > 0) await this.#store.putHashed(digest, bytes);
     } catch (error) {
       if (!hasCode(error, "ERR_HOMCC_STORE_FULL")) throw error;
     }

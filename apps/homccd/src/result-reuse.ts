@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Action, ActionResult } from "@homcc/cas/action";
 import type { CompilerFamily } from "@homcc/compiler/compilation";
 import { describeError } from "@homcc/observability/error";
@@ -8,6 +7,7 @@ import type { MentionsByDigest } from "@homcc/results/mentions";
 import type { KeepableResult, ResultCache, ShareableResult } from "@homcc/results/result-cache";
 import { resultKeysOf } from "@homcc/results/result-keys";
 import type { NameProofs, RunHere } from "./name-proofs.ts";
+import type { OutputFiles } from "./output-files.ts";
 import { objectionTo, type Reusability, reusabilityOf } from "@homcc/results/reusable-result";
 
 /** What the result's message says about its reuse. */
@@ -16,9 +16,9 @@ export type ReuseReport = NonNullable<ResultMessage["reuse"]>;
 /** A result that is being made because there is none: what becomes of it afterwards. */
 export interface NewResult {
   /** Once the compiler has ended. */
-  report(result: ActionResult): Promise<ReuseReport>;
+  report(result: ActionResult, files: OutputFiles): Promise<ReuseReport>;
   /** Keeps it for the next one who asks, if it may be; to be called before it is disposed. */
-  keep(result: ActionResult): Promise<void>;
+  keep(result: ActionResult, files: OutputFiles): Promise<void>;
 }
 
 /** Where an action runs, as far as its result depends on it. */
@@ -81,13 +81,13 @@ type Keep = (made: KeepableResult, judged: Extract<Reusability, { kind: "reusabl
 function newResult(judging: Promise<Reusability>, note: string | undefined, keep: Keep): NewResult {
   const wantedAtMs = Date.now();
   let judged: Promise<Reusability> | undefined;
-  const judge = (result: ActionResult): Promise<Reusability> => {
-    judged ??= judgeResult(result, judging, wantedAtMs);
+  const judge = (result: ActionResult, files: OutputFiles): Promise<Reusability> => {
+    judged ??= judgeResult(result, files, judging, wantedAtMs);
     return judged;
   };
   return {
-    report: async (result) => {
-      const reusability = await judge(result);
+    report: async (result, files) => {
+      const reusability = await judge(result, files);
       const text = reusability.kind === "once" ? reusability.reason : note;
       return {
         fromCache: false,
@@ -95,8 +95,8 @@ function newResult(judging: Promise<Reusability>, note: string | undefined, keep
         ...(text === undefined ? {} : { note: text }),
       };
     },
-    keep: async (result) => {
-      const reusability = await judge(result);
+    keep: async (result, files) => {
+      const reusability = await judge(result, files);
       if (reusability.kind === "once") return;
       await keep(
         { ...result, outputs: result.outputs.filter((output) => output.kind === "written") },
@@ -111,6 +111,7 @@ const earlierMs = 30_000;
 
 async function judgeResult(
   result: ActionResult,
+  files: OutputFiles,
   judging: Promise<Reusability>,
   wantedAtMs: number,
 ): Promise<Reusability> {
@@ -120,7 +121,7 @@ async function judgeResult(
   if (judged.kind === "once") return judged;
   const traces = new ClockTraces(wantedAtMs - result.usage.wallMs - earlierMs, Date.now());
   for (const output of result.outputs) {
-    if (output.kind === "written" && traces.isIn(await readFile(output.file)))
+    if (output.kind === "written" && (await files.use(output, (bytes) => traces.isIn(bytes))))
       return { kind: "once", reason: `${output.path} has the time of its compile in it` };
   }
   return judged;

@@ -54,6 +54,10 @@ class WatchedStore implements BlobStore {
     return this.#inner.put(digest, content);
   }
 
+  putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
+    return this.#inner.putHashed(digest, bytes);
+  }
+
   read(digest: Digest): Promise<Uint8Array | undefined> {
     return this.#inner.read(digest);
   }

@@ -19,6 +19,12 @@ export interface BlobStore {
    */
   put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
 
+  /**
+   * As `put`, for bytes whose digest the caller has computed in this process, a moment ago: they are not hashed again. They
+   * must not change until this resolves; afterwards they are the caller's own.
+   */
+  putHashed(digest: Digest, bytes: Uint8Array): Promise<void>;
+
   /** The bytes, which are the caller's own, or `undefined` when the store does not hold them (or found them damaged, and dropped them). */
   read(digest: Digest): Promise<Uint8Array | undefined>;
 

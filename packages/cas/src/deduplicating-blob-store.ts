@@ -28,7 +28,11 @@ export class DeduplicatingBlobStore implements BlobStore {
   async put(digest: Digest, content: Content): Promise<void> {
     if (sizeBytesOf(digest) > sharedMaxBytes) return this.#inner.put(digest, content);
     const bytes = await collect(digest, content);
-    return this.#writing.get(digest) ?? this.#write(digest, bytes);
+    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes));
+  }
+
+  putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
+    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes));
   }
 
   read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -43,8 +47,8 @@ export class DeduplicatingBlobStore implements BlobStore {
     return this.#inner.pin(digests);
   }
 
-  #write(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const writing = this.#inner.put(digest, [bytes]).finally(() => this.#writing.delete(digest));
+  #share(digest: Digest, put: Promise<void>): Promise<void> {
+    const writing = put.finally(() => this.#writing.delete(digest));
     this.#writing.set(digest, writing);
     return writing;
   }

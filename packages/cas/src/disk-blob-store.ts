@@ -101,13 +101,24 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
 
   async put(digest: Digest, content: Content): Promise<void> {
     if (digest === emptyDigest || this.#index.touch(digest)) return drain(digest, content);
+    await this.#write(digest, verified(digest, content));
+  }
+
+  async putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
+    if (bytes.byteLength !== sizeBytesOf(digest)) throw mismatch(digest, `${bytes.byteLength} bytes`);
+    if (digest === emptyDigest || this.#index.touch(digest)) return;
+    await this.#write(digest, [bytes]);
+  }
+
+  /** `content` throws when it is not what `digest` says. */
+  async #write(digest: Digest, content: Content): Promise<void> {
     const reservation = this.#index.reserve(digest);
     const incoming = this.#files.nextIncoming();
     try {
       await this.#keepFree(chargeOf(digest));
       const step = this.#makingRoomFor(digest);
       await using file = await step(() => open(incoming, "wx", 0o644));
-      await fill(file, this.#evictingFor(reservation, verified(digest, content)), step);
+      await fill(file, this.#evictingFor(reservation, content), step);
       await step(() => this.#changes.run(digest, () => this.#publish(digest, file, incoming, reservation)));
     } catch (error) {
       await rm(incoming, { force: true });
@@ -203,10 +214,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   }
 
   /** Yields `content` as there is room for it below the bound. */
-  async *#evictingFor(
-    reservation: Reservation,
-    content: AsyncIterable<Uint8Array>,
-  ): AsyncGenerator<Uint8Array, void, void> {
+  async *#evictingFor(reservation: Reservation, content: Content): AsyncGenerator<Uint8Array, void, void> {
     for await (const chunk of content) {
       await this.#remove(reservation.grow(chunk.byteLength));
       yield chunk;

@@ -29,6 +29,10 @@ export class MemoryBlobStore implements BlobStore {
     }
   }
 
+  putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
+    return this.put(digest, [bytes]);
+  }
+
   read(digest: Digest): Promise<Uint8Array | undefined> {
     return Promise.resolve(copyOf(this.#bytes(digest)));
   }

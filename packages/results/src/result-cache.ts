@@ -222,7 +222,7 @@ export class ResultCache {
 
   async #put(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
-    await this.#store.put(digest, [bytes]);
+    await this.#store.putHashed(digest, bytes);
     return digest;
   }
 

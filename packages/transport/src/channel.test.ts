@@ -137,7 +137,7 @@ test("messages overtake data, small data overtakes large, large data takes turns
       },
     };
   });
-  const upload = (bytes: Buffer, priority: "small" | "large"): Promise<void> => {
+  const upload = (bytes: Buffer, priority: "small" | "large"): Promise<boolean> => {
     const stream = pair.client.openStream({ onMessage: () => {} });
     pair.client.send(stream, exampleBlob);
     return pair.client.sendData(stream, [bytes], { priority, end: true });

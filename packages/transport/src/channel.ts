@@ -396,14 +396,15 @@ export class Channel<Outgoing, Incoming> {
    * Sends bytes on a stream, in frames that take turns with those of other streams; resolves when the last one was handed
    * to the socket, which keeps the source no faster than the network. Also resolves, early, when the stream is closed;
    * rejects with the reason when the channel is, and with the source's own error (the stream is then left open).
-   * Chunks must not change afterwards.
+   * Chunks must not change afterwards, unless it resolves with true: nothing refers to them any more.
    */
   async sendData(
     stream: number,
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: SendDataOptions,
-  ): Promise<void> {
+  ): Promise<boolean> {
     let previous = Promise.resolve();
+    let isCopied = true;
     const chunkBytes = Math.min(dataChunkBytes, this.#agreement.maxOutgoingFrameBytes);
     for await (const { bytes, last } of rechunk(chunks, chunkBytes)) {
       const { payload, zstd } = this.#agreement.zstd
@@ -412,7 +413,8 @@ export class Channel<Outgoing, Incoming> {
       // The next piece is compressed while this one waits, and no more than that: the source's memory is bounded.
       await previous;
       if (this.#reason !== undefined) throw this.#reason;
-      if (!this.#streams.has(stream)) return;
+      if (!this.#streams.has(stream)) return false;
+      isCopied &&= zstd || payload.byteLength === 0;
       const end = last && options.end;
       if (payload.byteLength > 0 || end) {
         const written = Promise.withResolvers<void>();
@@ -424,6 +426,7 @@ export class Channel<Outgoing, Incoming> {
     await previous;
     if (this.#reason !== undefined) throw this.#reason;
     if (options.end) this.#endSent(stream);
+    return isCopied;
   }
 
   /** Says goodbye with `reason` and ends the connection; open streams are told. Resolves when the socket is closed. */
