@@ -129,6 +129,18 @@ for (const [name, open] of Object.entries(implementations)) {
       await store.putHashed(emptyDigest, new Uint8Array());
     });
 
+    check(open, "lends a file only of what it holds", 1e6, async ({ store }) => {
+      const { bytes, digest } = text("x".repeat(10_000));
+      assert.equal(await store.fileOf(digest), undefined);
+      await store.put(digest, [bytes]);
+      const file = await store.fileOf(digest);
+      if (file === undefined) return assert.equal(name, "memory");
+      assert.equal(await readFile(file, "utf8"), "x".repeat(10_000));
+      await writeFile(file, "y".repeat(10_000));
+      assert.equal(await store.fileOf(digest), undefined);
+      assert.deepEqual(await store.findMissing([digest]), [digest]);
+    });
+
     check(open, "stops reading at the first byte too many", 1e6, async ({ store }) => {
       let yielded = 0;
       const endless = function* (): Generator<Uint8Array> {

@@ -16,6 +16,7 @@ function storeThat(put: BlobStore["put"]): BlobStore {
     findMissing: (digests) => inner.findMissing(digests),
     read: (digest) => inner.read(digest),
     copyTo: (digest, path) => inner.copyTo(digest, path),
+    fileOf: () => inner.fileOf(),
     pin: (digests) => inner.pin(digests),
     putHashed: (digest, bytes) => inner.putHashed(digest, bytes),
     put,

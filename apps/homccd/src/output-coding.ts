@@ -93,7 +93,7 @@ export class OutputCoding {
     return await files.use(output, async (bytes) => {
       const digest = output.digest ?? (await digestOfLarge(bytes));
       // Also a use of it, which keeps it from eviction.
-      const keeping = this.#keep(digest, bytes);
+      const keeping = this.#keep(digest, bytes, output.digest === undefined);
       const coding =
         base === undefined || digest === base ? undefined : this.#deltaFrom(base, bytes, isHurried);
       const [delta] = await Promise.all([coding, keeping]);
@@ -114,9 +114,11 @@ export class OutputCoding {
     return delta;
   }
 
-  async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
+  /** `isHashed`: just now; what lay in the store and is gone may have been damaged. */
+  async #keep(digest: Digest, bytes: Uint8Array, isHashed: boolean): Promise<void> {
     try {
-      if ((await this.#store.findMissing([digest])).length > 0) await this.#store.putHashed(digest, bytes);
+      if ((await this.#store.findMissing([digest])).length === 0) return;
+      await (isHashed ? this.#store.putHashed(digest, bytes) : this.#store.put(digest, [bytes]));
     } catch (error) {
       if (!hasCode(error, "ERR_HOMCC_STORE_FULL")) throw error;
     }

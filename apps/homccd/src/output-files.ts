@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { OutputChange } from "@homcc/cas/action";
+import { readKnown } from "@homcc/cas/read-known";
 import { release } from "@homcc/cas/release";
 
 export type WrittenOutput = Extract<OutputChange, { readonly kind: "written" }>;
@@ -16,7 +16,7 @@ export class OutputMemory {
 
 /**
  * The outputs of one result, for all who look into them before it is sent: each is read once, as long as there is memory
- * for it, and else by each of them anew. Opening, reading and closing a file takes four turns of the thread pool.
+ * for it, and else by each of them anew. Opening, reading and closing a file takes three turns of the thread pool.
  */
 export class OutputFiles implements Disposable {
   readonly #memory: OutputMemory;
@@ -34,7 +34,7 @@ export class OutputFiles implements Disposable {
   ): Promise<Result> {
     const held = this.#held.get(output.file) ?? this.#hold(output);
     if (held !== undefined) return await task(await held);
-    const bytes = await readFile(output.file);
+    const bytes = await readKnown(output.file, output.sizeBytes);
     try {
       return await task(bytes);
     } finally {
@@ -63,7 +63,7 @@ export class OutputFiles implements Disposable {
     if (this.#memory.usedBytes + sizeBytes > this.#memory.maxBytes) return undefined;
     this.#memory.usedBytes += sizeBytes;
     this.#heldBytes += sizeBytes;
-    const held = readFile(file);
+    const held = readKnown(file, sizeBytes);
     this.#held.set(file, held);
     return held;
   }

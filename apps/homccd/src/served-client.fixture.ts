@@ -66,6 +66,10 @@ class WatchedStore implements BlobStore {
     return this.#inner.copyTo(digest, to);
   }
 
+  fileOf(digest: Digest): Promise<string | undefined> {
+    return this.#inner.fileOf(digest);
+  }
+
   pin(digests: Iterable<Digest>): Pin {
     const pin = this.#inner.pin(digests);
     this.pins += 1;

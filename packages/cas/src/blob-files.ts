@@ -6,7 +6,7 @@ import { errnoOf } from "./errno.ts";
 import type { Content } from "./verified-content.ts";
 
 /** Blobs up to this size are read in one piece, larger ones in pieces of it. */
-const pieceBytes = 1 << 20;
+export const pieceBytes: number = 1 << 20;
 
 /**
  * Where the files of a store lie:

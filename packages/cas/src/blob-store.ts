@@ -34,6 +34,12 @@ export interface BlobStore {
    */
   copyTo(digest: Digest, path: string): Promise<boolean>;
 
+  /**
+   * A file with the blob's bytes, to read from while the blob is pinned; never to be written to or given to a job. It was
+   * looked into as for `copyTo`. `undefined` when the store does not hold it, or not in a file.
+   */
+  fileOf(digest: Digest): Promise<string | undefined>;
+
   /** Until released, none of `digests` is evicted, also those that only arrive later. */
   pin(digests: Iterable<Digest>): Pin;
 }

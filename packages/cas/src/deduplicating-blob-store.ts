@@ -43,6 +43,10 @@ export class DeduplicatingBlobStore implements BlobStore {
     return this.#inner.copyTo(digest, path);
   }
 
+  fileOf(digest: Digest): Promise<string | undefined> {
+    return this.#inner.fileOf(digest);
+  }
+
   pin(digests: Iterable<Digest>): Pin {
     return this.#inner.pin(digests);
   }

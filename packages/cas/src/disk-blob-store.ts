@@ -13,13 +13,14 @@ import {
 import { dirname } from "node:path";
 import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import { silentLogger, type Logger } from "@homcc/observability/log";
-import { BlobFiles, readContent } from "./blob-files.ts";
+import { BlobFiles, pieceBytes, readContent } from "./blob-files.ts";
 import type { BlobStore, Pin } from "./blob-store.ts";
-import { emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
+import { digestOf, emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
 import { diskFull, fill, makingRoom, type WriteStep } from "./disk-room.ts";
 import { errnoOf, isDiskFull } from "./errno.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { chargeOf, LruIndex, type Reservation } from "./lru-index.ts";
+import { readKnown } from "./read-known.ts";
 import { RecencyLog } from "./recency-log.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
 import { collect, drain, mismatch, verified, type Content } from "./verified-content.ts";
@@ -130,7 +131,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
 
   async read(digest: Digest): Promise<Uint8Array | undefined> {
     if (digest === emptyDigest) return new Uint8Array();
-    return this.#use(digest, async (path) => collect(digest, await readContent(path, sizeBytesOf(digest))));
+    return this.#use(digest, (path) => readVerified(digest, path));
   }
 
   async copyTo(digest: Digest, path: string): Promise<boolean> {
@@ -138,12 +139,20 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
       await writeFile(path, "", { flag: "wx", mode: 0o644 });
       return true;
     }
-    const copied = await this.#use(digest, async (blob, changedAtMs) => {
-      if (this.#index.get(digest) !== changedAtMs) await this.#verify(digest, blob, changedAtMs);
+    const copied = await this.#use(digest, async (blob) => {
+      await this.#verifyNews(digest, blob);
       await this.#copy(digest, blob, path);
       return true;
     });
     return copied ?? false;
+  }
+
+  fileOf(digest: Digest): Promise<string | undefined> {
+    if (digest === emptyDigest) return Promise.resolve(undefined);
+    return this.#use(digest, async (blob) => {
+      await this.#verifyNews(digest, blob);
+      return blob;
+    });
   }
 
   pin(digests: Iterable<Digest>): Pin {
@@ -172,17 +181,12 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   }
 
   /** Gives `task` the blob's file. A blob that turns out to be damaged or gone is dropped: `undefined`. */
-  async #use<Result>(
-    digest: Digest,
-    task: (path: string, changedAtMs: number) => Promise<Result>,
-  ): Promise<Result | undefined> {
+  async #use<Result>(digest: Digest, task: (path: string) => Promise<Result>): Promise<Result | undefined> {
     const path = this.#files.pathOf(digest);
     while (this.#index.touch(digest)) {
       const before = this.#index.get(digest);
       try {
-        const { size, ctimeMs } = await stat(path);
-        if (size !== sizeBytesOf(digest)) throw mismatch(digest, `${size} bytes`);
-        return await task(path, ctimeMs);
+        return await task(path);
       } catch (error) {
         if (!isDamage(error)) throw error;
         // Else somebody has put it anew meanwhile: look again.
@@ -192,9 +196,13 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     return undefined;
   }
 
-  async #verify(digest: Digest, path: string, changedAtMs: VerifiedAtMs): Promise<void> {
+  /** Looks into the file unless it is as it was when it was right. */
+  async #verifyNews(digest: Digest, path: string): Promise<void> {
+    const { size, ctimeMs } = await stat(path);
+    if (size !== sizeBytesOf(digest)) throw mismatch(digest, `${size} bytes`);
+    if (this.#index.get(digest) === ctimeMs) return;
     await drain(digest, await readContent(path, sizeBytesOf(digest)));
-    if (this.#index.has(digest)) this.#index.set(digest, changedAtMs);
+    if (this.#index.has(digest)) this.#index.set(digest, ctimeMs);
   }
 
   async #copy(digest: Digest, blob: string, path: string): Promise<void> {
@@ -288,6 +296,16 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     const [ours, theirs] = await Promise.all([stat(this.#files.folder), stat(folder)]);
     return ours.dev === theirs.dev;
   }
+}
+
+/** Large ones in pieces, so that hashing does not hold up the event loop. */
+async function readVerified(digest: Digest, path: string): Promise<Uint8Array> {
+  const sizeBytes = sizeBytesOf(digest);
+  if (sizeBytes > pieceBytes) return await collect(digest, await readContent(path, sizeBytes));
+  const bytes = await readKnown(path, sizeBytes);
+  const found = digestOf(bytes);
+  if (found !== digest) throw mismatch(digest, found);
+  return bytes;
 }
 
 /** The file is gone, unreadable, or not what its name says. */

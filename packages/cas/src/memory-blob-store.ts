@@ -44,6 +44,10 @@ export class MemoryBlobStore implements BlobStore {
     return true;
   }
 
+  fileOf(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   pin(digests: Iterable<Digest>): Pin {
     return this.#index.pin(digests);
   }

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Action, ActionResult, OutputChange } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
-import { type Digest, digestOf } from "@homcc/cas/digest";
+import { type Digest, digestOf, sizeBytesOf } from "@homcc/cas/digest";
 import { isDependencyFile } from "@homcc/compiler/dependency-output";
 import type { DigestIndex } from "@homcc/cas/digest-index";
 import { describeError } from "@homcc/observability/error";
@@ -88,29 +88,32 @@ export class ResultCache {
   }
 
   /**
-   * Its outputs as files, at the paths of this source root; they are there until it is disposed. `undefined` when
-   * something of it was evicted.
+   * Its outputs as files, which are the store's own where they can be, at the paths of this source root; they are there until
+   * it is disposed. `undefined` when something of it was evicted.
    */
   async restore(kept: KeptResult, root: string | undefined): Promise<ActionResult | undefined> {
     const pin = this.#store.pin([kept.stdout, kept.stderr, ...kept.outputs.map(({ digest }) => digest)]);
-    const folder = join(this.#folder, String(this.#next++));
-    const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+    const files = new RestoredFiles(this.#folder, this.#next++);
+    const dispose = async (): Promise<void> => {
+      pin.release();
+      await files.remove();
+    };
     try {
       const [stdout, stderr] = await Promise.all([
         this.#store.read(kept.stdout),
         this.#store.read(kept.stderr),
       ]);
-      await mkdir(folder, { mode: 0o700 });
-      const outputs = await this.#restoreOutputs(kept.outputs, folder, root);
+      const outputs = await this.#restoreOutputs(kept.outputs, files, root);
       if (stdout === undefined || stderr === undefined || outputs === undefined) {
-        await remove();
+        await dispose();
         return undefined;
       }
       const usage = { wallMs: 0, cpuMs: 0, maxRssKiB: 0 };
       const termination = { kind: "exited", status: 0 } as const;
-      return { termination, stdout, stderr, outputs, undeclared: [], usage, [Symbol.asyncDispose]: remove };
-    } finally {
-      pin.release();
+      return { termination, stdout, stderr, outputs, undeclared: [], usage, [Symbol.asyncDispose]: dispose };
+    } catch (error) {
+      await dispose();
+      throw error;
     }
   }
 
@@ -228,23 +231,50 @@ export class ResultCache {
 
   async #restoreOutputs(
     kept: readonly KeptOutput[],
-    folder: string,
+    files: RestoredFiles,
     root: string | undefined,
   ): Promise<OutputChange[] | undefined> {
     const relocation = root === undefined ? undefined : new Relocation(root);
     const outputs: OutputChange[] = [];
-    for (const [index, { path: markedPath, digest, mode, marked }] of kept.entries()) {
+    for (const { path: markedPath, digest, mode, marked } of kept) {
       const path = relocation?.unmark(markedPath) ?? markedPath;
-      const file = join(folder, String(index));
-      const text = marked === true ? await this.#store.read(digest) : undefined;
-      const sizeBytes =
-        marked !== true
-          ? (await this.#store.copyTo(digest, file)) && Number(digest.slice(65))
-          : await writeDependencies(file, text, relocation);
-      if (sizeBytes === false) return undefined;
-      outputs.push({ kind: "written", path, file, sizeBytes, mode, ...(marked === true ? {} : { digest }) });
+      if (marked === true) {
+        const file = await files.next();
+        const sizeBytes = await writeDependencies(file, await this.#store.read(digest), relocation);
+        if (sizeBytes === false) return undefined;
+        outputs.push({ kind: "written", path, file, sizeBytes, mode });
+      } else {
+        const file = (await this.#store.fileOf(digest)) ?? (await this.#copyOf(digest, files));
+        if (file === undefined) return undefined;
+        outputs.push({ kind: "written", path, file, sizeBytes: sizeBytesOf(digest), mode, digest });
+      }
     }
     return outputs;
+  }
+
+  async #copyOf(digest: Digest, files: RestoredFiles): Promise<string | undefined> {
+    const file = await files.next();
+    return (await this.#store.copyTo(digest, file)) ? file : undefined;
+  }
+}
+
+/** What of one result has to be written; nearly always nothing. */
+class RestoredFiles {
+  readonly #folder: string;
+  #count = 0;
+
+  constructor(folder: string, number: number) {
+    this.#folder = join(folder, String(number));
+  }
+
+  /** The path of a file to be made. */
+  async next(): Promise<string> {
+    if (this.#count === 0) await mkdir(this.#folder, { mode: 0o700 });
+    return join(this.#folder, String(this.#count++));
+  }
+
+  async remove(): Promise<void> {
+    if (this.#count > 0) await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
