@@ -4,6 +4,7 @@ import type { Action } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
 import { DigestIndex } from "@homcc/cas/digest-index";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
+import { release } from "@homcc/cas/release";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { actionKey } from "@homcc/results/action-key";
@@ -179,6 +180,7 @@ async function restore(
       const writer = new OutputWriter(path, mode & 0o777);
       writers.push(writer);
       await writer.write(bytes);
+      release(bytes);
       await writer.finish();
     }
     if (stdoutBytes === undefined || stderrBytes === undefined) return undefined;

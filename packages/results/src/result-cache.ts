@@ -76,15 +76,13 @@ export class ResultCache {
     return new ResultCache(options);
   }
 
-  /** A result that this action would have, too. */
-  async find(action: Action, { own, shared }: Pick<ResultKeys, "own" | "shared">): Promise<Lookup> {
-    const kept = await this.#entry(own);
+  /** A result that this action would have, too. Mostly one for every root: the other key is made when there is none. */
+  async find(action: Action, keys: Pick<ResultKeys, "own" | "shared">): Promise<Lookup> {
+    const others = keys.shared === undefined ? undefined : await this.#entry(keys.shared);
+    if (others?.kind === "result" && isReadBy(action, others)) return { kind: "found", kept: others };
+    const kept = await this.#entry(keys.own);
     if (kept?.kind === "result" && isReadBy(action, kept)) return { kind: "found", kept };
-    const others = shared === undefined ? undefined : await this.#entry(shared);
-    if (others?.kind === "bound") return { kind: "missed", note: others.reason };
-    return others !== undefined && isReadBy(action, others)
-      ? { kind: "found", kept: others }
-      : { kind: "missed" };
+    return others?.kind === "bound" ? { kind: "missed", note: others.reason } : { kind: "missed" };
   }
 
   /**

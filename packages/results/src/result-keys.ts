@@ -5,7 +5,7 @@ import { sourceRootOf } from "./source-root.ts";
 
 /** The names under which the result of one action can be found. */
 export interface ResultKeys {
-  /** For this source root. */
+  /** For this source root. Made when it is first asked for. */
   readonly own: string;
   readonly root: string | undefined;
   readonly relocatability: Relocatability;
@@ -20,8 +20,12 @@ export function resultKeysOf(action: Action, place: string): ResultKeys {
     root === undefined
       ? { kind: "bound", reason: "its files have no folder in common" }
       : relocatabilityOf(action, root);
+  let own: string | undefined;
   return {
-    own: actionKey(action, place),
+    get own() {
+      own ??= actionKey(action, place);
+      return own;
+    },
     root,
     relocatability,
     shared: relocatability.kind === "free" ? actionKey(action, place, relocatability.relocation) : undefined,
