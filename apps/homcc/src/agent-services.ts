@@ -18,6 +18,7 @@ import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
 import { HomeLoad } from "./home-load.ts";
 import { Adviser } from "./remote/adviser.ts";
+import { ColdStart } from "./remote/cold-start.ts";
 import { RecentContents } from "./remote/recent-contents.ts";
 import type { KnownContents } from "./remote/server-session.ts";
 import { OutputBases } from "./remote/output-bases.ts";
@@ -76,6 +77,7 @@ export async function createServices(
     localSlots,
     homeLoad,
     adviser: new Adviser(ledger, servers, homeLoad),
+    coldStart: new ColdStart(),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
     holders: new SlotHolders(systemClock),

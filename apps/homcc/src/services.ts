@@ -9,6 +9,7 @@ import type { HomeLoad } from "./home-load.ts";
 import type { IdleWatch } from "./idle-watch.ts";
 import type { OwnResults } from "./own-results.ts";
 import type { Adviser } from "./remote/adviser.ts";
+import type { ColdStart } from "./remote/cold-start.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
@@ -37,6 +38,7 @@ export interface Services {
   readonly homeLoad: HomeLoad;
   /** Where a job is done sooner, from the ledger. */
   readonly adviser: Adviser;
+  readonly coldStart: ColdStart;
   /** What users have been told about. */
   readonly warnings: WarningRate;
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;

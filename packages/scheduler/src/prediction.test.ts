@@ -24,6 +24,7 @@ function server(changes: Partial<ServerView> = {}): ServerView {
     roundTripMs: 30,
     missingBytes: 0,
     aheadBytes: 0,
+    isSilent: false,
     jobs: 0,
     jobsAhead: 0,
     slots: 8,
@@ -210,6 +211,8 @@ describe("a job that waits on a server comes home while nobody knows how long, a
     ["… it takes long here", unknown, { ...many, compileMs: 2001 }, "remote"],
     ["… nobody knows what it takes here", unknown, { ...many, compileMs: undefined }, "idle"],
     ["… nothing is missing", unmeasured, many, "remote"],
+    ["… the server has not said what is", { ...unmeasured, isSilent: true }, many, "idle"],
+    ["… it has not, and the link is measured", { isSilent: true }, many, "remote"],
     [
       "… a round trip of 19 ms, which may be a busy neighbour",
       { ...unknown, roundTripMs: 19 },

@@ -12,6 +12,8 @@ export interface ServerView {
   readonly missingBytes: number;
   /** On their way before them. */
   readonly aheadBytes: number;
+  /** The server has not said yet what it lacks: it may still be finding out which compiler it has, and ask for anything. */
+  readonly isSilent: boolean;
   /** Jobs of this agent that are there. */
   readonly jobs: number;
   /** Before the job gets a slot of the server: how many others have to get one. */
@@ -154,7 +156,8 @@ const longCompileMs = 2_000;
  */
 export function reconsider(view: ServerView, home: HomeView, share: HomeShare): Advice {
   const advice = advise([view], home, share);
-  if (advice.kind === "local" || share === "never" || view.isNear || view.missingBytes === 0) return advice;
+  if (advice.kind === "local" || share === "never" || view.isNear) return advice;
+  if (view.missingBytes === 0 && !view.isSilent) return advice;
   if (home.jobs >= home.slots) return advice;
   const { uploadBytesPerSecond, hostId } = view;
   const isLinkUnknown = uploadBytesPerSecond === undefined;

@@ -95,6 +95,24 @@ test("a file that nobody has compiled is taken for one like the others; without 
   assert.equal(nothing.reconsider(unknown, it.hostId).kind, "remote", "none is");
 });
 
+test("jobs that are not prepared yet come home while nobody knows the link and a core is idle", async () => {
+  const it = await scene();
+  const { key, loaded, pool } = it.job;
+  const kindFor = (unprepared: number): Advice["kind"] =>
+    it.adviser.adviseUnprepared({ key, loaded, pool }, unprepared).kind;
+  const far = { ...it.outlook!, uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
+  it.outlook = far;
+  assert.equal(kindFor(2), "local");
+  assert.equal(kindFor(1), "remote", "one that is alone");
+  it.home.held = 64;
+  assert.equal(kindFor(2), "remote", "no core is idle");
+  it.home.held = 0;
+  it.outlook = { ...far, isNear: true };
+  assert.equal(kindFor(2), "remote", "a near server");
+  it.outlook = undefined;
+  assert.equal(kindFor(2), "remote", "no connection yet");
+});
+
 test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {
   const it = await scene();
   it.time.pass(59_000);

@@ -73,12 +73,28 @@ export class Adviser {
     return { kind: "remote" };
   }
 
-  /** For a job that is with a server and not compiled yet. */
-  reconsider(job: LedgerJob, host: HostId): Advice {
+  /** For a job that is with a server and not compiled yet. `isSilent`: the server has not said what it lacks. */
+  reconsider(job: LedgerJob, host: HostId, isSilent = false): Advice {
     const view = this.#view(job, host);
     if (view === undefined) return { kind: "remote" };
     // It is one of the jobs there itself.
-    return reconsider({ ...view, jobs: Math.max(0, view.jobs - 1) }, this.#homeView(job, 0), shareOf(job));
+    const jobs = Math.max(0, view.jobs - 1);
+    return reconsider({ ...view, jobs, isSilent }, this.#homeView(job, 0), shareOf(job));
+  }
+
+  /** For one of `unprepared` jobs whose inputs and compiler are not known yet: as for one that no server has answered. */
+  adviseUnprepared(job: Omit<LedgerJob, "action">, unprepared: number): Advice {
+    const { sandbox } = job.loaded.settings;
+    const action = { inputs: [], sandbox: sandbox.kind === "none" ? undefined : sandbox };
+    const home = this.#homeView({ ...job, action }, unprepared);
+    let advice: Advice = { kind: "remote" };
+    for (const host of job.loaded.hosts.filter(({ limit }) => limit > 0)) {
+      const view = this.#view({ ...job, action }, hostIdOf(host));
+      if (view === undefined) continue;
+      advice = reconsider({ ...view, isSilent: true }, home, shareOf({ ...job, action }));
+      if (advice.kind === "remote") return advice;
+    }
+    return advice;
   }
 
   /** When the job would be done on that server; `undefined` when that is unknown. */
@@ -133,6 +149,7 @@ export class Adviser {
     const jobs = pool.heldOn(hostId);
     return {
       ...outlook,
+      isSilent: false,
       hostId,
       jobs,
       jobsAhead: Math.max(outlook.jobsAhead, jobs < limit ? 0 : pool.waiting + 1),

@@ -91,9 +91,12 @@ export async function runOnServers(
     line.enter("blocked", atHomePlace);
     if (dropped !== undefined) await servers.whenBack(dropped, sameServerMs, callSignal);
     let hostId: HostId | undefined;
+    let isSilent = true;
     const ask = (): Advice => {
       if (dropped !== undefined) return { kind: "remote" };
-      return hostId === undefined ? adviser.advise(ledgerJob, tried) : adviser.reconsider(ledgerJob, hostId);
+      return hostId === undefined
+        ? adviser.advise(ledgerJob, tried)
+        : adviser.reconsider(ledgerJob, hostId, isSilent);
     };
     using thoughts = new SecondThoughts(ask, callSignal, time);
     let placement: Placement<HostAddress> | undefined;
@@ -127,8 +130,13 @@ export async function runOnServers(
       ...job,
       compression: compressionFor(hostId, loaded),
       onProgress: () => deadline.moved(),
+      onUpload: (upload) => {
+        isSilent = false;
+        return job.onUpload?.(upload) ?? { [Symbol.dispose]: () => {} };
+      },
       onPhase: (phase) => {
         line.enter(phase, host);
+        if (phase !== "send") isSilent = false;
         if (phase === "compile" || phase === "receive") thoughts.settle();
       },
     };

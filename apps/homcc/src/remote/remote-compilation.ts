@@ -20,6 +20,7 @@ import { missedInReport, readReport } from "./reported-inputs.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
 import type { Services } from "../services.ts";
 import type { JobDescription } from "./session.ts";
+import { SoonerAtHome } from "./second-thoughts.ts";
 import { UploadProgress } from "./upload-progress.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
@@ -61,7 +62,7 @@ export async function compileRemotely(
   if (mayGuess) trace.ledgerKeys.push(key);
   using line = trace.monitor.follow(basename(compilation.source));
   line.enter("preprocess", atHomePlace);
-  const prepared = await prepareAction(
+  const preparing = prepareAction(
     compilation,
     call,
     loaded.settings,
@@ -70,6 +71,20 @@ export async function compileRemotely(
     isAlone ? "recall" : mayGuess ? "foresee" : "discover",
     phases,
   );
+  const prepared = isAlone
+    ? await preparing
+    : await services.coldStart.prepare(
+        preparing,
+        (unprepared) => {
+          const pool = services.servers.poolFor(loaded);
+          return services.adviser.adviseUnprepared({ key, loaded, pool }, unprepared);
+        },
+        call.signal,
+      );
+  if (prepared instanceof SoonerAtHome) {
+    trace.homePromises.use(services.homeLoad.promise());
+    return fallback(whyAtHome(prepared.advice, services.adviser));
+  }
   if (prepared.kind === "local") return fallback(prepared);
   if (prepared.kind === "unknown") return fallback(nowhere ?? prepared);
   const { action, job, toolchain, confirm, scan } = prepared;

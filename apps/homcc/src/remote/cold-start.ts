@@ -1,0 +1,45 @@
+import type { Advice } from "@homcc/scheduler/prediction";
+import { systemTime, type Time } from "./progress-deadline.ts";
+import { SecondThoughts, type SoonerAtHome } from "./second-thoughts.ts";
+
+/**
+ * The time in which an agent knows nothing: until it has prepared a first job. On a new machine that takes a second, of which most is
+ * reading the compiler, and local cores that would idle meanwhile may compile the jobs that wait for it.
+ */
+export class ColdStart {
+  readonly #time: Time;
+  #isOver = false;
+  #unprepared = 0;
+
+  constructor(time = systemTime) {
+    this.#time = time;
+  }
+
+  /**
+   * Waits for the preparation, or until `ask` says that the job comes home without one, which then goes on for those that come after.
+   * `ask` is told how many jobs wait like this one, it included.
+   */
+  async prepare<Prepared>(
+    preparing: Promise<Prepared>,
+    ask: (unprepared: number) => Advice,
+    signal: AbortSignal,
+  ): Promise<Prepared | SoonerAtHome> {
+    if (this.#isOver || signal.aborted) return await preparing;
+    this.#unprepared++;
+    const home = Promise.withResolvers<SoonerAtHome>();
+    using thoughts = new SecondThoughts(() => ask(this.#unprepared), signal, this.#time);
+    const comeHome = (): void => {
+      if (thoughts.soonerAtHome !== undefined) home.resolve(thoughts.soonerAtHome);
+    };
+    thoughts.signal.addEventListener("abort", comeHome, { once: true });
+    const prepared = preparing.then((value) => {
+      this.#isOver = true;
+      return value;
+    });
+    try {
+      return await Promise.race([prepared, home.promise]);
+    } finally {
+      this.#unprepared--;
+    }
+  }
+}
