@@ -77,7 +77,7 @@ export async function createServices(
     localSlots,
     homeLoad,
     adviser: new Adviser(ledger, servers, homeLoad),
-    coldStart: new ColdStart(),
+    coldStart: new ColdStart(homeLoad),
     warnings: new WarningRate(systemClock, (text) => logger.info(text)),
     locales: await installedLocales(),
     holders: new SlotHolders(systemClock),

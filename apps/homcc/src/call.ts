@@ -126,6 +126,9 @@ async function end(
   try {
     const waiting = services.localSlots.acquire(call.signal);
     trace.homePromises.dispose();
+    using ended = new DisposableStack();
+    // After the slot, which is released first.
+    ended.defer(() => services.homeLoad.freed());
     using _slot = await trace.phases.time("wait for a local slot", waiting);
     using _holding = services.holders.hold(atHomePlace, nameOf(call, trace));
     line.enter("compile", atHomePlace);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostIdOf } from "@homcc/scheduler/host";
 import type { Advice } from "@homcc/scheduler/prediction";
+import { HomeLoad } from "../home-load.ts";
 import { ColdStart } from "./cold-start.ts";
 import { ManualTime } from "./manual-time.fixture.ts";
 import { SoonerAtHome } from "./second-thoughts.ts";
@@ -13,7 +14,7 @@ const remote: Advice = { kind: "remote" };
 
 test("a job whose preparation takes long comes home when that is advised, and the preparation goes on", async () => {
   const time = new ManualTime();
-  const start = new ColdStart(time);
+  const start = new ColdStart(new HomeLoad({ held: 0, waiting: 0 }), time);
   const preparing = Promise.withResolvers<string>();
   const asked: number[] = [];
   const ask = (unprepared: number): Advice => {
@@ -35,7 +36,7 @@ test("a job whose preparation takes long comes home when that is advised, and th
 
 test("nobody is asked once a job was prepared", async () => {
   const time = new ManualTime();
-  const start = new ColdStart(time);
+  const start = new ColdStart(new HomeLoad({ held: 0, waiting: 0 }), time);
   assert.equal(await start.prepare(Promise.resolve(1), () => home, signal), 1);
   const preparing = Promise.withResolvers<number>();
   const second = start.prepare(preparing.promise, () => home, signal);
@@ -47,7 +48,11 @@ test("nobody is asked once a job was prepared", async () => {
 test("a preparation that fails after its job came home is nobody's error", async () => {
   const time = new ManualTime();
   const preparing = Promise.withResolvers<number>();
-  const job = new ColdStart(time).prepare(preparing.promise, () => home, signal);
+  const job = new ColdStart(new HomeLoad({ held: 0, waiting: 0 }), time).prepare(
+    preparing.promise,
+    () => home,
+    signal,
+  );
   time.pass(250);
   assert.ok((await job) instanceof SoonerAtHome);
   preparing.reject(new Error("the launcher is gone"));
@@ -58,7 +63,11 @@ test("a job that is given up waits for its preparation, which ends by itself", a
   const time = new ManualTime();
   const ending = new AbortController();
   const preparing = Promise.withResolvers<number>();
-  const job = new ColdStart(time).prepare(preparing.promise, () => home, ending.signal);
+  const job = new ColdStart(new HomeLoad({ held: 0, waiting: 0 }), time).prepare(
+    preparing.promise,
+    () => home,
+    ending.signal,
+  );
   ending.abort(new Error("interrupted"));
   time.pass(1_000);
   preparing.reject(ending.signal.reason);

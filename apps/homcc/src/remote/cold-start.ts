@@ -1,4 +1,5 @@
 import type { Advice } from "@homcc/scheduler/prediction";
+import type { HomeLoad } from "../home-load.ts";
 import { systemTime, type Time } from "./progress-deadline.ts";
 import { SecondThoughts, type SoonerAtHome } from "./second-thoughts.ts";
 
@@ -7,11 +8,13 @@ import { SecondThoughts, type SoonerAtHome } from "./second-thoughts.ts";
  * reading the compiler, and local cores that would idle meanwhile may compile the jobs that wait for it.
  */
 export class ColdStart {
+  readonly #homeLoad: Pick<HomeLoad, "whenFreed">;
   readonly #time: Time;
   #isOver = false;
   #unprepared = 0;
 
-  constructor(time = systemTime) {
+  constructor(homeLoad: Pick<HomeLoad, "whenFreed">, time = systemTime) {
+    this.#homeLoad = homeLoad;
     this.#time = time;
   }
 
@@ -27,7 +30,7 @@ export class ColdStart {
     if (this.#isOver || signal.aborted) return await preparing;
     this.#unprepared++;
     const home = Promise.withResolvers<SoonerAtHome>();
-    using thoughts = new SecondThoughts(() => ask(this.#unprepared), signal, this.#time);
+    using thoughts = new SecondThoughts(() => ask(this.#unprepared), signal, this.#time, this.#homeLoad);
     const comeHome = (): void => {
       if (thoughts.soonerAtHome !== undefined) home.resolve(thoughts.soonerAtHome);
     };

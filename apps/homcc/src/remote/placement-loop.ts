@@ -98,7 +98,7 @@ export async function runOnServers(
         ? adviser.advise(ledgerJob, tried)
         : adviser.reconsider(ledgerJob, hostId, isSilent);
     };
-    using thoughts = new SecondThoughts(ask, callSignal, time);
+    using thoughts = new SecondThoughts(ask, callSignal, time, services.homeLoad);
     let placement: Placement<HostAddress> | undefined;
     try {
       const placing = pool.place({

@@ -1,9 +1,12 @@
 import type { Advice } from "@homcc/scheduler/prediction";
+import type { HomeLoad } from "../home-load.ts";
 import type { Time } from "./progress-deadline.ts";
 
 /** A job that comes home has lost no more. Each question costs 50 µs with 500 inputs. */
 const firstAfterMs = 250;
 const everyMs = 250;
+
+type FreedSlots = Pick<HomeLoad, "whenFreed">;
 
 /** The job is done sooner here than where it waits. */
 export class SoonerAtHome extends Error {
@@ -16,7 +19,8 @@ export class SoonerAtHome extends Error {
 }
 
 /**
- * Asks again and again, while a job waits for a slot or an upload, whether it would be done sooner here. `signal` is aborted
+ * Asks again and again, while a job waits for a slot or an upload, and when a local slot becomes free, whether it would be done
+ * sooner here. `signal` is aborted
  * with `SoonerAtHome` when it would, and with the caller's signal. Nothing is asked any more once the server compiles it.
  */
 export class SecondThoughts implements Disposable {
@@ -25,15 +29,19 @@ export class SecondThoughts implements Disposable {
   readonly #outer: AbortSignal;
   readonly #controller = new AbortController();
   #stopTimer: () => void = () => {};
+  #stopWatching: () => void = () => {};
 
-  constructor(ask: () => Advice, outer: AbortSignal, time: Time) {
+  constructor(ask: () => Advice, outer: AbortSignal, time: Time, freed: FreedSlots) {
     this.#ask = ask;
     this.#outer = outer;
     this.#time = time;
     if (outer.aborted) this.#follow();
     else {
       outer.addEventListener("abort", this.#follow, { once: true });
-      this.#wait(firstAfterMs);
+      this.#stopTimer = time.timers.after(firstAfterMs, () => {
+        if (this.#comesHome()) return;
+        this.#stopWatching = freed.whenFreed(() => this.#comesHome());
+      });
     }
   }
 
@@ -49,8 +57,7 @@ export class SecondThoughts implements Disposable {
 
   /** It is being compiled: whatever comes, it stays there. */
   settle(): void {
-    this.#stopTimer();
-    this.#stopTimer = () => {};
+    this.#stop();
   }
 
   [Symbol.dispose](): void {
@@ -59,15 +66,25 @@ export class SecondThoughts implements Disposable {
   }
 
   readonly #follow = (): void => {
-    this.#stopTimer();
+    this.#stop();
     this.#controller.abort(this.#outer.reason);
   };
 
-  #wait(delayMs: number): void {
-    this.#stopTimer = this.#time.timers.after(delayMs, () => {
-      const advice = this.#ask();
-      if (advice.kind === "local") this.#controller.abort(new SoonerAtHome(advice));
-      else this.#wait(everyMs);
-    });
+  #stop(): void {
+    this.#stopTimer();
+    this.#stopWatching();
+  }
+
+  /** Else it is asked again. */
+  #comesHome(): boolean {
+    const advice = this.#ask();
+    this.#stopTimer();
+    if (advice.kind === "local") {
+      this.#stop();
+      this.#controller.abort(new SoonerAtHome(advice));
+      return true;
+    }
+    this.#stopTimer = this.#time.timers.after(everyMs, () => void this.#comesHome());
+    return false;
   }
 }
