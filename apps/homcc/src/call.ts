@@ -124,7 +124,7 @@ async function end(
   using line = trace.monitor.follow(shownName(call, trace));
   line.enter("blocked", atHomePlace);
   try {
-    const waiting = services.localSlots.acquire(call.signal);
+    const waiting = services.localSlots.acquire(call.signal, call.request.session);
     trace.homePromises.dispose();
     using ended = new DisposableStack();
     // After the slot, which is released first.

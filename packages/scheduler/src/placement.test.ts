@@ -144,6 +144,28 @@ test("when everything is full jobs wait for the first free slot, in order", asyn
   assert.equal(order[2], "third on b");
 });
 
+test("an edited file in another terminal waits for one slot, not for all that a build in this one wants", async () => {
+  const pool = poolOf({ hosts: [host("a", 2)] });
+  const request = { tried: new Set<HostId>(), maxTries: 3 };
+  const held = [await pool.place(request), await pool.place(request)];
+  const order: string[] = [];
+  const wait = async (name: string, party: number): Promise<void> => {
+    const placement = await pool.place({ ...request, party });
+    order.push(name);
+    await settled();
+    placement?.release();
+  };
+  const build = Array.from({ length: 64 }, (_, at) => wait(`build ${at}`, 1));
+  const edited = wait("edited", 2);
+  for (const placement of held) placement?.release();
+  await Promise.all([...build, edited]);
+  assert.equal(order.indexOf("edited"), 1);
+  assert.deepEqual(
+    order.filter((name) => name !== "edited"),
+    Array.from({ length: 64 }, (_, at) => `build ${at}`),
+  );
+});
+
 test("a waiter that has tried the free server does not hold up the next", async () => {
   const pool = poolOf({ hosts: [host("a", 1), host("b", 1)] });
   const [first, second] = [await place(pool, ["b"]), await place(pool, ["a"])];

@@ -1,6 +1,7 @@
 import { hostIdOf, type HostAddress, type HostId } from "./host.ts";
 import { isMuchLater } from "./prediction.ts";
 import { slotThat, type Slot } from "./slots.ts";
+import { Turns } from "./turns.ts";
 
 /** A slot on a server, held until released. */
 export interface Placement<Host extends HostAddress> extends Slot {
@@ -24,6 +25,8 @@ export interface PlacementRequest {
   readonly maxTries: number;
   /** The job has no other place: it waits for servers that are late, too. */
   readonly patient?: boolean;
+  /** Those of one party wait behind each other, and parties take turns: one edited file is not behind a build in another terminal. */
+  readonly party?: number;
   /** Where it goes if there is a free slot: that server has begun it. */
   readonly preferred?: HostId | undefined;
   /** When the job would have its result from a server, in ms; `undefined` when nobody knows, which is as good as any. */
@@ -96,7 +99,7 @@ interface Waiter<Host extends HostAddress> {
 /** Which server a job goes to, and how many jobs each has. */
 export class HostPool<Host extends HostAddress = HostAddress> {
   readonly #servers = new Map<HostId, Server<Host>>();
-  readonly #waiters = new Set<Waiter<Host>>();
+  readonly #waiters = new Turns<Waiter<Host>>();
   readonly #readiness: (host: HostId) => Readiness;
   readonly #random: () => number;
 
@@ -116,8 +119,8 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   }
 
   /**
-   * A slot on a server this job has not tried. While all of them are full or still being dialled it waits, first come,
-   * first served, for whichever is free first. `undefined` when no server is left for it: all tried, unreachable, or
+   * A slot on a server this job has not tried. While all of them are full or still being dialled it waits, in turn with other
+   * parties and behind its own, for whichever is free first. `undefined` when no server is left for it: all tried, unreachable, or
    * `maxTries` reached. Rejects with the signal's reason when it is aborted before.
    */
   place(request: PlacementRequest): Promise<Placement<Host> | undefined> {
@@ -173,27 +176,27 @@ export class HostPool<Host extends HostAddress = HostAddress> {
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", abandon, { once: true });
-    this.#waiters.add(waiter);
+    this.#waiters.add(waiter, request.party ?? 0);
     return promise;
   }
 
-  /** The slots that became free on one server go to the longest waiting jobs that have not tried it. */
+  /** The slots that became free on one server go to those whose turn it is and who have not tried it. */
   #giveFrom(server: Server<Host>): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters.inTurn()) {
       if (server.held >= server.host.limit || this.#readiness(server.hostId) !== "ready") return;
       if (waiter.request.tried.has(server.hostId)) continue;
-      this.#waiters.delete(waiter);
+      this.#waiters.served(waiter);
       waiter.settle(this.#take(server));
     }
   }
 
   /** Places every waiter anew, in their order; one whom no free server suits does not hold up the next. */
   #serve(): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters.inTurn()) {
       const left = this.hasPlaceFor(waiter.request);
       const server = left ? this.#choose(waiter.request) : undefined;
       if (left && server === undefined) continue;
-      this.#waiters.delete(waiter);
+      this.#waiters.served(waiter);
       waiter.settle(server === undefined ? undefined : this.#take(server));
     }
   }

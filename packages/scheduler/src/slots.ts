@@ -3,6 +3,9 @@ export interface Slot extends Disposable {
   release(): void;
 }
 
+/** Whoever has a turn of its own: a client, the session of a launcher. */
+type Party = object | number;
+
 interface Waiter {
   grant(slot: Slot): void;
 }
@@ -16,7 +19,7 @@ export class SlotQueue {
   #limit: number;
   #held = 0;
   /** By party; the one whose turn it is first. None is empty. */
-  readonly #parties = new Map<object, Set<Waiter>>();
+  readonly #parties = new Map<Party, Set<Waiter>>();
   /** Served when no party waits. */
   readonly #borrowers = new Set<Waiter>();
   /** What those who have borrowed a slot are told when it is wanted; the first one first. */
@@ -39,7 +42,7 @@ export class SlotQueue {
   }
 
   /** How many are served before one of `party` who comes now. */
-  ahead(party: object): number {
+  ahead(party: Party): number {
     const own = this.#parties.get(party)?.size ?? 0;
     let others = 0;
     for (const [other, { size }] of this.#parties) if (other !== party) others += Math.min(size, own + 1);
@@ -50,7 +53,7 @@ export class SlotQueue {
    * A slot, as soon as it is the turn of `party` and all of it who asked before have had one. Rejects with the signal's reason
    * when it is aborted first; once granted, an abort no longer matters and the caller has to release.
    */
-  acquire(signal?: AbortSignal, party: object = this): Promise<Slot> {
+  acquire(signal?: AbortSignal, party: Party = this): Promise<Slot> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const slot = this.tryAcquire();
     return slot === undefined ? this.#wait(signal, party) : Promise.resolve(slot);
@@ -83,7 +86,7 @@ export class SlotQueue {
     this.#serve();
   }
 
-  #wait(signal: AbortSignal | undefined, party: object): Promise<Slot> {
+  #wait(signal: AbortSignal | undefined, party: Party): Promise<Slot> {
     const waiters = this.#parties.get(party) ?? new Set();
     this.#parties.set(party, waiters);
     const slot = this.#waitIn(waiters, signal, () => {

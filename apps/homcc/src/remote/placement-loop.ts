@@ -23,6 +23,14 @@ const sameServerMs = 3_000;
 /** Lines that one job may lose. A server that dies of it each time is not given it for ever. */
 const maxDrops = 5;
 
+/** Where a job comes from. */
+export interface JobOrigin {
+  /** What the ledger calls it. */
+  readonly key: string;
+  /** The session of its launcher: those of other terminals are not behind its build. */
+  readonly party: number;
+}
+
 /** The job has no result of a server: which outcome that is, and what each server did. */
 export interface FailedRun {
   readonly kind: "failed";
@@ -64,7 +72,7 @@ export async function runOnServers(
   loaded: LoadedSettings,
   services: Pick<Services, "servers" | "holders" | "adviser" | "homeLoad">,
   callSignal: AbortSignal,
-  key = "",
+  { key, party }: JobOrigin = { key: "", party: 0 },
   phases = new Phases(),
   line = unmonitored.follow(""),
   time = systemTime,
@@ -104,6 +112,7 @@ export async function runOnServers(
       const placing = pool.place({
         ...placementRequest(loaded, tried),
         preferred: dropped,
+        party,
         finishMs: (host) => adviser.finishMs(ledgerJob, host),
         signal: thoughts.signal,
       });

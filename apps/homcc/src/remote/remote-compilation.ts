@@ -101,7 +101,8 @@ export async function compileRemotely(
     onUpload: (upload) => progress.began(upload),
     ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
   };
-  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, key, phases, line);
+  const origin = { key, party: call.request.session };
+  const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, origin, phases, line);
   if (ran.kind === "failed") return fallback(ran);
   if (ran.kind === "home") {
     trace.homePromises.use(ran.promise);

@@ -126,7 +126,7 @@ export async function place(
     loaded,
     { servers, holders, ...(options.ledger?.(servers) ?? ledgerServices(servers)) },
     signal,
-    "key",
+    { key: "key", party: 1 },
     undefined,
     { enter: (phase) => options.onPhase?.(phase), [Symbol.dispose]: () => {} },
     options.time,
