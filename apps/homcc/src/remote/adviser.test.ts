@@ -113,6 +113,26 @@ test("jobs that are not prepared yet come home while nobody knows the link and a
   assert.equal(kindFor(2), "remote", "no connection yet");
 });
 
+test("after one job came home to an idle core the next ones do at once, for 2.5 s and while the link is unknown", async () => {
+  const it = await scene();
+  const thin = it.outlook!;
+  it.outlook = { ...thin, uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
+  it.held = 2;
+  assert.equal(it.advise(), "remote");
+  assert.equal(it.adviser.reconsider(it.job, it.hostId).kind, "local");
+  assert.equal(it.advise(), "local");
+  it.home.held = 64;
+  assert.equal(it.advise(), "remote", "no core is idle");
+  it.home.held = 0;
+  it.outlook = { ...thin, uploadBytesPerSecond: 100 * mbit, downloadBytesPerSecond: 100 * mbit };
+  assert.equal(it.advise(), "remote", "the link is known, and good");
+  it.outlook = { ...thin, uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
+  it.time.pass(2_499);
+  assert.equal(it.advise(), "local");
+  it.time.pass(1);
+  assert.equal(it.advise(), "remote", "one finds out again");
+});
+
 test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {
   const it = await scene();
   it.time.pass(59_000);

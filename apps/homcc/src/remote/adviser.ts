@@ -37,6 +37,9 @@ export interface LedgerJob {
 /** After so long without a job a server gets one again, whatever is known of it: its link may have become better. */
 const probeAfterMs = 60_000;
 
+/** To find out that a server leaves its jobs waiting costs an idle core 250 ms: for ten times that the next ones rely on it. */
+const idleHoldsMs = 2_500;
+
 /** What makes a compile of one source longer or shorter than another. */
 const costlyFlag = /^-(O|g|std=|fsanitize|flto|m(arch|tune)=|x)/;
 
@@ -53,6 +56,8 @@ export class Adviser {
   readonly #home: HomeLoad;
   readonly #clock: Clock;
   readonly #usedAtMs = new Map<HostId, number>();
+  /** When a job last came home to an idle core while nobody knew the link. */
+  readonly #foundWaitingAtMs = new Map<HostId, number>();
 
   constructor(ledger: Ledger, servers: KnownServers, home: HomeLoad, clock: Clock = systemClock) {
     this.#ledger = ledger;
@@ -65,8 +70,12 @@ export class Adviser {
   advise(job: LedgerJob, tried: ReadonlySet<HostId>): Advice {
     const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
     const views = hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
-    const advice = advise(views, this.#homeView(job, 1), shareOf(job));
-    if (advice.kind === "remote") return advice;
+    const home = this.#homeView(job, 1);
+    const advice = advise(views, home, shareOf(job));
+    if (advice.kind === "remote") {
+      const areWaiting = views.every(({ hostId }) => this.#isWaitingOn(hostId));
+      return areWaiting ? this.#unanswered(views, home, shareOf(job)) : advice;
+    }
     const neglected = views.find(({ hostId, jobs }) => jobs === 0 && this.#isDue(hostId));
     if (neglected === undefined) return advice;
     this.used(neglected.hostId);
@@ -79,7 +88,10 @@ export class Adviser {
     if (view === undefined) return { kind: "remote" };
     // It is one of the jobs there itself.
     const jobs = Math.max(0, view.jobs - 1);
-    return reconsider({ ...view, jobs, isSilent }, this.#homeView(job, 0), shareOf(job));
+    const advice = reconsider({ ...view, jobs, isSilent }, this.#homeView(job, 0), shareOf(job));
+    if (advice.kind === "local" && advice.why === "idle")
+      this.#foundWaitingAtMs.set(host, this.#clock.monotonicMs());
+    return advice;
   }
 
   /** For one of `unprepared` jobs whose inputs and compiler are not known yet: as for one that no server has answered. */
@@ -87,14 +99,19 @@ export class Adviser {
     const { sandbox } = job.loaded.settings;
     const action = { inputs: [], sandbox: sandbox.kind === "none" ? undefined : sandbox };
     const home = this.#homeView({ ...job, action }, unprepared);
-    let advice: Advice = { kind: "remote" };
-    for (const host of job.loaded.hosts.filter(({ limit }) => limit > 0)) {
-      const view = this.#view({ ...job, action }, hostIdOf(host));
-      if (view === undefined) continue;
-      advice = reconsider({ ...view, isSilent: true }, home, shareOf({ ...job, action }));
-      if (advice.kind === "remote") return advice;
-    }
-    return advice;
+    const hosts = job.loaded.hosts.filter(({ limit }) => limit > 0);
+    const views = hosts.flatMap((host) => this.#view({ ...job, action }, hostIdOf(host)) ?? []);
+    return this.#unanswered(views, home, shareOf({ ...job, action }));
+  }
+
+  /** As for a job that none of the servers has answered. */
+  #unanswered(views: readonly ServerView[], home: HomeView, share: HomeShare): Advice {
+    const all = views.map((view) => reconsider({ ...view, isSilent: true }, home, share));
+    return all.find(({ kind }) => kind === "remote") ?? all[0] ?? { kind: "remote" };
+  }
+
+  #isWaitingOn(host: HostId): boolean {
+    return this.#clock.monotonicMs() - (this.#foundWaitingAtMs.get(host) ?? -Infinity) < idleHoldsMs;
   }
 
   /** When the job would be done on that server; `undefined` when that is unknown. */
