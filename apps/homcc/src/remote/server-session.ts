@@ -70,11 +70,7 @@ export class ServerSession implements Session {
     this.#welcome = welcome;
     this.#uploads = new Uploads(channel, known.recent, (digest) => this.#numbering.isNamed(digest));
     this.#outputs = known.outputs;
-    this.#outlook = new SessionOutlook(
-      systemClock,
-      () => channel.receivedBytes,
-      () => channel.bestRoundTripMs,
-    );
+    this.#outlook = new SessionOutlook(systemClock, () => channel.receivedBytes);
     this.#way = way;
   }
 

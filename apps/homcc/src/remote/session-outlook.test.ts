@@ -11,11 +11,7 @@ const fresh = (freshBytes: number): { freshBytes: number; sendingBytes: number }
 });
 
 test("what the server wants of new files is learned from what it asked for", () => {
-  const outlook = new SessionOutlook(
-    new ManualTime().clock,
-    () => 0,
-    () => 60,
-  );
+  const outlook = new SessionOutlook(new ManualTime().clock, () => 0);
   assert.equal(outlook.wantedBytes({ freshBytes: 1000, sendingBytes: 500 }), 1500, "all of it at first");
   for (let n = 0; n < 20; n++) {
     using watched = outlook.watch(job, 1000);
@@ -30,11 +26,7 @@ test("what the server wants of new files is learned from what it asked for", () 
 
 test("the queue is what the server said lately, and our own jobs that wait", () => {
   const time = new ManualTime();
-  const outlook = new SessionOutlook(
-    time.clock,
-    () => 0,
-    () => 60,
-  );
+  const outlook = new SessionOutlook(time.clock, () => 0);
   assert.equal(outlook.jobsAhead, 0);
   const one = outlook.watch(job, 0);
   one.job.onQueued?.(40);
@@ -54,11 +46,7 @@ test("the queue is what the server said lately, and our own jobs that wait", () 
 test("the downlink is measured while at least one result comes", () => {
   const time = new ManualTime();
   let received = 0;
-  const outlook = new SessionOutlook(
-    time.clock,
-    () => received,
-    () => 60,
-  );
+  const outlook = new SessionOutlook(time.clock, () => received);
   const measured = (): number | undefined => outlook.downloadBytesPerSecond;
   const receive = (bytes: number, ms: number): void => {
     const one = outlook.watch(job, 0);
@@ -70,12 +58,8 @@ test("the downlink is measured while at least one result comes", () => {
     one[Symbol.dispose]();
     other[Symbol.dispose]();
   };
-  receive(250_000, 230);
-  assert.equal(measured(), undefined, "a sender that began slowly, and too little to tell");
-  receive(10_000, 1000);
-  assert.equal(measured(), undefined, "far too little");
-  receive(60_000, 240);
-  assert.equal(measured(), 250_000, "a thin link shows with one object");
+  receive(250_000, 1000);
+  assert.equal(measured(), undefined, "too little to tell");
   receive(1_000_000, 2000);
   assert.equal(measured(), 500_000);
   receive(1_000_000, 4000);

@@ -9,10 +9,6 @@ const newest = 0.3;
 /** Results below this come in one burst from a buffer and say nothing about the link. */
 const minMeasuredBytes = 256 << 10;
 const minMeasuredMs = 20;
-/** … but those that take this long come through a thin link: until then a sender that begins with 16 kB a round trip has sent 240. */
-const minSlowBytes = 16 << 10;
-const minSlowMs = 100;
-const minSlowRoundTrips = 4;
 
 /** Of a server whose queue nobody has told about for so long, none is known. */
 const queueNewsMs = 5_000;
@@ -21,7 +17,6 @@ const queueNewsMs = 5_000;
 export class SessionOutlook {
   readonly #clock: Clock;
   readonly #receivedBytes: () => number;
-  readonly #roundTripMs: () => number | undefined;
   /** Of the files that were new to the connection, what the server asked for: it has its own system headers, and a colleague's files. */
   #missingShare = 1;
   #queued = 0;
@@ -30,9 +25,8 @@ export class SessionOutlook {
   #receiveStart: { readonly bytes: number; readonly atMs: number } | undefined;
   #downloadBytesPerSecond: number | undefined;
 
-  constructor(clock: Clock, receivedBytes: () => number, roundTripMs: () => number | undefined) {
+  constructor(clock: Clock, receivedBytes: () => number) {
     this.#clock = clock;
-    this.#roundTripMs = roundTripMs;
     this.#receivedBytes = receivedBytes;
   }
 
@@ -111,9 +105,7 @@ export class SessionOutlook {
     const bytes = this.#receivedBytes() - start.bytes;
     const ms = this.#clock.monotonicMs() - start.atMs;
     if (this.#receiving === 0) this.#receiveStart = undefined;
-    const slowMs = Math.max(minSlowMs, minSlowRoundTrips * (this.#roundTripMs() ?? Infinity));
-    const isSlow = bytes >= minSlowBytes && ms >= slowMs;
-    if (!isSlow && (bytes < minMeasuredBytes || ms < minMeasuredMs)) return;
+    if (bytes < minMeasuredBytes || ms < minMeasuredMs) return;
     const rate = (bytes / ms) * 1000;
     // A slow measurement may be a slow compiler between two results; a fast one is the link.
     const before = this.#downloadBytesPerSecond ?? rate;
