@@ -1,6 +1,7 @@
 import type { LinkProfile } from "../link/thin-link-process.ts";
 import type { BuildRun, Results } from "../results.ts";
 import { centralEdits } from "../figures/central-edits.ts";
+import { editInFullFarmRatio } from "../figures/edit-in-full-farm.ts";
 import { failingCpuMs } from "../figures/failing-files.ts";
 import { failingFiles, type Figures } from "../figures/goals.ts";
 import { lzoRatio } from "../figures/lzo-ratio.ts";
@@ -96,6 +97,7 @@ async function measureFigures(
     wideHeaderUpBytes: await wideHeaderUpBytes(farm, home),
     failingCpuMs: await failingCpuMs(farm, scope.failingSources, home),
     scanMs: await scanMs(farm),
+    editInFullFarmRatio: await editInFullFarmRatio(farm, home),
   };
   say(`figures: ${JSON.stringify(figures)}`);
   return figures;
