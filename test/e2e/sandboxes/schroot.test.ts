@@ -120,27 +120,28 @@ test("with mapped paths, in one session: the same; the session ends with homccd,
   await using site = await siteFor(t, { executor: "mapped" });
   if (site === undefined) return;
   const { server, workplace } = site;
-  const sharedFolder = `/tmp/homccd-${tagOf(server.storeFolder, statSync(`/proc/${server.pid}`).uid)}`;
+  const tag = tagOfServer(server);
+  const sharedFolder = `/tmp/homccd-${tag}`;
   const variables = { HOMCC_SCHROOT_PROFILE: site.profile };
   await compareWithSandbox(sandboxCommands, workplace, variables, inside);
   assert.deepEqual(
     new Set((await workplace.jobs()).map(({ executor }) => executor)),
     new Set(["schroot-mapped"]),
   );
-  assert.equal((await sessions()).length, 1);
+  assert.equal((await sessions(tag)).length, 1);
   server.kill("SIGKILL");
   await server.ended;
-  assert.equal((await sessions()).length, 1, "a crash leaves it");
+  assert.equal((await sessions(tag)).length, 1, "a crash leaves it");
   assert.ok(existsSync(sharedFolder), "and the folder it shares with the profile");
   await using next = await startServer({ executor: "mapped", storeFolder: server.storeFolder });
   assert.match(next.log(), /ended left-over schroot sessions/);
-  assert.deepEqual(await sessions(), []);
+  assert.deepEqual(await sessions(tag), []);
   assert.ok(!existsSync(sharedFolder));
   const environment = workplace.environment({ ...variables, HOMCC_HOSTS: `${next.address}/4` });
   const again = await workplace.run([homccProgram, "g++", "-Iinclude", "-c", "src/a.cpp"], { environment });
   assert.equal(again.status, 0, again.stderr);
   await next.stop();
-  assert.deepEqual(await sessions(), []);
+  assert.deepEqual(await sessions(tag), []);
   assert.ok(!existsSync(sharedFolder));
 });
 
@@ -153,7 +154,8 @@ test("a job under which its session is ended is answered, nothing is left, and t
   const compile = [homccProgram, "g++", "-c", "slow.cpp", "-o", "slow.o"];
   const running = workplace.run(compile, { environment });
   const compiler = await waitFor("the compiler to run", async () => (await compilersOfTree("slow.cpp"))[0]);
-  const [ended = ""] = await sessions();
+  const tag = tagOfServer(server);
+  const [ended = ""] = await sessions(tag);
   await schroot("--end-session", "--force", "--chroot", ended);
   const { status, stderr } = await running;
   assert.equal(status, 0, `${stderr}\n${server.log()}`);
@@ -161,10 +163,10 @@ test("a job under which its session is ended is answered, nothing is left, and t
   const again = await workplace.run(compile, { environment });
   assert.equal(again.status, 0, again.stderr);
   assert.equal((await workplace.jobs(2)).at(-1)?.outcome, "compiled-remotely", server.log());
-  const now = await sessions();
+  const now = await sessions(tag);
   assert.equal(now.length, 1);
   assert.notEqual(now[0], ended);
-  const shared = `/tmp/homccd-${tagOf(server.storeFolder, statSync(`/proc/${server.pid}`).uid)}`;
+  const shared = `/tmp/homccd-${tag}`;
   await waitFor(
     "the folder of the ended session to be gone",
     async () => (await readdir(shared)).length === 2,
@@ -194,10 +196,15 @@ test("a profile whose section is changed is entered as it is now", async (t) => 
   }
 });
 
-/** Of homccds of tests; nobody else names them so. */
-async function sessions(): Promise<string[]> {
+/** By which a running homccd names what it makes for its sandboxes; of its successor with that store, too. */
+function tagOfServer({ storeFolder, pid }: Server): string {
+  return tagOf(storeFolder, statSync(`/proc/${pid}`).uid);
+}
+
+/** Those of one homccd: other tests have their own. */
+async function sessions(tag: string): Promise<string[]> {
   const listed = await schroot("--list", "--all-sessions");
-  return listed.stdout.split("\n").filter((line) => line.startsWith("session:homccd-"));
+  return listed.stdout.split("\n").filter((line) => line.startsWith(`session:homccd-${tag}-`));
 }
 
 test("what cannot be used is refused with what there is and the line to change", async (t) => {
@@ -232,7 +239,11 @@ test("what cannot be used is refused with what there is and the line to change",
   );
   const failed = (await workplace.jobs(5)).map(({ outcome }) => outcome);
   assert.deepEqual(new Set(failed), new Set(["sandbox-unavailable"]));
-  assert.equal((await sessions()).length, 1, "only that of the profile that can be used");
+  assert.equal(
+    (await sessions(tagOfServer(site.server))).length,
+    1,
+    "only that of the profile that can be used",
+  );
 });
 
 test("the administrator says which profiles there are; --profiles shows those", async (t) => {
