@@ -6,6 +6,7 @@ import {
 import { isBlank, spliceLines } from "@homcc/compiler/source-bytes";
 import {
   type Directive,
+  directiveKinds,
   type DirectiveKind,
   type DirectiveList,
   guardOf,
@@ -36,6 +37,8 @@ const less = 0x3c;
 const greater = 0x3e;
 const backslash = 0x5c;
 
+/** A name that was cut out of a text is another string each time, of 24 bytes. */
+const kinds: ReadonlyMap<DirectiveKind, DirectiveKind> = new Map(directiveKinds.map((kind) => [kind, kind]));
 const includes: ReadonlySet<string> = new Set<DirectiveKind>(["include", "include_next", "import", "embed"]);
 const macroNames: ReadonlySet<string> = new Set<DirectiveKind>([
   "undef",
@@ -83,7 +86,8 @@ export class DirectiveLexer {
   /** Complete when `advance` has come to the end. */
   list(): DirectiveList {
     return {
-      directives: this.#directives,
+      // A copy, because an array that grew has room for 16 more.
+      directives: this.#directives.slice(),
       guard: guardOf(this.#directives),
       counts: this.#countsOutsideOfConditions(),
       uncertain: [...this.#uncertain],
@@ -347,7 +351,7 @@ export class DirectiveLexer {
   }
 
   #add(kind: DirectiveKind, operand = "", definition = ""): void {
-    this.#directives.push({ kind, operand, definition });
+    this.#directives.push({ kind: kinds.get(kind) ?? kind, operand, definition });
   }
 
   #word(): string {

@@ -128,7 +128,7 @@ export class Execution<R extends SourceRecord> {
     const { state, table } = this.#setting;
     const program = this.#setting.programOf(place, this.#arrival);
     const { identity, identitySymbol } = place.notes;
-    const content = { program, identity };
+    const content = contentOf(place.notes, program, identity);
     const skip = (): void => {
       this.#children.push({ resolution, content, memo: undefined });
     };
@@ -152,15 +152,14 @@ export class Execution<R extends SourceRecord> {
       if (memo.program !== program || memo.identity !== identity || !state.matches(memo.effects)) continue;
       if (!this.#holds(memo)) continue;
       state.apply(memo.effects);
-      if (index > 0) {
-        memos.splice(index, 1);
-        memos.unshift(memo);
-      }
+      if (index > 0) place.notes.memos = [memo, ...memos.filter((other) => other !== memo)];
       return memo;
     }
     const memo = this.#record(place, program);
-    memos.unshift(memo);
-    if (memos.length > maxMemos) memos.pop();
+    // What it includes may have made some of it too.
+    const { memos: others } = place.notes;
+    // Copies, because an array that grew has room for 16 more.
+    place.notes.memos = others.length === 0 ? [memo] : [memo, ...others.slice(0, maxMemos - 1)];
     this.#onRecorded(memo);
     return memo;
   }
@@ -356,4 +355,12 @@ export class Execution<R extends SourceRecord> {
 
 function isEmpty<R extends SourceRecord>({ path }: Place<R, Notes<R>>): boolean {
   return path.end.stats?.size === 0n;
+}
+
+/** The same object for all who include it while it stays as it is. */
+function contentOf<R extends SourceRecord>(notes: Notes<R>, program: Program, identity: string): FileContent {
+  const { content } = notes;
+  if (content?.program === program && content.identity === identity) return content;
+  notes.content = { program, identity };
+  return notes.content;
 }

@@ -39,6 +39,7 @@ export interface SpelledPath<R extends SourceRecord = SourceRecord> {
 /** A folder or link that answers were based on is another one: everything has to be looked at anew. */
 export class TreeChanged extends Error {}
 
+const none: readonly never[] = [];
 const maxLinks = 40;
 /** 300 bytes each, of a file 500. */
 const defaultMaxNodes = 200_000;
@@ -91,7 +92,14 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     const links: FileNode<R>[] = [];
     const crossed: FileNode<R>[] = [];
     const end = this.#resolve(spelled, links, crossed);
-    const path = { spelled, end, endVersion: end.version, links, crossed };
+    const path = {
+      spelled,
+      end,
+      endVersion: end.version,
+      // Copies, because an array that grew has room for 16 more; most are empty.
+      links: links.length === 0 ? none : links.slice(),
+      crossed: crossed.length === 0 ? none : crossed.slice(),
+    };
     this.#paths.set(spelled, path);
     return path;
   }

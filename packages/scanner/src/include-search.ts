@@ -95,7 +95,8 @@ export class IncludeSearch<R extends SourceRecord, T> {
 
   /** What the name leads to now. The same object as long as it leads to the same. */
   resolve(kind: LookupKind, name: string, from: Place<R, T>, arrival: number): Resolution<R, T> {
-    const key = `${kind} ${name}`;
+    // Nearly all are includes: their names, which begin with a mark, are their own keys.
+    const key = kind === "include" ? name : `${kind} ${name}`;
     const known = from.resolutions.get(key);
     if (known !== undefined && this.holds(known, arrival)) return known;
     const resolution: Resolution<R, T> = { kind, from, name, probes: [], place: undefined, heldAt: arrival };

@@ -40,14 +40,13 @@ export class KnownUnits<R extends SourceRecord> {
   }
 
   clear(): void {
-    this.#units.clear();
-    this.#weight = 0;
+    for (const key of this.#units.keys()) this.#drop(key);
   }
 
   /** Only its own unit needs what is known of a source. */
   #drop(key: string): void {
     const unit = this.#units.get(key);
-    unit?.setting.forgetPlace(unit.main.place);
+    unit?.setting.forgetSource(unit.main.place, unit.main.program);
     this.#delete(key);
   }
 

@@ -17,6 +17,8 @@ export const undefinedValue = 0;
 /** A name that the compiler itself gives a meaning: `__has_include`, `__LINE__`. */
 export const builtinValue = 1;
 const firstDefinition = 2;
+/** 500 bytes each. Most conditions are evaluated once and replayed from then on. */
+const maxTokenized = 10_000;
 
 /** Numbers for names, and numbers for definitions. */
 export class MacroTable {
@@ -24,6 +26,7 @@ export class MacroTable {
   readonly #names: string[] = [];
   readonly #definitions = new Map<string, number>();
   readonly #byId: Definition[] = [];
+  readonly #tokens = new Map<string, readonly Token[]>();
 
   get size(): number {
     return this.#names.length + this.#byId.length;
@@ -54,6 +57,16 @@ export class MacroTable {
     this.#definitions.set(text, id);
     this.#byId.push(new ParsedDefinition(id, text));
     return id;
+  }
+
+  /** Of a condition, or of a computed operand behind `~`; the same for whoever has this text. */
+  tokens(text: string): readonly Token[] {
+    const known = this.#tokens.get(text);
+    if (known !== undefined) return known;
+    const tokens = text.startsWith("~") ? tokenize(text.slice(1)) : tokenize(text, true);
+    if (this.#tokens.size >= maxTokenized) this.#tokens.clear();
+    this.#tokens.set(text, tokens);
+    return tokens;
   }
 
   byId(id: number): Definition {

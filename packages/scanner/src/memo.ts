@@ -43,8 +43,13 @@ export interface Notes<R extends SourceRecord> {
   identitySymbol: number;
   /** The arrival for which program and identity were last found to hold. */
   heldAt: number;
-  readonly memos: Memo<R>[];
+  /** The latest first. */
+  memos: readonly Memo<R>[];
+  /** What it contains, as those know it that include it. */
+  content: FileContent | undefined;
 }
+
+const none: readonly never[] = [];
 
 export function makeNotes<R extends SourceRecord>(): Notes<R> {
   return {
@@ -53,6 +58,7 @@ export function makeNotes<R extends SourceRecord>(): Notes<R> {
     identity: "",
     identitySymbol: -1,
     heldAt: 0,
-    memos: [],
+    memos: none,
+    content: undefined,
   };
 }

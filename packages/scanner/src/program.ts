@@ -2,7 +2,7 @@ import { CannotScan } from "./cannot-scan.ts";
 import type { Directive, DirectiveKind, DirectiveList } from "./directives.ts";
 import type { Question } from "./language-facts.ts";
 import type { MacroTable } from "./macro-table.ts";
-import { type Token, tokenize } from "./tokens.ts";
+import type { Token } from "./tokens.ts";
 
 /** A directive with its names as numbers. */
 export interface Step {
@@ -16,6 +16,9 @@ export interface Step {
   readonly end: number;
 }
 
+/** Each is the same, and one of six directives is one. */
+const endOfGroup: Step = { kind: "endif", text: "", symbol: -1, definition: -1, otherwise: -1, end: -1 };
+
 /** A directive list made ready to be executed with one table of macros. */
 export class Program {
   readonly steps: readonly Step[];
@@ -24,18 +27,23 @@ export class Program {
   readonly counts: boolean;
   readonly uncertain: readonly number[];
   readonly hidden: string | undefined;
-  readonly #tokens = new Map<Step, readonly Token[]>();
+  readonly #table: MacroTable;
 
   constructor({ directives, guard, counts, uncertain, hidden }: DirectiveList, table: MacroTable) {
     const jumps = jumpsOf(directives);
-    this.steps = directives.map(({ kind, operand, definition }, index) => ({
-      kind,
-      text: operand,
-      symbol: named.has(kind) ? table.symbol(operand) : -1,
-      definition: kind === "define" ? table.definition(definition) : -1,
-      otherwise: jumps.otherwise[index] ?? -1,
-      end: jumps.end[index] ?? -1,
-    }));
+    this.#table = table;
+    this.steps = directives.map(({ kind, operand, definition }, index) =>
+      kind === "endif"
+        ? endOfGroup
+        : {
+            kind,
+            text: operand,
+            symbol: named.has(kind) ? table.symbol(operand) : -1,
+            definition: kind === "define" ? table.definition(definition) : -1,
+            otherwise: jumps.otherwise[index] ?? -1,
+            end: jumps.end[index] ?? -1,
+          },
+    );
     this.guard = guard === undefined ? -1 : table.symbol(guard);
     this.counts = counts;
     this.uncertain = uncertain.map((macro) => table.symbol(macro));
@@ -56,13 +64,9 @@ export class Program {
     return names;
   }
 
-  /** Of a condition or a computed operand; made when it is first reached. */
-  tokensOf(step: Step): readonly Token[] {
-    const known = this.#tokens.get(step);
-    if (known !== undefined) return known;
-    const tokens = step.text.startsWith("~") ? tokenize(step.text.slice(1)) : tokenize(step.text, true);
-    this.#tokens.set(step, tokens);
-    return tokens;
+  /** Of a condition or a computed operand. */
+  tokensOf({ text }: Step): readonly Token[] {
+    return this.#table.tokens(text);
   }
 }
 

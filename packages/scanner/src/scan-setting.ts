@@ -117,15 +117,19 @@ export class ScanSetting<R extends SourceRecord> {
     return record;
   }
 
-  /** Of a source that is found again when it is asked for. */
-  forgetPlace(place: Place<R, Notes<R>>): void {
+  /** Of a source that is found again, and whose directives are read again, when it is asked for. */
+  forgetSource(place: Place<R, Notes<R>>, program: Program): void {
     this.search.forget(place);
     this.#parts.weigh(-placeBytes);
+    const digest = place.notes.record?.entry.digest;
+    if (digest === undefined || this.#programs.get(digest) !== program) return;
+    this.#programs.delete(digest);
+    this.#parts.weigh(-weightOf(program));
   }
 
   /** What files do is found out anew. */
   forgetMemos(): void {
-    for (const { notes } of this.search.places()) notes.memos.length = 0;
+    for (const { notes } of this.search.places()) notes.memos = [];
   }
 
   /** From now on conditions on them are not decided; what was decided is decided anew. */
@@ -139,7 +143,7 @@ export class ScanSetting<R extends SourceRecord> {
     if (known !== undefined) return known;
     const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, digest);
     const program = new Program(list, this.table);
-    this.#parts.weigh(programBytes + stepBytesInMemory * program.steps.length);
+    this.#parts.weigh(weightOf(program));
     // Places hold those they use.
     if (this.#programs.size >= maxPrograms) this.#programs.clear();
     this.#programs.set(digest, program);
@@ -176,6 +180,10 @@ export class ScanSetting<R extends SourceRecord> {
     if (text.record.entry.digest !== digest) throw new CannotScan("unreadable", `${path.spelled} changes`);
     return this.#parts.directives.lex(digest, this.facts.dialect, text.bytes, stepBytes);
   }
+}
+
+function weightOf({ steps }: Program): number {
+  return programBytes + stepBytesInMemory * steps.length;
 }
 
 /** Macros became uncertain that earlier decisions may rest on. */
