@@ -12,7 +12,7 @@ export function stampOf(stats: BigIntStats): string {
 const clockGrainMs = 2000;
 
 /** Whether contents read at `readAtMs` can be known again by their stamp. A time in the future never settles. */
-export function isSettled(stats: BigIntStats, readAtMs: number): boolean {
+export function isSettled(stats: Pick<BigIntStats, "mtimeNs" | "ctimeNs">, readAtMs: number): boolean {
   const newestNs = stats.mtimeNs > stats.ctimeNs ? stats.mtimeNs : stats.ctimeNs;
   return Number(newestNs / 1_000_000n) + clockGrainMs < readAtMs;
 }

@@ -46,6 +46,39 @@ test("a settled file is read once, a young one every time", async (t) => {
   }
 });
 
+test("a file that was just identified is not read again to be looked into, unless it may be another", async (t) => {
+  const project = new Project(t);
+  const [path, other] = [project.write("x", "x"), project.write("y", "y")];
+  const readOf = (aheadMs: number, between: (digests: FileDigests) => void): string[] => {
+    const read: string[] = [];
+    const onRead = ({ path: one }: { readonly path: string }): void => void read.push(one);
+    const digests = new FileDigests({ clock: clockAhead(aheadMs), onRead });
+    void digests.recordNow(path, statSync(path, { bigint: true }));
+    between(digests);
+    const found = digests.readNow(path);
+    assert.ok(found !== undefined && !(found instanceof Promise));
+    assert.equal(found.record.entry.digest, digestOf(found.bytes));
+    return read;
+  };
+  assert.deepEqual(
+    readOf(60_000, () => {}),
+    [path],
+  );
+  assert.deepEqual(
+    readOf(0, () => {}),
+    [path, path],
+    "too young",
+  );
+  assert.deepEqual(
+    readOf(60_000, (digests) => void digests.readNow(other)),
+    [path, other, path],
+  );
+  assert.deepEqual(
+    readOf(60_000, () => writeFileSync(path, "longer")),
+    [path, path],
+  );
+});
+
 test("a time in the future is never trusted", async (t) => {
   const project = new Project(t);
   const path = project.write("x", "a");

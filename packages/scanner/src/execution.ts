@@ -97,7 +97,7 @@ export class Execution<R extends SourceRecord> {
     this.#children = [];
     this.#place = place;
     this.#depth += 1;
-    this.#setting.state.write(this.#setting.table.symbol(`seen:${identity}`), 1);
+    this.#setting.state.write(place.notes.seenSymbol, 1);
     this.#execute(program);
     // Nobody else includes it as what it is here: its effects are not worth 0.1 ms.
     const memo: Memo<R> = {
@@ -127,7 +127,7 @@ export class Execution<R extends SourceRecord> {
   #enter(resolution: Resolution<R, Notes<R>>, place: Place<R, Notes<R>>, isImport: boolean): void {
     const { state, table } = this.#setting;
     const program = this.#setting.programOf(place, this.#arrival);
-    const { identity, identitySymbol } = place.notes;
+    const { identity, identitySymbol, seenSymbol } = place.notes;
     const content = contentOf(place.notes, program, identity);
     const skip = (): void => {
       this.#children.push({ resolution, content, memo: undefined });
@@ -135,7 +135,7 @@ export class Execution<R extends SourceRecord> {
     if (state.read(identitySymbol) !== 0) return skip();
     if (isImport) {
       state.write(identitySymbol, 1);
-      if (state.read(table.symbol(`seen:${identity}`)) !== 0) return skip();
+      if (state.read(seenSymbol) !== 0) return skip();
       // gcc compares an import also with files that were only asked for, clang does not.
       if (this.#setting.order.family === "gcc" && state.read(table.symbol(`asked:${identity}`)) !== 0)
         throw new CannotScan("construct", `#import of ${place.path.spelled}, which was asked for`);
@@ -167,13 +167,13 @@ export class Execution<R extends SourceRecord> {
   #record(place: Place<R, Notes<R>>, program: Program): Memo<R> {
     if (this.#depth >= maxDepth) throw new CannotScan("limit", `depth of includes at ${place.path.spelled}`);
     const outer = { place: this.#place, children: this.#children };
-    const { state, table } = this.#setting;
-    const { identity } = place.notes;
+    const { state } = this.#setting;
+    const { identity, seenSymbol } = place.notes;
     this.#place = place;
     this.#children = [];
     this.#depth += 1;
     state.begin();
-    state.write(table.symbol(`seen:${identity}`), 1);
+    state.write(seenSymbol, 1);
     this.#execute(program);
     const effects = state.end();
     state.note(effects);

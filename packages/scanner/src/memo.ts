@@ -41,6 +41,8 @@ export interface Notes<R extends SourceRecord> {
   /** By which `#pragma once` and `#import` know it again. */
   identity: string;
   identitySymbol: number;
+  /** Says that it was gone through. */
+  seenSymbol: number;
   /** The arrival for which program and identity were last found to hold. */
   heldAt: number;
   /** The latest first. */
@@ -57,6 +59,7 @@ export function makeNotes<R extends SourceRecord>(): Notes<R> {
     record: undefined,
     identity: "",
     identitySymbol: -1,
+    seenSymbol: -1,
     heldAt: 0,
     memos: none,
     content: undefined,

@@ -112,6 +112,7 @@ export class ScanSetting<R extends SourceRecord> {
           ? `${record.entry.mtimeNs / 1_000_000_000n}:${record.entry.digest}`
           : `${end.stats.dev}:${end.stats.ino}`;
       notes.identitySymbol = this.table.symbol(`once:${notes.identity}`);
+      notes.seenSymbol = this.table.symbol(`seen:${notes.identitySymbol}`);
     }
     notes.heldAt = arrival;
     return record;
