@@ -23,7 +23,7 @@ import {
   type Session,
   UnheardJob,
 } from "./session.ts";
-import { SessionOutlook, type UnsentBytes, unsentBytes } from "./session-outlook.ts";
+import { SessionOutlook, UnsentFiles } from "./session-outlook.ts";
 import { type UploadFile, Uploads } from "./uploads.ts";
 
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
@@ -52,6 +52,7 @@ export class ServerSession implements Session {
   readonly #uploads: Uploads;
   readonly #outputs: OutputBases;
   readonly #outlook: SessionOutlook;
+  readonly #unsent: UnsentFiles;
   readonly #running = new Set<RunningJob>();
   readonly #way: ServerWay | undefined;
   #isRetired = false;
@@ -70,6 +71,7 @@ export class ServerSession implements Session {
     this.#welcome = welcome;
     this.#uploads = new Uploads(channel, known.recent, (digest) => this.#numbering.isNamed(digest));
     this.#outputs = known.outputs;
+    this.#unsent = new UnsentFiles((digest) => this.#numbering.isNamed(digest), this.#uploads);
     this.#outlook = new SessionOutlook(systemClock, () => channel.receivedBytes);
     this.#way = way;
   }
@@ -86,8 +88,8 @@ export class ServerSession implements Session {
   }
 
   outlook(action: Pick<Action, "inputs">): Outlook {
-    const unsent = this.#unsentOf(action);
     const { isNear, sendRate, distanceMs } = this.#channel;
+    const unsent = this.#unsent.of(action.inputs);
     const { wireShare, sendingBytes } = this.#uploads;
     return {
       isNear,
@@ -99,13 +101,6 @@ export class ServerSession implements Session {
       aheadBytes: wireShare * (sendingBytes - unsent.sendingBytes),
       jobsAhead: this.#outlook.jobsAhead,
     };
-  }
-
-  #unsentOf(action: Pick<Action, "inputs">): UnsentBytes {
-    return unsentBytes(action.inputs, {
-      isNamed: (digest) => this.#numbering.isNamed(digest),
-      isSending: (digest) => this.#uploads.isSending(digest),
-    });
   }
 
   /** Ends the connection as soon as its last job has ended. */
@@ -174,7 +169,7 @@ export class ServerSession implements Session {
       await this.#uploads.send(filesOf(digests, action.inputs), count, job.onProgress, given.signal);
     const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
-    using watched = this.#outlook.watch(job, this.#unsentOf(action).freshBytes);
+    using watched = this.#outlook.watch(job, this.#unsent.of(action.inputs).freshBytes);
     this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
       const news = edited
         .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import { ManualTime } from "./manual-time.fixture.ts";
 import { job } from "./remote-job.fixture.ts";
-import { SessionOutlook, unsentBytes } from "./session-outlook.ts";
+import { SessionOutlook, UnsentFiles } from "./session-outlook.ts";
 
 const fresh = (freshBytes: number): { freshBytes: number; sendingBytes: number } => ({
   freshBytes,
@@ -72,11 +72,27 @@ test("the downlink is measured while at least one result comes", () => {
 test("files are new, on their way, or known", () => {
   const digests = ["new!", "sending", "known"].map((text) => digestOf(Buffer.from(text)));
   const files = digests.map((digest, n) => ({ kind: "file", path: `/w/${n}`, digest, mtimeNs: 0n }) as const);
-  assert.deepEqual(
-    unsentBytes([...files, { kind: "directory", path: "/w" }], {
-      isNamed: (digest) => digest !== digests[0],
-      isSending: (digest) => digest === digests[1],
-    }),
-    { freshBytes: 4, sendingBytes: 7 },
+  const inputs = [...files, { kind: "directory", path: "/w" } as const];
+  const named = new Set(digests.slice(1));
+  const sending = new Set(digests.slice(1, 2));
+  const asked: (string | undefined)[] = [];
+  const unsent = new UnsentFiles(
+    (digest) => {
+      asked.push(digest);
+      return named.has(digest);
+    },
+    {
+      isSending: (digest) => sending.has(digest),
+      get sendingBytes() {
+        return sending.size * 7;
+      },
+    },
   );
+  assert.deepEqual(unsent.of(inputs), { freshBytes: 4, sendingBytes: 7 });
+  sending.clear();
+  asked.length = 0;
+  assert.deepEqual(unsent.of(inputs), { freshBytes: 4, sendingBytes: 0 });
+  assert.deepEqual(asked, [digests[0]]);
+  for (const set of [named, sending]) for (const digest of digests.slice(0, 1)) set.add(digest);
+  assert.deepEqual(unsent.of(inputs), { freshBytes: 0, sendingBytes: 4 });
 });

@@ -2,6 +2,7 @@ import type { InputEntry } from "@homcc/cas/action";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import type { Clock } from "@homcc/observability/clock";
 import type { JobDescription } from "./session.ts";
+import type { Uploads } from "./uploads.ts";
 
 /** Weight of the newest job in what is learned of the ones before. */
 const newest = 0.3;
@@ -121,16 +122,40 @@ export interface UnsentBytes {
   readonly sendingBytes: number;
 }
 
-export function unsentBytes(
-  inputs: Iterable<InputEntry>,
-  { isNamed, isSending }: { isNamed: (digest: Digest) => boolean; isSending: (digest: Digest) => boolean },
-): UnsentBytes {
-  let freshBytes = 0;
-  let sendingBytes = 0;
-  for (const input of inputs) {
-    if (input.kind !== "file") continue;
-    if (isSending(input.digest)) sendingBytes += sizeBytesOf(input.digest);
-    else if (!isNamed(input.digest)) freshBytes += sizeBytesOf(input.digest);
+type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
+
+/**
+ * Which files of jobs a connection does not know. 200 jobs that wait ask four times a second, 500 files each: those
+ * that had a name when a job asked before are not looked at again, because names are never taken back.
+ */
+export class UnsentFiles {
+  readonly #isNamed: (digest: Digest) => boolean;
+  readonly #uploads: Pick<Uploads, "isSending" | "sendingBytes">;
+  readonly #unnamed = new WeakMap<readonly InputEntry[], readonly FileEntry[]>();
+
+  constructor(isNamed: (digest: Digest) => boolean, uploads: Pick<Uploads, "isSending" | "sendingBytes">) {
+    this.#isNamed = isNamed;
+    this.#uploads = uploads;
   }
-  return { freshBytes, sendingBytes };
+
+  /** `inputs`: the same list each time for the same job. */
+  of(inputs: readonly InputEntry[]): UnsentBytes {
+    const before: readonly InputEntry[] = this.#unnamed.get(inputs) ?? inputs;
+    const unnamed = before.filter(
+      (input): input is FileEntry => input.kind === "file" && !this.#isNamed(input.digest),
+    );
+    if (unnamed.length < before.length) this.#unnamed.set(inputs, unnamed);
+    let freshBytes = 0;
+    for (const { digest } of unnamed) if (!this.#isSending(digest)) freshBytes += sizeBytesOf(digest);
+    let sendingBytes = 0;
+    if (this.#uploads.sendingBytes > 0) {
+      for (const input of inputs)
+        if (input.kind === "file" && this.#isSending(input.digest)) sendingBytes += sizeBytesOf(input.digest);
+    }
+    return { freshBytes, sendingBytes };
+  }
+
+  #isSending(digest: Digest): boolean {
+    return this.#uploads.isSending(digest);
+  }
 }
