@@ -16,11 +16,10 @@ export interface DirectiveStore {
   release?(): void | Promise<void>;
 }
 
-/**
- * About 16 MB: a directive takes 150 bytes on the heap, its texts included. Programs are made of them, which stay, and the
- * store has them.
- */
-const defaultMaxDirectives = 100_000;
+/** With its texts. */
+const directiveBytes = 110;
+/** Programs are made of them, which stay, and the store has them. */
+const defaultMaxDirectives = 50_000;
 
 /** Directive lists by content digest: each content is lexed once in each dialect. */
 export class DirectiveCache {
@@ -32,6 +31,10 @@ export class DirectiveCache {
   constructor(options: { readonly store?: DirectiveStore; readonly maxDirectives?: number } = {}) {
     this.#store = options.store;
     this.#maxDirectives = options.maxDirectives ?? defaultMaxDirectives;
+  }
+
+  get bytes(): number {
+    return this.#directives * directiveBytes;
   }
 
   /** `undefined` for a content that was not lexed yet, or is forgotten. */

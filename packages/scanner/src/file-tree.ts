@@ -41,7 +41,9 @@ export class TreeChanged extends Error {}
 
 const none: readonly never[] = [];
 const maxLinks = 40;
-/** 300 bytes each, of a file 500. */
+/** Of a file, with its name, path and stat. */
+const nodeBytes = 330;
+const pathBytes = 150;
 const defaultMaxNodes = 200_000;
 
 /**
@@ -73,6 +75,10 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
   /** Looks are made for a scan that arrived then: those that were made since are not repeated. */
   serve(arrival: number): void {
     this.#since = arrival;
+  }
+
+  get bytes(): number {
+    return this.#nodes * nodeBytes + this.#paths.size * pathBytes;
   }
 
   get isFull(): boolean {

@@ -38,6 +38,11 @@ export interface Resolution<R extends SourceRecord, T> {
   heldAt: number;
 }
 
+/** With what is kept with it. */
+const placeBytes = 400;
+/** With two probes. */
+const resolutionBytes = 180;
+
 /** Of the source itself, which is another place than the same file when it is included. */
 export const mainNext = -1;
 
@@ -57,13 +62,16 @@ export class IncludeSearch<R extends SourceRecord, T> {
   readonly #order: SearchOrder;
   readonly #chain: readonly string[];
   readonly #makeNotes: () => T;
+  readonly #weigh: (bytes: number) => void;
   readonly #places = new Map<string, Place<R, T>>();
 
-  constructor(tree: FileTree<R>, order: SearchOrder, makeNotes: () => T) {
+  /** `weigh`: so many bytes more are held, or fewer. */
+  constructor(tree: FileTree<R>, order: SearchOrder, makeNotes: () => T, weigh: (bytes: number) => void) {
     this.#tree = tree;
     this.#order = order;
     this.#chain = [...order.quote, ...order.angle];
     this.#makeNotes = makeNotes;
+    this.#weigh = weigh;
   }
 
   /** All that are known. */
@@ -85,12 +93,16 @@ export class IncludeSearch<R extends SourceRecord, T> {
       notes: this.#makeNotes(),
     };
     this.#places.set(key, place);
+    this.#weigh(weightOf(place) - (known === undefined ? 0 : weightOf(known)));
     return place;
   }
 
   /** It is found again when it is asked for. */
-  forget({ path, next }: Place<R, T>): void {
-    this.#places.delete(keyOf(path.spelled, next));
+  forget(place: Place<R, T>): void {
+    const key = keyOf(place.path.spelled, place.next);
+    if (this.#places.get(key) !== place) return;
+    this.#places.delete(key);
+    this.#weigh(-weightOf(place));
   }
 
   /** What the name leads to now. The same object as long as it leads to the same. */
@@ -102,6 +114,7 @@ export class IncludeSearch<R extends SourceRecord, T> {
     const resolution: Resolution<R, T> = { kind, from, name, probes: [], place: undefined, heldAt: arrival };
     this.#search(resolution);
     from.resolutions.set(key, resolution);
+    if (known === undefined) this.#weigh(resolutionBytes);
     return resolution;
   }
 
@@ -169,6 +182,10 @@ export class IncludeSearch<R extends SourceRecord, T> {
     // A copy, because an array that grew has room for 16 more.
     resolution.probes = probes.slice();
   }
+}
+
+function weightOf<R extends SourceRecord, T>({ resolutions }: Place<R, T>): number {
+  return placeBytes + resolutionBytes * resolutions.size;
 }
 
 function keyOf(spelled: string, next: number | undefined): string {

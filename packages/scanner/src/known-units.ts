@@ -13,13 +13,19 @@ export interface KnownUnit<R extends SourceRecord> {
   readonly main: Memo<R>;
 }
 
-/** Eight bytes each: 24 MB. A unit with 80 headers and 800 names that were looked for in vain takes 18 kB. */
+/** Of each word. */
+const wordBytes = 8;
+/** 24 MB. A unit with 80 headers and 800 names that were looked for in vain takes 18 kB. */
 const maxWeight = 3_000_000;
 
 /** The latest units by what asks for them. */
 export class KnownUnits<R extends SourceRecord> {
   readonly #units = new Map<string, KnownUnit<R>>();
   #weight = 0;
+
+  get bytes(): number {
+    return this.#weight * wordBytes;
+  }
 
   get(key: string): KnownUnit<R> | undefined {
     const unit = this.#units.get(key);

@@ -17,7 +17,11 @@ export const undefinedValue = 0;
 /** A name that the compiler itself gives a meaning: `__has_include`, `__LINE__`. */
 export const builtinValue = 1;
 const firstDefinition = 2;
-/** 500 bytes each. Most conditions are evaluated once and replayed from then on. */
+/** A name or a definition, and the values of a name. */
+const entryBytes = 170;
+/** Of one condition. */
+const tokensBytes = 500;
+/** Most conditions are evaluated once and replayed from then on. */
 const maxTokenized = 10_000;
 
 /** Numbers for names, and numbers for definitions. */
@@ -30,6 +34,10 @@ export class MacroTable {
 
   get size(): number {
     return this.#names.length + this.#byId.length;
+  }
+
+  get bytes(): number {
+    return this.size * entryBytes + this.#tokens.size * tokensBytes;
   }
 
   get symbolCount(): number {

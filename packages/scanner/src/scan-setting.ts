@@ -31,10 +31,8 @@ export interface ScanParts<R extends SourceRecord> {
   readonly weigh: (bytes: number) => void;
 }
 
-/** A place with the handful of names that it includes. */
-const placeBytes = 2000;
-const programBytes = 300;
-const stepBytesInMemory = 100;
+const programBytes = 250;
+const stepBytesInMemory = 80;
 
 /** Programs depend on the dialect, places on the search order: scans that have both in common share their memos. */
 export class ScanSetting<R extends SourceRecord> {
@@ -66,10 +64,7 @@ export class ScanSetting<R extends SourceRecord> {
     this.modules = modules;
     this.table = parts.table;
     this.state = parts.state;
-    this.search = new IncludeSearch(parts.tree, order, () => {
-      parts.weigh(placeBytes);
-      return makeNotes<R>();
-    });
+    this.search = new IncludeSearch(parts.tree, order, makeNotes<R>, parts.weigh);
   }
 
   /** Questions that files asked or will ask. */
@@ -121,7 +116,6 @@ export class ScanSetting<R extends SourceRecord> {
   /** Of a source that is found again, and whose directives are read again, when it is asked for. */
   forgetSource(place: Place<R, Notes<R>>, program: Program): void {
     this.search.forget(place);
-    this.#parts.weigh(-placeBytes);
     const digest = place.notes.record?.entry.digest;
     if (digest === undefined || this.#programs.get(digest) !== program) return;
     this.#programs.delete(digest);

@@ -50,14 +50,17 @@ export interface ScannerOptions {
   readonly maxNodes?: number;
   readonly maxMemoBytes?: number;
   readonly maxSettingBytes?: number;
+  readonly maxBytes?: number;
 }
 
 /** What headers do to macros and include; 2 to 5 kB for a file, up to 40 kB for one that includes 500. */
 const defaultMaxMemoBytes = 24 << 20;
-const memoBaseBytes = 200;
-const childBytes = 90;
+const memoBaseBytes = 230;
+const childBytes = 55;
 /** Programs of contents, and what names lead to: 15,000 headers of 30 directives. */
-const defaultMaxSettingBytes = 80 << 20;
+const defaultMaxSettingBytes = 56 << 20;
+/** All of it: then everything but lists of directives is found out again, 0.1 ms for a header. */
+const defaultMaxBytes = 72 << 20;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
@@ -86,6 +89,7 @@ export class Scanner<R extends SourceRecord> {
   readonly #directives: DirectiveCache;
   readonly #maxMemoBytes: number;
   readonly #maxSettingBytes: number;
+  readonly #maxBytes: number;
   #table = new MacroTable();
   #state = new MacroState(this.#table);
   #settings = new Map<string, ScanSetting<R>>();
@@ -108,6 +112,13 @@ export class Scanner<R extends SourceRecord> {
     });
     this.#maxMemoBytes = options.maxMemoBytes ?? defaultMaxMemoBytes;
     this.#maxSettingBytes = options.maxSettingBytes ?? defaultMaxSettingBytes;
+    this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
+  }
+
+  /** Estimated, of all that it keeps. */
+  get bytes(): number {
+    const kept = this.#settingBytes + this.#memoBytes + this.#units.bytes;
+    return kept + this.#tree.bytes + this.#table.bytes + this.#directives.bytes;
   }
 
   /** Whatever is looked at from now on counts for the scan that was asked for now; earlier looks do not. */
@@ -146,7 +157,7 @@ export class Scanner<R extends SourceRecord> {
     arrival: number,
     attempt: Attempt,
   ): ScannedClosure<R> | (() => Promise<unknown>) {
-    if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
+    if (this.#table.size > maxSymbols || this.#tree.isFull || this.bytes > this.#maxBytes) this.#reset();
     if (this.#settingBytes > this.#maxSettingBytes) this.#forgetSettings();
     if (this.#memoBytes > this.#maxMemoBytes) this.#forgetMemos();
     const setting = this.#settingOf(request);
