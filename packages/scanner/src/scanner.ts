@@ -59,8 +59,10 @@ const memoBaseBytes = 230;
 const childBytes = 55;
 /** Programs of contents, and what names lead to: 15,000 headers of 30 directives. */
 const defaultMaxSettingBytes = 56 << 20;
-/** All of it: then everything but lists of directives is found out again, for 5 % of a build of 10,000 files' scans. */
+/** All of it. */
 const defaultMaxBytes = 72 << 20;
+/** Of it: what may be left when memos and units are gone, before all is found out again. */
+const restShare = 0.75;
 const maxSymbols = 1_000_000;
 const maxSettings = 100;
 /** A scan that long would take the compiler long too; the rest of it is done in one go. */
@@ -157,7 +159,7 @@ export class Scanner<R extends SourceRecord> {
     arrival: number,
     attempt: Attempt,
   ): ScannedClosure<R> | (() => Promise<unknown>) {
-    if (this.#table.size > maxSymbols || this.#tree.isFull || this.bytes > this.#maxBytes) this.#reset();
+    this.#makeRoom();
     if (this.#settingBytes > this.#maxSettingBytes) this.#forgetSettings();
     if (this.#memoBytes > this.#maxMemoBytes) this.#forgetMemos();
     const setting = this.#settingOf(request);
@@ -345,6 +347,14 @@ export class Scanner<R extends SourceRecord> {
     const base = baseOf(facts, this.#table);
     this.#bases.set(facts, base);
     return base;
+  }
+
+  /** Memos and units are a third of all, and made again from the rest. */
+  #makeRoom(): void {
+    if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
+    if (this.bytes <= this.#maxBytes) return;
+    this.#forgetMemos();
+    if (this.bytes > this.#maxBytes * restShare) this.#reset();
   }
 
   #forgetPlaces(): void {
