@@ -153,6 +153,12 @@ describe("without a localhost line a job comes home only where this machine alon
       "remote",
     ],
     ["nothing is measured", [{ ...thinAndNew, ...unmeasured }], {}, "remote"],
+    [
+      "a thin one that answered hardly any ping yet",
+      [{ ...thinAndNew, roundTripMs: undefined }],
+      {},
+      "remote",
+    ],
     ["an unmeasured one among thin ones", [thinAndNew, unmeasured], {}, "remote"],
     ["a good one among thin ones", [thinAndNew, {}], {}, "remote"],
     ["a near one, whatever was measured", [{ ...thinAndNew, isNear: true }], {}, "remote"],

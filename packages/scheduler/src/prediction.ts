@@ -138,6 +138,8 @@ const farMs = 20;
 /** Whether the link may be one. A near one never is, but who shares the work shares it with a full server there, too. */
 function mayBeReason(view: ServerView, share: HomeShare): boolean {
   if (view.isNear) return share === "if-sooner";
+  // A machine so busy that it answered hardly any ping yet says nothing about its link.
+  if (view.roundTripMs === undefined) return false;
   return view.uploadBytesPerSecond !== undefined || view.downloadBytesPerSecond !== undefined || isFar(view);
 }
 
