@@ -4,6 +4,7 @@ import { centralEdits } from "../figures/central-edits.ts";
 import { editInFullFarmRatio } from "../figures/edit-in-full-farm.ts";
 import { failingCpuMs } from "../figures/failing-files.ts";
 import { failingFiles, type Figures } from "../figures/goals.ts";
+import { keptResults } from "../figures/kept-results.ts";
 import { lzoRatio } from "../figures/lzo-ratio.ts";
 import { scanMs } from "../figures/scan.ts";
 import { wideHeaderUpBytes } from "../figures/wide-header.ts";
@@ -98,6 +99,7 @@ async function measureFigures(
     failingCpuMs: await failingCpuMs(farm, scope.failingSources, home),
     scanMs: await scanMs(farm),
     editInFullFarmRatio: await editInFullFarmRatio(farm, home),
+    ...(await keptResults(farm, home, say)),
   };
   say(`figures: ${JSON.stringify(figures)}`);
   return figures;
