@@ -30,6 +30,8 @@ export async function keptResults(
 ): Promise<Pick<Figures, "branchReturnMs" | "secondDeveloperRatio">> {
   const { project, slots } = farm;
   const sources = project.sources.length;
+  // Other parts have edited it.
+  await generateProject(project.root, sources);
   await using server = await startReplay(farm);
   await using link = await startThinLink(server.address, profile);
   const hosts = `127.0.0.1:${link.port}/${slots}`;
