@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
 import type { ActionResult } from "@homcc/cas/action";
 import { HomccError } from "@homcc/observability/error";
@@ -16,24 +16,13 @@ import {
   gccOf,
   openStream,
   resultWriting,
+  serveClient,
+  served,
   type Served,
   type ServedOptions,
-  serveClient,
 } from "./served-client.fixture.ts";
 
 const source = Buffer.from("int x;\n");
-
-/** Runs `body` with a client of this machine's toolchain. */
-async function served(
-  t: TestContext,
-  options: ServedOptions,
-  body: (client: Client, session: Served) => Promise<void>,
-): Promise<void> {
-  const toolchain = await gccOf(t);
-  if (toolchain === undefined) return;
-  await using session = await serveClient(options);
-  await body(new Client(session.client, toolchain), session);
-}
 
 /** Nothing of any job is left on the server. */
 async function assertIdle(session: Served): Promise<void> {

@@ -10,15 +10,13 @@ import { maxProvenBytes } from "@homcc/protocol/limits";
 import { PossessionProof } from "@homcc/protocol/possession-proof";
 import type { ProveMessage } from "./possession.ts";
 import {
-  Client,
   type ClientStream,
   eventually,
   fileOf,
-  gccOf,
   resultWriting,
-  type Served,
+  served,
+  type ServedBody,
   type ServedOptions,
-  serveClient,
 } from "./served-client.fixture.ts";
 
 const source = Buffer.from("int x;\n");
@@ -26,16 +24,11 @@ const header = Buffer.from("#define SECRET 42\n");
 const never = "0".repeat(64);
 
 /** A client whose server has blobs from somebody else. */
-async function served(
-  t: TestContext,
-  options: ServedOptions,
-  body: (client: Client, session: Served) => Promise<void>,
-): Promise<void> {
-  const toolchain = await gccOf(t);
-  if (toolchain === undefined) return;
-  await using session = await serveClient(options);
-  for (const bytes of [source, header]) await session.store.put(digestOf(bytes), [bytes]);
-  await body(new Client(session.client, toolchain), session);
+function servedWithBlobs(t: TestContext, options: ServedOptions, body: ServedBody): Promise<void> {
+  return served(t, options, async (client, session) => {
+    for (const bytes of [source, header]) await session.store.put(digestOf(bytes), [bytes]);
+    await body(client, session);
+  });
 }
 
 function proofOf({ nonce, digests }: ProveMessage, contents: readonly Buffer[]): string {
@@ -54,7 +47,7 @@ function kindsOf(job: ClientStream): string[] {
 const both = [fileOf(source), fileOf(header, "/w/a.h")];
 
 test("what others brought is proven once, by one hash, and not sent", (t) =>
-  served(t, {}, async (client, session) => {
+  servedWithBlobs(t, {}, async (client, session) => {
     const job = client.compile(both);
     const prove = await job.until("prove");
     assert.deepEqual(new Set(prove.digests), new Set([digestOf(source), digestOf(header)]));
@@ -68,7 +61,7 @@ test("what others brought is proven once, by one hash, and not sent", (t) =>
   }));
 
 test("who knows only the digest, or only some of the contents, has to send them", (t) =>
-  served(t, {}, async (client, session) => {
+  servedWithBlobs(t, {}, async (client, session) => {
     let found = 0;
     session.services.results.find = () => {
       found += 1;
@@ -89,7 +82,7 @@ test("who knows only the digest, or only some of the contents, has to send them"
   }));
 
 test("an answer is worth nothing for another job", (t) =>
-  served(t, {}, async (client) => {
+  servedWithBlobs(t, {}, async (client) => {
     const first = client.compile([fileOf(header)]);
     const stolen = proofOf(await first.until("prove"), [header]);
     client.cancel(first);
@@ -100,7 +93,7 @@ test("an answer is worth nothing for another job", (t) =>
   }));
 
 test("of a batch only what has changed meanwhile is sent", (t) =>
-  served(t, {}, async (client) => {
+  servedWithBlobs(t, {}, async (client) => {
     const job = client.compile(both);
     const prove = await job.until("prove");
     client.answer(job, { hash: proofOf(prove, [source]), changed: [digestOf(header)] });
@@ -110,7 +103,7 @@ test("of a batch only what has changed meanwhile is sent", (t) =>
   }));
 
 test("a question goes out with what is missing", (t) =>
-  served(t, {}, async (client) => {
+  servedWithBlobs(t, {}, async (client) => {
     const news = Buffer.from("int y;\n");
     const job = client.compile([...both, fileOf(news, "/w/b.h")]);
     const prove = await job.until("prove");
@@ -121,7 +114,7 @@ test("a question goes out with what is missing", (t) =>
   }));
 
 test("jobs at once ask about a digest once; when the one that asked ends, another does", (t) =>
-  served(t, {}, async (client) => {
+  servedWithBlobs(t, {}, async (client) => {
     const first = client.compile([fileOf(header)]);
     await first.until("prove");
     const others = [client.compile([fileOf(header)]), client.compile(both)];
@@ -148,7 +141,7 @@ test("jobs at once ask about a digest once; when the one that asked ends, anothe
   }));
 
 test("a client that cannot prove sends, and so does one whose file is too large for it", async (t) => {
-  await served(t, { capabilities: ["zstd"] }, async (client) => {
+  await servedWithBlobs(t, { capabilities: ["zstd"] }, async (client) => {
     const job = client.compile(both);
     assert.deepEqual(
       new Set((await job.until("missing")).digests),
@@ -158,7 +151,7 @@ test("a client that cannot prove sends, and so does one whose file is too large 
     await job.until("result");
     assert.equal(kindsOf(job).includes("prove"), false);
   });
-  await served(t, {}, async (client, session) => {
+  await servedWithBlobs(t, {}, async (client, session) => {
     const large = Buffer.alloc(maxProvenBytes + 1, "x");
     await session.store.put(digestOf(large), [large]);
     const job = client.compile([fileOf(large)]);
@@ -173,14 +166,14 @@ test("a file that everybody may read here needs no proof; one that not everybody
   await writeFile(join(folder, "public.h"), source, { mode: 0o644 });
   await writeFile(join(folder, "private.h"), header, { mode: 0o640 });
   const files = [fileOf(source, join(folder, "public.h")), fileOf(header, join(folder, "private.h"))];
-  await served(t, { adoptedFolders: [folder] }, async (client) => {
+  await servedWithBlobs(t, { adoptedFolders: [folder] }, async (client) => {
     const job = client.compile(files);
     assert.deepEqual((await job.until("prove")).digests, [digestOf(header)]);
   });
 });
 
 test("a delta of what is not proven is not taken", (t) =>
-  served(t, {}, async (client) => {
+  servedWithBlobs(t, {}, async (client) => {
     const edited = Buffer.from("#define SECRET 43\n");
     const delta = await encodeDelta(edited, header);
     const early = await client.upload(delta, digestOf(edited), digestOf(header));
@@ -202,7 +195,7 @@ const tellsObject: ServedOptions = {
 const outputs = [{ path: "/w/a.o", exists: true, base: digestOf(object) }];
 
 test("a base of an output is proven while the compiler runs", (t) =>
-  served(t, tellsObject, async (client, session) => {
+  servedWithBlobs(t, tellsObject, async (client, session) => {
     await session.store.put(digestOf(object), [object]);
     await client.upload(source);
     const job = client.compile([fileOf(source)], { outputs });
@@ -214,7 +207,7 @@ test("a base of an output is proven while the compiler runs", (t) =>
   }));
 
 test("nothing is told by a base that is not proven", (t) =>
-  served(t, tellsObject, async (client, session) => {
+  servedWithBlobs(t, tellsObject, async (client, session) => {
     await session.store.put(digestOf(object), [object]);
     await client.upload(source);
     const job = client.compile([fileOf(source)], { outputs });
@@ -226,7 +219,7 @@ test("nothing is told by a base that is not proven", (t) =>
   }));
 
 test("a client that never answers holds nobody up, and leaves nothing", (t) =>
-  served(t, tellsObject, async (client, session) => {
+  servedWithBlobs(t, tellsObject, async (client, session) => {
     const silent = client.compile(both);
     await silent.until("prove");
     const own = Buffer.from("int own;\n");

@@ -343,3 +343,13 @@ export async function eventually(what: string, holds: () => boolean): Promise<vo
     await new Promise(setImmediate);
   }
 }
+
+export type ServedBody = (client: Client, session: Served) => Promise<void>;
+
+/** Runs `body` with a client of this machine's toolchain. */
+export async function served(t: TestContext, options: ServedOptions, body: ServedBody): Promise<void> {
+  const toolchain = await gccOf(t);
+  if (toolchain === undefined) return;
+  await using session = await serveClient(options);
+  await body(new Client(session.client, toolchain), session);
+}

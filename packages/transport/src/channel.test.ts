@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
+import { agree, knownCapabilities } from "@homcc/protocol/hello";
 import { maxFrameBytes, minFrameBytes } from "@homcc/protocol/limits";
 import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import { Duplex } from "node:stream";
@@ -14,6 +15,9 @@ import { connectPair, startLoopbackServer } from "./fixtures/loopback-server.ts"
 import { startPath } from "./fixtures/path.ts";
 import { connectToServer } from "./connect.ts";
 import { systemTimers, type Timers } from "./timers.ts";
+
+/** With a peer of this version. */
+const agreement = agree({ capabilities: knownCapabilities });
 
 /** A handler that gathers everything and says when it is over. */
 function collector<M>(): {
@@ -556,14 +560,6 @@ test("a chunk of answers is taken in steps, with turns of the event loop between
 });
 
 test("a link is fast by its round trip, and slow once it is seen to be", async () => {
-  const agreement = {
-    zstd: true,
-    history: true,
-    delta: true,
-    possession: true,
-    pieces: true,
-    maxOutgoingFrameBytes: maxFrameBytes,
-  };
   for (const [roundTripMs, isFast] of [
     [1, true],
     [20, false],
@@ -594,14 +590,6 @@ test("a client with a job asks for the round trip until it knows how far the ser
   // A look at the clock takes 10 ms: so far away is the server.
   const clock = { wallMs: () => nowMs, monotonicMs: () => (nowMs += 10) };
   const [clientSide, serverSide] = pipes();
-  const agreement = {
-    zstd: true,
-    history: true,
-    delta: true,
-    possession: true,
-    pieces: true,
-    maxOutgoingFrameBytes: maxFrameBytes,
-  };
   const server = openServerChannel(serverSide, { peer: "client", agreement });
   server.serve(() => ({ onMessage: () => {} }));
   const client = openClientChannel(clientSide, { peer: "server", agreement, clock, roundTripMs: 500 });

@@ -20,8 +20,7 @@ export class SoonerAtHome extends Error {
 
 /**
  * Asks again and again, while a job waits for a slot or an upload, and when a local slot becomes free, whether it would be done
- * sooner here. `signal` is aborted
- * with `SoonerAtHome` when it would, and with the caller's signal. Nothing is asked any more once the server compiles it.
+ * sooner here. `signal` is aborted with `SoonerAtHome` when it would, and with the caller's signal. Nothing is asked any more once the server compiles it.
  */
 export class SecondThoughts implements Disposable {
   readonly #time: Time;
