@@ -41,7 +41,7 @@ export interface BuildScope {
 export const fullScope: BuildScope = {
   profiles,
   sources: sourceCount,
-  warmRounds: 3,
+  warmRounds: 5,
   editedSources: 48,
   failingSources: failingFiles,
 };

@@ -17,11 +17,20 @@ export async function codec(): Promise<MicroResult[]> {
     return { kind: "file", path, digest: digestOf(Buffer.from(path)), mtimeNs: 1_700_000_000_000_000_000n };
   });
   const numbering = new EntryNumbering();
-  numbering.encode(inputs, [], () => {});
+  numbering.encode(
+    inputs,
+    () => [],
+    () => {},
+  );
   let coded = { declareFrom: 0, declare: [], inputs: [] } as Parameters<
     Parameters<typeof numbering.encode>[2]
   >[0];
-  const encode = (): void => numbering.encode(inputs, [], (next) => (coded = next));
+  const encode = (): void =>
+    numbering.encode(
+      inputs,
+      () => [],
+      (next) => (coded = next),
+    );
   encode();
   const job = exampleJob(coded);
   const bytes = encodeMessage(clientMessages, job);

@@ -19,6 +19,7 @@ import { agentFolder } from "./agent-folder.ts";
 import { HomeLoad } from "./home-load.ts";
 import { Adviser } from "./remote/adviser.ts";
 import { ColdStart } from "./remote/cold-start.ts";
+import { InputSets } from "./remote/input-sets.ts";
 import { RecentContents } from "./remote/recent-contents.ts";
 import type { KnownContents } from "./remote/server-session.ts";
 import { OutputBases } from "./remote/output-bases.ts";
@@ -72,6 +73,7 @@ export async function createServices(
       }),
     ),
     discoveryGate,
+    inputSets: new InputSets(),
     tunnels,
     servers,
     localSlots,

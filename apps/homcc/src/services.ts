@@ -10,6 +10,7 @@ import type { IdleWatch } from "./idle-watch.ts";
 import type { OwnResults } from "./own-results.ts";
 import type { Adviser } from "./remote/adviser.ts";
 import type { ColdStart } from "./remote/cold-start.ts";
+import type { InputSets } from "./remote/input-sets.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
@@ -27,6 +28,7 @@ export interface Services {
   readonly discovery: InputDiscovery;
   /** Passed by compilations whose compiler is asked what it includes. */
   readonly discoveryGate: Pick<Gate, "waiting">;
+  readonly inputSets: InputSets;
   /** Absent where nothing outlives the call. */
   readonly ownResults: Pick<OwnResults, "find" | "hold" | "isEmpty" | "keep"> | undefined;
   readonly servers: Servers;

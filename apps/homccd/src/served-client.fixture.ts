@@ -290,22 +290,26 @@ export class Client {
   compile(inputs: readonly InputEntry[], changes: Partial<JobMessage> = {}): ClientStream {
     const { digest, driver, family, version } = this.#toolchain;
     let stream: ClientStream | undefined;
-    this.#numbering.encode(inputs, [], (coded) => {
-      stream = openStream(this.#channel, {
-        kind: "job",
-        toolchain: { digest, driver, family, version },
-        steps: [{ program: driver, argv: ["gcc", "-c", "a.c"] }],
-        cwd: "/w",
-        environment: { PATH: path },
-        umask: 0o022,
-        terminal: {},
-        ...coded,
-        outputs: [{ path: "/w/a.o", exists: false }],
-        timeoutMs: 10_000,
-        label: "a.c",
-        ...changes,
-      });
-    });
+    this.#numbering.encode(
+      inputs,
+      () => [],
+      (coded) => {
+        stream = openStream(this.#channel, {
+          kind: "job",
+          toolchain: { digest, driver, family, version },
+          steps: [{ program: driver, argv: ["gcc", "-c", "a.c"] }],
+          cwd: "/w",
+          environment: { PATH: path },
+          umask: 0o022,
+          terminal: {},
+          ...coded,
+          outputs: [{ path: "/w/a.o", exists: false }],
+          timeoutMs: 10_000,
+          label: "a.c",
+          ...changes,
+        });
+      },
+    );
     if (stream === undefined) throw new Error("not sent");
     return stream;
   }

@@ -3,7 +3,6 @@
  * shells, and each of their variables and files counts for its own jobs, from the next job on.
  */
 import { HomccError } from "@homcc/observability/error";
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { ConfigurationFiles, configurationFolders } from "./files.ts";
 import { storeFolder } from "./folders.ts";
@@ -13,6 +12,7 @@ import type { Host, Localhost, ParsedHosts } from "./hosts.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
 import { clientOptions, serverOptions } from "./options.ts";
 import type { Problem } from "./problem.ts";
+import { processorCount } from "./processors.ts";
 import { chooseReplay } from "./replay.ts";
 import { chooseSandbox } from "./sandbox.ts";
 import type { ClientSettings, Sandbox, ServerSettings } from "./settings.ts";
@@ -71,7 +71,7 @@ export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> 
     settings,
     hosts: hosts.map((host) => ({ ...host, compression: host.compression ?? settings.compression })),
     localhost: {
-      limit: parsed.localhostLimit ?? availableParallelism(),
+      limit: parsed.localhostLimit ?? processorCount(),
       configured: parsed.localhostLimit !== undefined,
     },
     hostLines: parsed.hostLines,
@@ -130,7 +130,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
   const verbose = options.get("verbose");
   const { replay, conflicts } = chooseReplay(options, cwd);
   const settings: ServerSettings = {
-    limit: options.get("limit") ?? availableParallelism() + 2,
+    limit: options.get("limit") ?? processorCount() + 2,
     port: options.get("port"),
     addresses: options.get("address"),
     logLevel: options.get("log_level") ?? (verbose ? "DEBUG" : "INFO"),

@@ -47,11 +47,15 @@ test("every job of a session resolves to its own files, over the wire's text", (
       const numbering = new EntryNumbering();
       const table = new EntryTable();
       for (const [inputs, absent] of jobs) {
-        numbering.encode(inputs, absent, (coded) => {
-          const resolved = table.resolve(overTheWire(coded));
-          assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
-          assert.deepEqual(resolved.absent.sort(), [...absent].sort());
-        });
+        numbering.encode(
+          inputs,
+          () => absent,
+          (coded) => {
+            const resolved = table.resolve(overTheWire(coded));
+            assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
+            assert.deepEqual(resolved.absent.sort(), [...absent].sort());
+          },
+        );
         assert.equal(numbering.count, table.count);
       }
     }),
@@ -59,13 +63,69 @@ test("every job of a session resolves to its own files, over the wire's text", (
   );
 });
 
+test("a list that was coded before resolves to the same files, whatever was coded in between", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(files, absentPaths), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.nat(5), { maxLength: 12 }),
+      (jobs, order) => {
+        const numbering = new EntryNumbering();
+        const table = new EntryTable();
+        for (const index of order) {
+          const [inputs, absent] = jobs[index % jobs.length]!;
+          numbering.encode(
+            inputs,
+            () => absent,
+            (coded) => {
+              const resolved = table.resolve(overTheWire(coded));
+              assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
+              assert.deepEqual(resolved.absent.sort(), [...absent].sort());
+            },
+          );
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test("a list that was coded before is not gone through while no number was handed out", () => {
+  const numbering = new EntryNumbering();
+  let asked = 0;
+  const code = (inputs: readonly InputEntry[]): void =>
+    numbering.encode(
+      inputs,
+      () => [`/asked/${(asked += 1)}`],
+      () => {},
+    );
+  const inputs = [file("/a.h", "a")];
+  code(inputs);
+  code(inputs);
+  assert.equal(asked, 1);
+  code([file("/b.h", "b")]);
+  code(inputs);
+  assert.equal(asked, 3);
+});
+
 test("what the server knows travels as a number", () => {
   const numbering = new EntryNumbering();
   const coded: CodedEntries[] = [];
   const inputs = [file("/a.h", "a"), file("/b.h", "b"), file("/c.h", "c")];
-  numbering.encode(inputs, ["/missing.h"], (entries) => coded.push(entries));
-  numbering.encode([inputs[0]!, inputs[2]!], ["/missing.h"], (entries) => coded.push(entries));
-  numbering.encode([file("/a.h", "a", 1n), inputs[1]!], [], (entries) => coded.push(entries));
+  numbering.encode(
+    inputs,
+    () => ["/missing.h"],
+    (entries) => coded.push(entries),
+  );
+  numbering.encode(
+    [inputs[0]!, inputs[2]!],
+    () => ["/missing.h"],
+    (entries) => coded.push(entries),
+  );
+  numbering.encode(
+    [file("/a.h", "a", 1n), inputs[1]!],
+    () => [],
+    (entries) => coded.push(entries),
+  );
   assert.deepEqual(
     coded.map(({ declareFrom, declare, inputs }) => ({
       declareFrom,
@@ -85,15 +145,23 @@ test("a job that was not sent takes no numbers", () => {
   const failure = new Error("the channel refuses it");
   assert.throws(
     () =>
-      numbering.encode([file("/a.h", "a")], [], () => {
-        throw failure;
-      }),
+      numbering.encode(
+        [file("/a.h", "a")],
+        () => [],
+        () => {
+          throw failure;
+        },
+      ),
     failure,
   );
   assert.equal(numbering.count, 0);
-  numbering.encode([file("/b.h", "b")], [], (coded) => {
-    assert.deepEqual(new EntryTable().resolve(coded).inputs, [file("/b.h", "b")]);
-  });
+  numbering.encode(
+    [file("/b.h", "b")],
+    () => [],
+    (coded) => {
+      assert.deepEqual(new EntryTable().resolve(coded).inputs, [file("/b.h", "b")]);
+    },
+  );
 });
 
 const many = (count: number, prefix: string): InputEntry[] =>
@@ -102,13 +170,21 @@ const never = (): void => assert.fail("was sent");
 
 test("a job with too many new files, and a full session, are refused before anything is sent", () => {
   const numbering = new EntryNumbering();
-  assert.throws(() => numbering.encode(many(maxDeclaredEntries + 1, "a"), [], never), isProtocolError);
+  assert.throws(() => numbering.encode(many(maxDeclaredEntries + 1, "a"), () => [], never), isProtocolError);
   for (let round = 0; round < maxSessionEntries / maxDeclaredEntries; round++) {
-    numbering.encode(many(maxDeclaredEntries, `${round}-`), [], () => {});
+    numbering.encode(
+      many(maxDeclaredEntries, `${round}-`),
+      () => [],
+      () => {},
+    );
   }
   assert.equal(numbering.count, maxSessionEntries);
-  assert.throws(() => numbering.encode([file("/one-more", "x")], [], never), isProtocolError);
-  numbering.encode(many(1, "0-"), [], () => {});
+  assert.throws(() => numbering.encode([file("/one-more", "x")], () => [], never), isProtocolError);
+  numbering.encode(
+    many(1, "0-"),
+    () => [],
+    () => {},
+  );
 });
 
 test("numbers that stand for nothing, and ends that disagree, are protocol errors", () => {

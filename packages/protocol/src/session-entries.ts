@@ -15,6 +15,11 @@ export type CodedEntries = Pick<JobMessage, "declareFrom" | "declare" | "inputs"
 export class EntryNumbering {
   readonly #byPath = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
   readonly #digests = new Set<Digest>();
+  /** Of lists that were coded before: their numbers, and how many there were then. */
+  readonly #coded = new WeakMap<
+    readonly InputEntry[],
+    { readonly count: number; readonly inputs: number[] }
+  >();
   #count = 0;
   #pathCharacters = 0;
 
@@ -37,12 +42,20 @@ export class EntryNumbering {
    * Codes the files of one job and hands them to `send`, which must put the job on the wire before it returns. When it
    * throws, or the session or job is full (ERR_HOMCC_PROTOCOL), the numbers are not taken: the server never saw them.
    * `edited`: files that this connection knew with other contents, and whose contents are news to it.
+   *
+   * `inputs` must not change afterwards. The same list again stands for the same files and absent paths: while no number
+   * was handed out since, it is not gone through, which takes 0.5 ms for 350 files.
    */
   encode(
-    inputs: Iterable<InputEntry>,
-    absent: Iterable<string>,
+    inputs: readonly InputEntry[],
+    absent: () => Iterable<string>,
     send: (coded: CodedEntries, edited: readonly FileEntry[]) => void,
   ): void {
+    const coded = this.#coded.get(inputs);
+    if (coded?.count === this.#count) {
+      send({ declareFrom: this.#count, declare: [], inputs: coded.inputs }, []);
+      return;
+    }
     const added = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
     const declare: SessionEntry[] = [];
     const edited: FileEntry[] = [];
@@ -66,17 +79,19 @@ export class EntryNumbering {
         throw full(`a job declares at most ${maxDeclaredEntries} new files`);
     };
     for (const entry of inputs) number(entry);
-    for (const path of absent) number({ kind: "absent", path });
+    for (const path of absent()) number({ kind: "absent", path });
 
     if (numbers.length > maxJobEntries) throw full(`a job names at most ${maxJobEntries} files`);
     checkSession(this.#count + declare.length, pathCharacters);
-    send({ declareFrom: this.#count, declare, inputs: toDifferences(numbers) }, edited);
+    const differences = toDifferences(numbers);
+    send({ declareFrom: this.#count, declare, inputs: differences }, edited);
     for (const [path, numbered] of added) {
       this.#byPath.set(path, numbered);
       if (numbered.entry.kind === "file") this.#digests.add(numbered.entry.digest);
     }
     this.#count += declare.length;
     this.#pathCharacters = pathCharacters;
+    this.#coded.set(inputs, { count: this.#count, inputs: differences });
   }
 }
 

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { processorCount } from "@homcc/config/processors";
 import { SlotQueue } from "./slots.ts";
 
 /**
@@ -12,5 +12,5 @@ export function createLocalSlots(limit: number | undefined): SlotQueue {
 
 /** The number of local slots that `localhost/N`, or no such line, comes to; also for `SlotQueue.resize`. */
 export function localLimit(limit: number | undefined): number {
-  return Math.max(1, limit ?? availableParallelism());
+  return Math.max(1, limit ?? processorCount());
 }

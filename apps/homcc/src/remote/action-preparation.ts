@@ -6,7 +6,6 @@ import { replayVeto } from "@homcc/compiler/execution-traits";
 import { jobEnvironment } from "@homcc/compiler/environment";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { withInstalledLocales } from "@homcc/compiler/locales";
-import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import { v1Command } from "@homcc/compiler/v1-command";
 import { wrapperOutput } from "@homcc/compiler/wrapper-outputs";
@@ -93,12 +92,10 @@ export async function prepareAction(
   const walk = new LinkWalk();
   const outputs = compilation.outputs.map((output) => declare(output, cwd, walk));
   const places = placesOf(outputs, cwd, environment["PWD"], request.compilerPath, walk);
-  const travels = ({ path }: { readonly path: string }): boolean =>
-    sandbox === undefined || !isSandboxOwn(path);
-  const inputs = uniqueByPath([...places, ...discovery.entries].filter(travels));
-  const machines = [...inputs, ...outputs].find(({ path }) => !isInsideNamespaceRoot(path));
-  if (machines !== undefined) {
-    const detail = `${machines.path}: every machine has files of its own there`;
+  const { inputs, absent, perMachine } = services.inputSets.of(discovery, places, sandbox !== undefined);
+  const machine = perMachine ?? outputs.find(({ path }) => !isInsideNamespaceRoot(path))?.path;
+  if (machine !== undefined) {
+    const detail = `${machine}: every machine has files of its own there`;
     return { kind: "local", outcome: "unreadable-input", detail };
   }
   return {
@@ -111,7 +108,7 @@ export async function prepareAction(
       umask: request.umask,
       terminal: terminalOf(call),
       inputs,
-      absent: discovery.absent.filter((path) => travels({ path })),
+      absent,
       outputs,
       timeoutMs: settings.compilationRequestTimeoutMs,
       sandbox,
@@ -216,13 +213,6 @@ function allows(path: string, mode: number): boolean {
   } catch {
     return false;
   }
-}
-
-function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {
-  const byPath = new Map(entries.map((entry) => [entry.path, entry]));
-  // Every root has it, and it is nothing that could be laid out in one.
-  byPath.delete("/");
-  return [...byPath.values()];
 }
 
 function terminalOf(call: LaunchCall): Terminal {

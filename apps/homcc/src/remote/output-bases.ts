@@ -104,6 +104,8 @@ export class OutputBases {
 
   #openFile(known: KnownOutput): OutputBase | undefined {
     if (this.#openFiles >= maxOpenFiles) return undefined;
+    // A file that is gone, as after `rm -rf build`: an exception costs 0.05 ms.
+    if (statsOf(known.path) === undefined) return undefined;
     let file: number;
     try {
       file = openSync(known.path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);

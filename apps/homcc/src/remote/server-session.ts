@@ -41,6 +41,12 @@ interface RunningJob {
 /** The share of a session's numbers after which a new connection is due; a job needs less than the rest. */
 const fullAtShare = 0.75;
 
+/**
+ * Another output as the base of a new one makes a clean build 4 % shorter and costs a laptop 1.5 ms for an object of 350 kB. At
+ * this rate that is as long as its processor takes: 3.5 kB of the 85 kB that such an object is on the wire.
+ */
+const cheapBytesPerSecond = 8e6;
+
 /** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
 export class ServerSession implements Session {
   readonly hostId: HostId;
@@ -136,7 +142,7 @@ export class ServerSession implements Session {
   async run(action: Action, job: JobDescription, signal: AbortSignal): Promise<RemoteResult> {
     using bases = new DisposableStack();
     const open = ({ path }: DeclaredOutput): OutputBase | undefined => {
-      const base = this.#outputs.open(this.hostId, path, this.#channel.isFast);
+      const base = this.#outputs.open(this.hostId, path, this.#bytesAreCheap);
       return base === undefined ? undefined : bases.use(base);
     };
     try {
@@ -170,15 +176,16 @@ export class ServerSession implements Session {
     const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
     using watched = this.#outlook.watch(job, this.#unsent.of(action.inputs).freshBytes);
-    this.#numbering.encode(action.inputs, this.#absentHere(action), (coded, edited) => {
+    const absent = (): readonly string[] => this.#absentHere(action);
+    this.#numbering.encode(action.inputs, absent, (coded, edited) => {
       const news = edited
         .filter(({ digest, path }) => this.#uploads.isQuick(digest, path))
         .map(({ digest }) => digest);
       run.start(watched.job, coded, news);
+      for (const { kind, path } of coded.declare) if (kind !== "absent") this.#notePresent(path);
     });
     // A turn later, when the bytes are with the kernel.
     if (job.onSent !== undefined) setImmediate(job.onSent);
-    for (const entry of action.inputs) this.#notePresent(entry.path);
     const cancel = (): void => {
       given.abort(signal.reason);
       run.cancel(signal.reason);
@@ -219,6 +226,12 @@ export class ServerSession implements Session {
     }
   }
 
+  /** More than what the outputs of others save. */
+  get #bytesAreCheap(): boolean {
+    const { downloadBytesPerSecond = 0 } = this.#outlook;
+    return this.#channel.isFast || downloadBytesPerSecond > cheapBytesPerSecond;
+  }
+
   /** The folders above it exist in the mirror too; of a removed folder only the folder's own name is absent. */
   #notePresent(path: string): void {
     for (let name = path; !this.#present.has(name) && name !== "/"; name = dirname(name))
@@ -233,8 +246,8 @@ export class ServerSession implements Session {
    * A job in a namespace sees the toolchain, which is equal on both sides, and this session's files, so that a name
    * that was never sent cannot exist there. A mapped job sees the server's own system folders: it gets every name.
    */
-  #absentHere(action: Action): string[] {
-    if (!this.#welcome.executors.includes("namespace")) return [...action.absent];
+  #absentHere(action: Action): readonly string[] {
+    if (!this.#welcome.executors.includes("namespace")) return action.absent;
     return action.absent.filter((path) => this.#present.has(path));
   }
 }
