@@ -2,6 +2,8 @@ import type { BigIntStats } from "node:fs";
 import { isSettled } from "@homcc/compiler/stamp";
 import { posix } from "node:path";
 import { CannotScan } from "./cannot-scan.ts";
+import type { FolderChanges } from "./folder-changes.ts";
+import { neverQuiet, QuietFolders, untried } from "./quiet-folders.ts";
 import type { FileStats, SourceFiles, SourceRecord } from "./source-files.ts";
 
 /** Something that a name led to, by real path. */
@@ -23,6 +25,10 @@ export interface FileNode<R extends SourceRecord = SourceRecord> {
   listing: number;
   /** Of an absent name: the folder's `listing` under which it was absent. */
   absentIn: number;
+  /** Of a folder that is watched: another number after each change in it; else none above 0. */
+  changes: number;
+  /** Of a file: the folder's `changes` under which it was looked at, if that counts for later. */
+  quietIn: number;
 }
 
 /** Where a path as spelled leads. */
@@ -42,27 +48,30 @@ export class TreeChanged extends Error {}
 const none: readonly never[] = [];
 const maxLinks = 40;
 /** Of a file, with its name, path and stat. */
-const nodeBytes = 330;
+const nodeBytes = 350;
 const pathBytes = 150;
 const defaultMaxNodes = 200_000;
 
 /**
  * All names that scans asked for, as a tree of real paths. A look costs one lstat (1.9 µs) and counts for every scan
  * that began before it; an absent name costs none while its folder's stat stays, provided the folder was left alone for
- * longer than the clock's grain before.
+ * longer than the clock's grain before. Nor does a file whose folder is watched and has not changed, for scans that waited
+ * until that was certain (`catchUp`).
  */
 export class FileTree<R extends SourceRecord = SourceRecord> {
   readonly files: SourceFiles<R>;
   readonly #maxNodes: number;
+  readonly #quiet: QuietFolders<R> | undefined;
   #root: FileNode<R>;
   #paths = new Map<string, SpelledPath<R>>();
   #nodes = 0;
   #now = 1;
   #since = 1;
 
-  constructor(files: SourceFiles<R>, maxNodes = defaultMaxNodes) {
+  constructor(files: SourceFiles<R>, maxNodes = defaultMaxNodes, changes?: FolderChanges) {
     this.files = files;
     this.#maxNodes = maxNodes;
+    this.#quiet = changes && new QuietFolders(changes);
     this.#root = this.#makeNode("/", "/", undefined);
   }
 
@@ -70,6 +79,11 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
   arrive(): number {
     this.#now += 1;
     return this.#now;
+  }
+
+  /** Saves a scan that arrived then the looks at files in folders that tell of their changes; await it before `serve`. */
+  async catchUp(arrival: number): Promise<void> {
+    await this.#quiet?.catchUp(arrival, () => this.#now);
   }
 
   /** Looks are made for a scan that arrived then: those that were made since are not repeated. */
@@ -86,6 +100,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
   }
 
   clear(): void {
+    this.#quiet?.clear();
     this.#nodes = 0;
     this.#paths = new Map();
     this.#root = this.#makeNode("/", "/", undefined);
@@ -128,6 +143,11 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
         node.lookedAt = parent.lookedAt;
         return;
       }
+      const quiet = this.#quiet;
+      if (quiet !== undefined && quiet.quietAt >= this.#since && quiet.isQuiet(node, parent)) {
+        node.lookedAt = quiet.quietAt;
+        return;
+      }
     }
     this.#inspect(node);
   }
@@ -136,7 +156,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     const { kind, stats: before } = node;
     const readAtMs = kind === "file" ? 0 : this.files.wallMs();
     node.lookedAt = this.#now;
-    const stats = this.#lstat(node.path);
+    const stats = this.#lookAt(node);
     if (stats !== "blocked" && isSameFile(node, stats)) {
       node.stats = kept(before, stats);
       return;
@@ -169,13 +189,27 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
   ): void {
     if (before !== undefined && isOtherInode(before, stats)) throw new TreeChanged();
     const same = before?.mtimeNs === stats.mtimeNs && before.ctimeNs === stats.ctimeNs;
-    if (!same || !isSettled(stats, readAtMs)) node.listing += 1;
+    if (same && isSettled(stats, readAtMs)) return;
+    node.listing += 1;
+    this.#quiet?.forget(node);
   }
 
   #inspectLink(node: FileNode<R>, kindBefore: FileNode["kind"]): void {
     const target = this.#target(node.path);
     if (kindBefore === "link" && target !== node.target) throw new TreeChanged();
     node.target = target;
+  }
+
+  /** An lstat that is made while the folder is watched, if it can be. */
+  #lookAt(node: FileNode<R>): BigIntStats | undefined | "blocked" {
+    const { path, parent } = node;
+    node.quietIn = neverQuiet;
+    let stats = this.#lstat(path);
+    const quiet = this.#quiet;
+    if (quiet === undefined || parent === undefined || !isRegularFile(stats)) return stats;
+    if (quiet.attend(parent)) stats = this.#lstat(path);
+    if (isRegularFile(stats)) quiet.looked(node, parent, stats);
+    return stats;
   }
 
   #lstat(path: string): BigIntStats | undefined | "blocked" {
@@ -250,6 +284,8 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       lookedAt: 0,
       listing: 0,
       absentIn: -1,
+      changes: untried,
+      quietIn: neverQuiet,
     };
   }
 }
@@ -277,6 +313,10 @@ function kept(before: FileStats | undefined, now: BigIntStats | undefined): File
     before.mode === now.mode &&
     !isOtherInode(before, now);
   return isSame ? before : fileStats(now);
+}
+
+function isRegularFile(stats: BigIntStats | undefined | "blocked"): stats is BigIntStats {
+  return stats !== undefined && stats !== "blocked" && stats.isFile();
 }
 
 function isOtherInode(before: FileStats, now: FileStats): boolean {

@@ -3,6 +3,7 @@ import { DirectiveCache, type DirectiveStore } from "./directive-cache.ts";
 import { listDirectives } from "./directive-lexer.ts";
 import { dialectKey } from "./directives.ts";
 import { Execution } from "./execution.ts";
+import type { FolderChanges } from "./folder-changes.ts";
 import { type FileNode, FileTree, type SpelledPath, TreeChanged } from "./file-tree.ts";
 import type { SearchOrder } from "./include-search.ts";
 import { Interruption } from "./interruptions.ts";
@@ -48,6 +49,8 @@ export interface ScannerOptions {
   readonly store?: DirectiveStore;
   readonly maxDirectives?: number;
   readonly maxNodes?: number;
+  /** Saves looks. */
+  readonly changes?: FolderChanges;
   readonly maxMemoBytes?: number;
   readonly maxSettingBytes?: number;
   readonly maxBytes?: number;
@@ -107,7 +110,7 @@ export class Scanner<R extends SourceRecord> {
 
   constructor(files: SourceFiles<R>, options: ScannerOptions = {}) {
     this.#files = files;
-    this.#tree = new FileTree(files, options.maxNodes);
+    this.#tree = new FileTree(files, options.maxNodes, options.changes);
     this.#directives = new DirectiveCache({
       ...(options.store === undefined ? {} : { store: options.store }),
       ...(options.maxDirectives === undefined ? {} : { maxDirectives: options.maxDirectives }),
@@ -132,6 +135,7 @@ export class Scanner<R extends SourceRecord> {
   async scan(request: ScanRequest): Promise<ScannedClosure<R>> {
     const { arrival } = request;
     const attempt: Attempt = { stretches: 0, restarts: 0, rounds: 0, startedMs: performance.now() };
+    await this.#tree.catchUp(arrival);
     for (;;) {
       await this.#turns.take();
       attempt.startedMs = performance.now();
