@@ -11,10 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { FileDigests } from "@homcc/inputs/file-digests";
+import { FolderWatches } from "@homcc/inputs/folder-watches";
 import { notFound, type DiscoveryContext } from "@homcc/inputs/include-finder";
 import { KeptDirectives } from "@homcc/inputs/kept-directives";
 import { listDependencies } from "@homcc/inputs/make-dependencies";
-import { ScanningIncludeFinder } from "@homcc/inputs/scanning-include-finder";
+import {
+  ScanningIncludeFinder,
+  type ScanningIncludeFinderOptions,
+} from "@homcc/inputs/scanning-include-finder";
 
 const rounds = Number(process.argv[2] ?? 200);
 const folder = mkdtempSync(join(tmpdir(), "homcc-scanner-"));
@@ -41,12 +45,14 @@ const context: DiscoveryContext = {
   signal: new AbortController().signal,
 };
 
-const finder = createScanner();
+const finder = createScanner({});
+const watches = new FolderWatches({ cookieFolder: folder, onProblem: console.error });
+const watching = createScanner({ watches });
 
-function createScanner(store?: KeptDirectives): ScanningIncludeFinder {
+function createScanner(more: Pick<ScanningIncludeFinderOptions, "store" | "watches">): ScanningIncludeFinder {
   return new ScanningIncludeFinder(
     { find: () => Promise.resolve(notFound("inputs-unknown", "not scanned")) },
-    { digests: new FileDigests(), verifyEvery: Infinity, ...(store === undefined ? {} : { store }) },
+    { digests: new FileDigests(), verifyEvery: Infinity, ...more },
   );
 }
 
@@ -75,17 +81,27 @@ async function scan(path = source, scanner = finder): Promise<string[]> {
 writeFileSync(source, text);
 const firstMs = await timed(() => scan());
 const headers = await scan();
+await scan(source, watching);
 const burst = Array.from({ length: 16 }, (_, index) => join(folder, `${index}.cpp`));
 for (const path of burst) writeFileSync(path, text);
 const edited: number[] = [];
 const unchanged: number[] = [];
 const together: number[] = [];
+const editedWatched: number[] = [];
+const unchangedWatched: number[] = [];
+const togetherWatched: number[] = [];
 const stats: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
   writeFileSync(source, `${text}// ${round}\n`);
   edited.push(await timed(() => scan()));
   unchanged.push(await timed(() => scan()));
   together.push((await timed(() => Promise.all(burst.map((path) => scan(path))))) / burst.length);
+  writeFileSync(source, `${text}// again ${round}\n`);
+  editedWatched.push(await timed(() => scan(source, watching)));
+  unchangedWatched.push(await timed(() => scan(source, watching)));
+  togetherWatched.push(
+    (await timed(() => Promise.all(burst.map((path) => scan(path, watching))))) / burst.length,
+  );
   stats.push(
     await timed(() => {
       for (const path of headers) lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -108,7 +124,7 @@ for (let round = 0; round < Math.min(rounds, 10); round += 1) {
 
 /** As of a new agent that knows the compiler already: all files are read and digested. */
 async function coldScan(store?: KeptDirectives): Promise<number> {
-  const scanner = createScanner(store);
+  const scanner = createScanner(store === undefined ? {} : { store });
   const small = join(folder, "small.cpp");
   writeFileSync(small, "int a;\n");
   await scan(small, scanner);
@@ -125,6 +141,10 @@ print("size of these lists", `${(statSync(listsFile).size / 1000).toFixed(0)} kB
 report("scan after an edit", edited);
 report("scan, nothing changed", unchanged);
 report("each of 16 scans at once", together);
+print("watched folders", String(watches.size));
+report("scan after an edit, folders watched", editedWatched);
+report("scan, nothing changed, folders watched", unchangedWatched);
+report("each of 16 scans at once, folders watched", togetherWatched);
 report("an lstat of each header", stats);
 report("g++ -M", listings);
 

@@ -3,6 +3,7 @@ import { copyFile, writeFile, readFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Compilation } from "@homcc/compiler/compilation";
 import { FileDigests } from "@homcc/inputs/file-digests";
+import { FolderWatches } from "@homcc/inputs/folder-watches";
 import { notFound } from "@homcc/inputs/include-finder";
 import { ScanningIncludeFinder } from "@homcc/inputs/scanning-include-finder";
 import { systemPath } from "../../test/support/workplace.ts";
@@ -12,8 +13,8 @@ import { summary } from "../micro/rounds.ts";
 const rounds = 300;
 
 /**
- * Milliseconds for the median of scans of one file of the project, edited each time, whose headers are known: each is
- * looked at and none is read.
+ * Milliseconds for the median of scans of one file of the project, edited each time, whose headers are known: none is
+ * read, and those of the system are not looked at while their folders, as the agent watches them, stay as they are.
  */
 export async function scanMs({ project, folder }: Farm): Promise<number> {
   const [original = ""] = project.sources;
@@ -36,7 +37,11 @@ export async function scanMs({ project, folder }: Farm): Promise<number> {
     mappedVeto: undefined,
   };
   const fallback = { find: () => Promise.resolve(notFound("inputs-unknown", "not scanned")) };
-  const finder = new ScanningIncludeFinder(fallback, { digests: new FileDigests(), verifyEvery: Infinity });
+  const finder = new ScanningIncludeFinder(fallback, {
+    digests: new FileDigests(),
+    verifyEvery: Infinity,
+    watches: new FolderWatches({ cookieFolder: folder }),
+  });
   const times: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     await writeFile(source, `${text}// ${round}\n`);

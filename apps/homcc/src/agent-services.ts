@@ -6,6 +6,7 @@ import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { createFinder, InputDiscovery } from "@homcc/inputs/discovery";
 import { FileDigests } from "@homcc/inputs/file-digests";
+import type { FolderWatches } from "@homcc/inputs/folder-watches";
 import { Gate } from "@homcc/inputs/gate";
 import { ownRootIdentity } from "@homcc/launch/agent-identity";
 import { launchPaths, preparePrivateFolder } from "@homcc/launch/paths";
@@ -30,14 +31,21 @@ import { SlotHolders } from "./records/slot-holders.ts";
 import { StateFiles } from "./records/state-files.ts";
 import { WarningRate } from "./words/warning-rate.ts";
 
+/** What pays only in a process that serves many calls. */
+export interface LastingServices {
+  readonly directives?: KeptDirectives;
+  readonly watches?: FolderWatches;
+  readonly ledger?: Ledger;
+}
+
 /** What calls need, for an agent that serves many or for one call without an agent. */
 export async function createServices(
   environment: Readonly<Record<string, string>>,
   logger: Logger,
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
-  directives?: KeptDirectives,
-  ledger = new Ledger(),
+  lasting: LastingServices = {},
 ): Promise<Services> {
+  const { directives, watches, ledger = new Ledger() } = lasting;
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
     recent: new RecentContents(),
@@ -63,6 +71,7 @@ export async function createServices(
         gate: discoveryGate,
         digests,
         ...(directives === undefined ? {} : { store: directives }),
+        ...(watches === undefined ? {} : { watches }),
         onIncompleteScan: ({ source, missing }) => {
           own.statistics.countIncompleteScan();
           const what = missing.length > 0 ? missing.join(" ") : "what the compiler may read";

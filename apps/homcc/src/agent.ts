@@ -1,7 +1,8 @@
 /** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadSettings } from "@homcc/config/load";
+import { FolderWatches } from "@homcc/inputs/folder-watches";
 import { KeptDirectives } from "@homcc/inputs/kept-directives";
 import { agentLogFile } from "@homcc/launch/agent-log";
 import { serveLaunches } from "@homcc/launch/server";
@@ -46,13 +47,17 @@ const ownResults = new OwnResults(join(agentFolder(environment), "results"), log
 const directives = new KeptDirectives(join(agentFolder(environment), "directives"), {
   onProblem: (error) => logger.warning(`lists of directives are not kept: ${describeError(error)}`),
 });
+const watches = new FolderWatches({
+  cookieFolder: dirname(socketPath),
+  onProblem: (error) =>
+    logger.info(`headers of the system are looked at for each file: ${describeError(error)}`),
+});
 const ledgerFile = new LedgerFile(ledgerFilePath(environment), logger);
 const services = await createServices(
   environment,
   logger,
   { idle, logThreshold, statistics, ownResults },
-  directives,
-  ledgerFile.ledger,
+  { directives, watches, ledger: ledgerFile.ledger },
 );
 const memory = new IdleWatch(releaseAfterMs, () => {
   withoutHeapGrowthLimit(keepCompiledCode);

@@ -5,6 +5,7 @@ import type { DirectiveStore } from "@homcc/scanner/directive-cache";
 import { CompilerIncludeFinder } from "./compiler-include-finder.ts";
 import { DependencyCache } from "./dependency-cache.ts";
 import { FileDigests } from "./file-digests.ts";
+import type { FolderWatches } from "./folder-watches.ts";
 import { Gate } from "./gate.ts";
 import type {
   DiscoveryContext,
@@ -103,6 +104,8 @@ export function createFinder(
     readonly gate?: Gate;
     /** Where the scanner's lists of directives outlive the process. */
     readonly store?: DirectiveStore;
+    /** Saves the scanner looks at the compilers' own headers. */
+    readonly watches?: FolderWatches;
     readonly onIncompleteScan?: OnIncompleteScan;
   } = {},
 ): DependencyCache {
@@ -121,6 +124,7 @@ export function createFinder(
           clock,
           gate,
           ...(options.store === undefined ? {} : { store: options.store }),
+          ...(options.watches === undefined ? {} : { watches: options.watches }),
           ...(options.onIncompleteScan === undefined ? {} : { onIncomplete: options.onIncompleteScan }),
         });
   return new DependencyCache(finder, { digests, names, clock });

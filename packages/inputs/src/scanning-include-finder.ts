@@ -8,7 +8,9 @@ import { Scanner, type Surroundings } from "@homcc/scanner/scanner";
 import type { Resolved } from "@homcc/compiler/link-walk";
 import type { SourceFiles } from "@homcc/scanner/source-files";
 import { lstatSync } from "node:fs";
+import { builtInFolders } from "./built-in-folders.ts";
 import { isUnchanged, type FileDigests, type FileRecord } from "./file-digests.ts";
+import type { FolderWatches } from "./folder-watches.ts";
 import { Gate } from "./gate.ts";
 import {
   notFound,
@@ -34,6 +36,8 @@ export interface ScanningIncludeFinderOptions {
   readonly digests: FileDigests;
   /** Where lists of directives outlive the process. */
   readonly store?: DirectiveStore;
+  /** Saves looks at the compilers' own headers. */
+  readonly watches?: FolderWatches;
   readonly clock?: Clock;
   /**
    * Of the compilations with the same options, the first and then each so many-th is compared with the compiler's list;
@@ -63,6 +67,9 @@ export class ScanningIncludeFinder implements IncludeFinder {
   readonly #gate: Gate;
   readonly #scanner: Scanner<FileRecord>;
   readonly #store: DirectiveStore | undefined;
+  readonly #watches: FolderWatches | undefined;
+  /** Whose built-in folders may be watched already. */
+  readonly #ownFolders = new WeakSet<SearchFolders>();
   readonly #searchFolders = new SearchFolderCache();
   readonly #languageFacts = new LanguageFactsCache();
   readonly #trusts: ScanTrusts;
@@ -77,10 +84,11 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#gate = options.gate ?? new Gate(1);
     this.#trusts = new ScanTrusts(options.onIncomplete ?? (() => {}));
     this.#store = options.store;
-    this.#scanner = new Scanner(
-      sourceFiles(this.#digests, this.#clock),
-      options.store && { store: options.store },
-    );
+    this.#watches = options.watches;
+    this.#scanner = new Scanner(sourceFiles(this.#digests, this.#clock), {
+      ...(options.store === undefined ? {} : { store: options.store }),
+      ...(options.watches === undefined ? {} : { changes: options.watches }),
+    });
   }
 
   /** How many compilations were scanned, and why others were not. */
@@ -172,6 +180,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     const ready = this.#store?.ready?.();
     const folders = await this.#searchFolders.of(compilation, context);
     if (folders === undefined) throw new CannotScan("compiler", "it does not accept the options");
+    this.#watchBuiltIn(folders, compilation, context);
     const facts = await this.#languageFacts
       .of(command.languageArguments, compilation.language, context)
       .catch((error: unknown) => {
@@ -199,6 +208,12 @@ export class ScanningIncludeFinder implements IncludeFinder {
       signal: context.signal,
     });
     return inputsOf(closure, startedAtMs, trust);
+  }
+
+  #watchBuiltIn(folders: SearchFolders, compilation: Compilation, context: DiscoveryContext): void {
+    if (this.#watches === undefined || this.#ownFolders.has(folders)) return;
+    this.#ownFolders.add(folders);
+    this.#watches.own(builtInFolders(folders, compilation, context));
   }
 
   /** Some are compared with the compiler's own list. */

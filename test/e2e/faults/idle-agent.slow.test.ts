@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { isOnLocalFileSystem } from "@homcc/inputs/local-file-system";
 import { releaseAfterMs } from "@homcc/homcc/idle-memory";
 import { agentsOf } from "../../support/processes.ts";
 import { homccProgram } from "../../support/repository.ts";
@@ -38,6 +39,21 @@ function wakeUps(pid: number): number {
   }, 0);
 }
 
+/** Folders and files about whose changes the kernel tells it. */
+function watches(pid: number): number {
+  const files = readdirSync(`/proc/${pid}/fdinfo`).map((name) => textOf(`/proc/${pid}/fdinfo/${name}`));
+  return files.join("").match(/^inotify wd:/gm)?.length ?? 0;
+}
+
+/** Empty for one that was closed meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 test("after a build of 200 files the agent is small and sleeps", async (t) => {
   await using server = await startServer();
   await using workplace = await createWorkplace({
@@ -56,10 +72,12 @@ test("after a build of 200 files the agent is small and sleeps", async (t) => {
   const [agent] = agentsOf(workplace.homccFolder);
   assert.ok(agent !== undefined);
   const builtKiB = residentKiB(agent.pid);
+  if (isOnLocalFileSystem("/usr/include")) assert.ok(watches(agent.pid) > 0);
   // By then the probes of the dead server have ended, too.
   await sleep(releaseAfterMs + 20_000);
   // What happens once, such as the end of V8's collection in its threads, is in one of the minutes only.
   const counts: number[] = [];
+  assert.equal(watches(agent.pid), 0);
   for (let minute = 0; minute < 2; minute += 1) {
     const before = wakeUps(agent.pid);
     await sleep(60_000);
