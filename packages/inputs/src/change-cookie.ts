@@ -43,11 +43,16 @@ export class ChangeCookie {
       else resolve(false);
     };
     let immediate = setImmediate(turn);
-    this.#onTold = () => {
+    const end = (isTold: boolean): void => {
       clearImmediate(immediate);
-      resolve(true);
+      resolve(isTold);
     };
-    futimesSync(this.#file, 0, 0);
+    this.#onTold = () => end(true);
+    try {
+      futimesSync(this.#file, 0, 0);
+    } catch {
+      end(false);
+    }
     return promise;
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import {
+import fs, {
   chmodSync,
   linkSync,
   lstatSync,
@@ -12,6 +12,7 @@ import {
   writeFileSync,
   type BigIntStats,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -88,6 +89,22 @@ test("a cookie leaves no file behind, and knows when its touch is not told", asy
   const touched = cookie.touch();
   cookie.close();
   assert.equal(await touched, false);
+});
+
+test("a cookie that cannot be touched is one whose touch is not told", async (t) => {
+  const { watch, watches, problems } = setUp(t);
+  using _watched = disposable(watch());
+  const touch = t.mock.method(fs, "futimesSync", () => {
+    throw new Error("EIO");
+  });
+  syncBuiltinESMExports();
+  for (let round = 0; round < 4; round += 1) assert.equal(await watches.catchUp(), false);
+  touch.mock.restore();
+  syncBuiltinESMExports();
+  // Nobody touches for ever.
+  assert.equal(watches.size, 0);
+  assert.equal(watch(), undefined);
+  assert.deepEqual(problems, ["Error: changes are not told"]);
 });
 
 test("folders below an own one are watched, others not", (t) => {

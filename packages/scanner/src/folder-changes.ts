@@ -10,7 +10,7 @@ export interface FolderChanges {
   watch(path: string, stats: FileStats, onChange: () => void): FolderWatch | undefined;
   /**
    * Resolves when everything that was changed before the call has been told: to `false` when changes may have been
-   * lost, and then whatever is known counts for nothing. One call at a time.
+   * lost, and then whatever is known counts for nothing. Never rejects. One call at a time.
    */
   catchUp(): Promise<boolean>;
 }
