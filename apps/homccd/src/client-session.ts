@@ -19,6 +19,7 @@ import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
 import type { ResultReuse } from "./result-reuse.ts";
 import type { OutputCoding } from "./output-coding.ts";
+import { SentOutputs } from "./sent-outputs.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
 
@@ -62,6 +63,7 @@ export class ClientSession {
   readonly #unsent = new UnsentResults(maxUnsentBytes);
   readonly #incoming = new IncomingBlobs();
   readonly #possession: Possession;
+  readonly #sent = new SentOutputs();
   readonly #deltas: DeltaBlobs;
   readonly #jobs = new Set<Job>();
   #uploads = 0;
@@ -125,6 +127,7 @@ export class ClientSession {
       this.#unsent,
       this.#incoming,
       this.#possession,
+      this.#sent,
     );
     this.#jobs.add(job);
     void job.run().finally(() => this.#jobs.delete(job));

@@ -5,6 +5,7 @@ import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { HomccError } from "@homcc/observability/error";
 import { isDeltaSized } from "@homcc/protocol/delta";
+import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
@@ -19,6 +20,7 @@ import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./poss
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { RunHere } from "./name-proofs.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
+import type { SentOutputs } from "./sent-outputs.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
@@ -38,6 +40,7 @@ export class Job {
   readonly #unsent: UnsentResults;
   readonly #incoming: IncomingBlobs;
   readonly #possession: Possession;
+  readonly #sent: SentOutputs;
   readonly #abort = new AbortController();
   #share: ExecutionShare | undefined;
   #isLost = false;
@@ -54,6 +57,7 @@ export class Job {
     unsent: UnsentResults,
     incoming: IncomingBlobs,
     possession: Possession,
+    sent: SentOutputs,
   ) {
     this.#stream = stream;
     this.#message = message;
@@ -64,6 +68,7 @@ export class Job {
     this.#unsent = unsent;
     this.#incoming = incoming;
     this.#possession = possession;
+    this.#sent = sent;
   }
 
   /** Ends the job wherever it is; its processes are killed. */
@@ -303,13 +308,13 @@ export class Job {
   async #sendResult(result: ActionResult, files: OutputFiles, report: SentReport): Promise<void> {
     using _unsent = this.#unsent.add(sizeBytesOf(result));
     const outputs = this.#channel.usesDeltas
-      ? await this.#services.outputs.code(
-          result.outputs,
-          this.#message.outputs,
-          this.#possession,
-          this.#channel.isFast,
+      ? await this.#services.outputs.code(result.outputs, this.#message.outputs, {
+          possession: this.#possession,
+          sent: this.#sent,
+          takesPacked: this.#channel.takesPacked,
+          isHurried: this.#channel.isFast,
           files,
-        )
+        })
       : plainOutputs(result.outputs);
     const message = toResultMessage(result, outputs.messages, report);
     const isAll = result.stdout.byteLength + result.stderr.byteLength + outputs.contents.length === 0;
@@ -346,12 +351,13 @@ function aborted(signal: AbortSignal): Promise<never> {
 async function* resultBytes(
   { stdout, stderr }: ActionResult,
   { contents }: CodedOutputs,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array | Packed, void, undefined> {
   yield stdout;
   yield stderr;
   for (const content of contents) {
     if ("file" in content) yield* createReadStream(content.file, { highWaterMark: dataChunkBytes });
-    else yield content;
+    else if (content instanceof Uint8Array) yield content;
+    else yield* content;
   }
 }
 

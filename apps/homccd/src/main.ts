@@ -31,6 +31,7 @@ import { listenOn } from "./listening.ts";
 import { OwnCompilers } from "./own-compilers.ts";
 import { NameProofs } from "./name-proofs.ts";
 import { OutputCoding } from "./output-coding.ts";
+import { packOutput } from "./packed-output.ts";
 import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { Door } from "./sandboxes/door.ts";
@@ -188,7 +189,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
 async function openResults(settings: ServerSettings, store: BlobStore, logger: Logger): Promise<ResultCache> {
   const index = await DigestIndex.open(join(settings.store, "result-index"), logger);
   const folder = join(settings.store, "results");
-  return await ResultCache.open({ store, index, folder, logger });
+  return await ResultCache.open({ store, index, folder, logger, pack: packOutput });
 }
 
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {

@@ -4,13 +4,16 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { zstdDecompressSync } from "node:zlib";
 import type { ActionResult } from "@homcc/cas/action";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
 import { decodeDelta } from "@homcc/protocol/delta";
 import { maxDeltaBytes } from "@homcc/protocol/limits";
 import type { JobMessage } from "@homcc/protocol/messages";
-import { OutputCoding, plainOutputs } from "./output-coding.ts";
+import { type CodingOptions, OutputCoding, plainOutputs } from "./output-coding.ts";
+import { packOutput } from "./packed-output.ts";
+import { SentOutputs } from "./sent-outputs.ts";
 
 class Outputs implements AsyncDisposable {
   readonly folder: string;
@@ -40,7 +43,12 @@ function declared(name: string, base?: Digest): JobMessage["outputs"][number] {
 }
 
 /** A client that has shown to have whatever it names. */
-const anything = { isProven: () => true, note: () => {} };
+const anything: CodingOptions = {
+  possession: { isProven: () => true, note: () => {} },
+  sent: new SentOutputs(),
+  takesPacked: true,
+  isHurried: false,
+};
 
 const before = randomBytes(100_000);
 const after = Buffer.concat([before.subarray(0, 40_000), Buffer.from("new"), before.subarray(40_001)]);
@@ -50,12 +58,7 @@ test("without a base an output comes whole with its digest, and is kept for the 
   const store = new MemoryBlobStore();
   const coding = new OutputCoding(store);
   const output = await outputs.written("a.o", before);
-  const coded = await coding.code(
-    [output, { kind: "removed", path: "/w/a.d" }],
-    [declared("a.o")],
-    anything,
-    false,
-  );
+  const coded = await coding.code([output, { kind: "removed", path: "/w/a.d" }], [declared("a.o")], anything);
   assert.deepEqual(coded.messages, [
     { kind: "written", path: "/w/a.o", sizeBytes: 100_000, mode: 0o644, digest: digestOf(before) },
     { kind: "removed", path: "/w/a.d" },
@@ -70,7 +73,6 @@ test("an output of an earlier job that the client has is not even read", async (
     [{ ...output, digest: digestOf(before) }],
     [declared("a.o", digestOf(before))],
     anything,
-    false,
   );
   assert.deepEqual(coded, { messages: [{ kind: "unchanged", output: 0, mode: 0o644 }], contents: [] });
 });
@@ -83,8 +85,7 @@ test("an output that is its base takes no bytes, one like it takes what differs,
     const coded = await new OutputCoding(store).code(
       [await outputs.written("b.o", after), await outputs.written("a.o", before)],
       [declared("a.o", digestOf(before)), declared("x.o"), declared("b.o", digestOf(before))],
-      anything,
-      isHurried,
+      { ...anything, isHurried },
     );
     const [delta] = coded.contents;
     assert.ok(delta instanceof Uint8Array && coded.contents.length === 1);
@@ -106,12 +107,7 @@ test("a base that is gone, unlike, or too large: the output comes whole", async 
   await store.put(digestOf(large), [large]);
   for (const base of [before, unlike, large]) {
     const output = await outputs.written("a.o", after);
-    const coded = await new OutputCoding(store).code(
-      [output],
-      [declared("a.o", digestOf(base))],
-      anything,
-      false,
-    );
+    const coded = await new OutputCoding(store).code([output], [declared("a.o", digestOf(base))], anything);
     assert.equal(coded.messages[0]?.kind, "written");
     assert.equal(coded.contents.length, 1);
   }
@@ -122,15 +118,13 @@ test("a base that the client was not shown to have is not used; what it is told 
   const store = new MemoryBlobStore();
   await store.put(digestOf(before), [before]);
   const noted: Digest[] = [];
-  const nothing = { isProven: () => false, note: (digest: Digest) => noted.push(digest) };
+  const nothing: CodingOptions = {
+    ...anything,
+    possession: { isProven: () => false, note: (digest) => noted.push(digest) },
+  };
   for (const bytes of [before, after]) {
     const output = await outputs.written("a.o", bytes);
-    const coded = await new OutputCoding(store).code(
-      [output],
-      [declared("a.o", digestOf(before))],
-      nothing,
-      false,
-    );
+    const coded = await new OutputCoding(store).code([output], [declared("a.o", digestOf(before))], nothing);
     assert.equal(coded.messages[0]?.kind, "written");
   }
   assert.deepEqual(noted, [digestOf(before), digestOf(after)]);
@@ -147,7 +141,6 @@ test("empty and very large outputs are sent as they are", async () => {
     results,
     [declared("empty.d"), declared("large.o", digestOf(before))],
     anything,
-    false,
   );
   assert.deepEqual(coded, plainOutputs(results));
 });
@@ -155,7 +148,7 @@ test("empty and very large outputs are sent as they are", async () => {
 test("a full store costs the next one its base, not this one its result", async () => {
   await using outputs = await Outputs.create();
   const coding = new OutputCoding(new MemoryBlobStore({ maxBytes: 50_000 }));
-  const coded = await coding.code([await outputs.written("a.o", before)], [declared("a.o")], anything, false);
+  const coded = await coding.code([await outputs.written("a.o", before)], [declared("a.o")], anything);
   assert.equal(coded.messages[0]?.kind, "written");
   assert.deepEqual(await readFile(join(outputs.folder, "a.o")), before);
 });
@@ -169,11 +162,79 @@ test("more results than are coded at a time", async () => {
     Array.from({ length: 20 }, async (_, index) => {
       const name = `${index}.o`;
       const output = await outputs.written(name, Buffer.concat([after, Buffer.from(name)]));
-      return await coding.code([output], [declared(name, digestOf(before))], anything, false);
+      return await coding.code([output], [declared(name, digestOf(before))], anything);
     }),
   );
   assert.deepEqual(
     coded.map(({ messages }) => messages[0]?.kind),
     Array.from({ length: 20 }, () => "delta"),
   );
+});
+
+/** An object that compresses, packed in a store, as a kept result names it. */
+async function keptObject(
+  store: MemoryBlobStore,
+): Promise<{ readonly digest: Digest; readonly packed: Digest; readonly bytes: Uint8Array }> {
+  const bytes = Buffer.from(Array.from({ length: 40_000 }, (_, index) => `line ${index}\n`).join(""));
+  const form = await packOutput(bytes);
+  assert.ok(form !== undefined);
+  const [digest, packed] = [digestOf(bytes), digestOf(form)];
+  await store.put(packed, [form]);
+  return { digest, packed, bytes };
+}
+
+test("an output of an earlier job is sent as it was packed, without being read", async () => {
+  const store = new MemoryBlobStore();
+  const { digest, packed, bytes } = await keptObject(store);
+  const sizeBytes = bytes.byteLength;
+  const output = {
+    kind: "written",
+    path: "/w/a.o",
+    file: "/gone",
+    sizeBytes,
+    mode: 0o644,
+    digest,
+    packed,
+  } as const;
+  const { messages, contents } = await new OutputCoding(store).code([output], [declared("a.o")], anything);
+  assert.deepEqual(messages, [{ kind: "written", path: "/w/a.o", sizeBytes, mode: 0o644, digest }]);
+  const [frames] = contents;
+  assert.ok(Array.isArray(frames) && frames.length > 1);
+  assert.deepEqual(Buffer.concat(frames.map(({ payload }) => zstdDecompressSync(payload))), bytes);
+});
+
+test("what was at its place before is the base of a packed output, another file is not", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  const { digest, packed, bytes } = await keptObject(store);
+  const base = Buffer.concat([bytes, Buffer.from("more")]);
+  await store.put(digestOf(base), [base]);
+  const output = { ...(await outputs.written("a.o", bytes)), digest, packed };
+  const sent = new SentOutputs();
+  const code = async (): Promise<string | undefined> => {
+    const options = { ...anything, sent };
+    const coded = await new OutputCoding(store).code([output], [declared("a.o", digestOf(base))], options);
+    return coded.messages[0]?.kind;
+  };
+  assert.equal(await code(), "delta");
+  sent.note(digestOf(base), "/w/b.o");
+  assert.equal(await code(), "written");
+  sent.note(digestOf(base), "/w/a.o");
+  assert.equal(await code(), "delta");
+});
+
+test("a packed form that is gone, or that a client could not read, is done without", async () => {
+  await using outputs = await Outputs.create();
+  const store = new MemoryBlobStore();
+  const { digest, packed, bytes } = await keptObject(store);
+  const written = await outputs.written("a.o", bytes);
+  for (const [form, takesPacked] of [
+    [digestOf(Buffer.from("never kept")), true],
+    [packed, false],
+  ] as const) {
+    const output = { ...written, digest, packed: form };
+    const options = { ...anything, takesPacked };
+    const coded = await new OutputCoding(store).code([output], [declared("a.o")], options);
+    assert.deepEqual(coded.contents, [bytes]);
+  }
 });

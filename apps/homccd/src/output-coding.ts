@@ -4,18 +4,39 @@ import { type Digest, digestOfLarge, sizeBytesOf } from "@homcc/cas/digest";
 import { release } from "@homcc/cas/release";
 import { hasCode } from "@homcc/observability/error";
 import { encodeDelta, isDeltaSized } from "@homcc/protocol/delta";
+import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage, ResultMessage } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import { OutputFiles, OutputMemory, type WrittenOutput } from "./output-files.ts";
+import { readPacked } from "./packed-output.ts";
 import type { Possession } from "./possession.ts";
+import type { SentOutputs } from "./sent-outputs.ts";
 
 /** Results that are coded at once: each holds an output, its base and what comes of them, 16 MiB each at most. */
 const maxAtOnce = 4;
 
-/** How a result's outputs are announced, and what follows for each that has bytes: a file, or what is in memory. */
+/** How a result's outputs are announced, and what follows for each that has bytes. */
 export interface CodedOutputs {
   readonly messages: ResultMessage["outputs"];
-  readonly contents: readonly (Uint8Array | { readonly file: string })[];
+  readonly contents: readonly OutputContent[];
+}
+
+/** A file, what is in memory, or what goes on the wire as it is. */
+type OutputContent = { readonly file: string } | Uint8Array | readonly Packed[];
+
+interface CodedOutput {
+  readonly message: ResultMessage["outputs"][number];
+  readonly content?: OutputContent;
+}
+
+/** What the coding depends on besides the outputs. */
+export interface CodingOptions {
+  readonly possession: Pick<Possession, "isProven" | "note">;
+  readonly sent: SentOutputs;
+  readonly takesPacked: boolean;
+  /** As of `encodeDelta`. */
+  readonly isHurried: boolean;
+  readonly files?: OutputFiles;
 }
 
 /** A result as every client understands it. */
@@ -45,16 +66,14 @@ export class OutputCoding {
   }
 
   /**
-   * `isHurried` as of `encodeDelta`. A base that is not proven is not used; the client is told the digests of what is
-   * coded, and gets the contents.
+   * A base that is not proven is not used; the client is told the digests of what is coded, and gets the contents.
    */
   async code(
     outputs: ActionResult["outputs"],
     declared: JobMessage["outputs"],
-    possession: Pick<Possession, "isProven" | "note">,
-    isHurried: boolean,
-    files: OutputFiles = this.open(),
+    options: CodingOptions,
   ): Promise<CodedOutputs> {
+    const { possession, sent, files = this.open() } = options;
     const messages: ResultMessage["outputs"][number][] = [];
     const contents: CodedOutputs["contents"][number][] = [];
     for (const output of outputs) {
@@ -65,10 +84,12 @@ export class OutputCoding {
       const index = declared.findIndex(({ path }) => path === output.path);
       const named = declared[index]?.base;
       const base = named !== undefined && possession.isProven(named) ? named : undefined;
-      const coded = await this.#codeOne(output, index, base, isHurried, files);
+      const coded = await this.#codeOne(output, index, base, { ...options, files });
       messages.push(coded.message);
-      if ("digest" in coded.message && coded.message.digest !== undefined)
+      if ("digest" in coded.message && coded.message.digest !== undefined) {
         possession.note(coded.message.digest);
+        sent.note(coded.message.digest, output.path);
+      }
       if (coded.content !== undefined) contents.push(coded.content);
     }
     return { messages, contents };
@@ -78,17 +99,18 @@ export class OutputCoding {
     output: WrittenOutput,
     index: number,
     base: Digest | undefined,
-    isHurried: boolean,
-    files: OutputFiles,
-  ): Promise<{
-    readonly message: ResultMessage["outputs"][number];
-    readonly content?: CodedOutputs["contents"][number];
-  }> {
+    { sent, takesPacked, isHurried, files }: Required<CodingOptions>,
+  ): Promise<CodedOutput> {
     const { file, mode } = output;
     if (!isDeltaSized(output.sizeBytes, 1)) return { message: toWritten(output), content: { file } };
     const unchanged = { message: { kind: "unchanged", output: index, mode } } as const;
     // Of an earlier job: it lies in the store.
     if (output.digest !== undefined && output.digest === base) return unchanged;
+    // Another file as the base saves no more bytes than were saved by packing it thoroughly.
+    if (takesPacked && (base === undefined || sent.isOfAnother(output.path, base))) {
+      const packed = await this.#packed(output);
+      if (packed !== undefined) return packed;
+    }
     using _slot = await this.#slots.acquire();
     return await files.use(output, async (bytes) => {
       const digest = output.digest ?? (await digestOfLarge(bytes));
@@ -103,6 +125,12 @@ export class OutputCoding {
       const deltaBytes = delta.byteLength;
       return { message: { kind: "delta", output: index, mode, digest, deltaBytes }, content: delta };
     });
+  }
+
+  async #packed({ digest, packed, ...output }: WrittenOutput): Promise<CodedOutput | undefined> {
+    if (digest === undefined || packed === undefined) return undefined;
+    const content = await readPacked(this.#store, packed);
+    return content === undefined ? undefined : { message: { ...toWritten(output), digest }, content };
   }
 
   async #deltaFrom(base: Digest, bytes: Uint8Array, isHurried: boolean): Promise<Uint8Array | undefined> {

@@ -93,6 +93,8 @@ export type OutputChange =
       readonly mode: number;
       /** Where somebody has just found out what the bytes are. */
       readonly digest?: Digest;
+      /** Of a kept result: the blob that these bytes were packed into when they were kept. */
+      readonly packed?: Digest;
     }
   | { readonly kind: "removed"; readonly path: string };
 

@@ -96,6 +96,30 @@ test("what was evicted or damaged is not found", async () => {
   assert.equal(await find(actionIn(alice)), undefined);
 });
 
+test("the packed form of an output is kept beside it, for every folder and the next process", async () => {
+  const index = await DigestIndex.open(join(folder, "index"), silentLogger);
+  const pack = (bytes: Uint8Array) => Promise.resolve(Buffer.concat([Buffer.from("packed "), bytes]));
+  const options = { store, index, folder: join(folder, "results"), logger: silentLogger };
+  cache = await ResultCache.open({ ...options, pack });
+  await keep(actionIn(alice), "object");
+  const packed = digestOf(Buffer.from("packed object"));
+  assert.deepEqual(await store.findMissing([packed]), []);
+  cache = await ResultCache.open(options);
+  const result = await find(actionIn(bob));
+  assert.ok(typeof result === "object");
+  await using _result = result;
+  assert.ok(result.outputs[0]?.kind === "written");
+  assert.equal(result.outputs[0].packed, packed);
+});
+
+test("an entry that was evicted is not found, although it was looked at before", async () => {
+  await keep(actionIn(alice), "object");
+  assert.equal(typeof (await find(actionIn(alice))), "object");
+  store.findMissing = (digests) => Promise.resolve([...digests]);
+  store.read = () => Promise.resolve(undefined);
+  assert.equal(await find(actionIn(alice)), undefined);
+});
+
 test("a result whose sources look at their names is others' once it was shown that nothing comes of it", async () => {
   const action = actionIn(alice);
   const file = join(folder, "object");

@@ -50,7 +50,12 @@ export interface ResultCacheOptions {
   /** For the files of restored results. Emptied at the start. */
   readonly folder: string;
   readonly logger: Logger;
+  /** Another form of an output, which is kept beside it for those who get it later; `undefined` where there is none. */
+  readonly pack?: (bytes: Uint8Array) => Promise<Uint8Array | undefined>;
 }
+
+/** Entries that are remembered, 1 kB each: what somebody has just kept or found, others soon ask for. */
+const maxRememberedEntries = 4096;
 
 /**
  * Results of earlier actions, found by what they depend on. Entries and outputs are blobs like all others and may be
@@ -61,13 +66,16 @@ export class ResultCache {
   readonly #index: DigestIndex;
   readonly #folder: string;
   readonly #logger: Logger;
+  readonly #pack: ResultCacheOptions["pack"];
+  readonly #entries = new Map<Digest, ResultEntry>();
   #next = 1;
 
-  private constructor({ store, index, folder, logger }: ResultCacheOptions) {
+  private constructor({ store, index, folder, logger, pack }: ResultCacheOptions) {
     this.#store = store;
     this.#index = index;
     this.#folder = folder;
     this.#logger = logger;
+    this.#pack = pack;
   }
 
   static async open(options: ResultCacheOptions): Promise<ResultCache> {
@@ -149,8 +157,15 @@ export class ResultCache {
     for (const output of result.outputs) {
       const bytes = await readFile(output.file);
       if (times.isIn(bytes)) return undefined;
-      const kept = { path: output.path, digest: await this.#put(bytes), mode: output.mode };
-      if (output.digest !== undefined && output.digest !== kept.digest) return undefined;
+      const digest = await this.#put(bytes);
+      if (output.digest !== undefined && output.digest !== digest) return undefined;
+      const packed = await this.#pack?.(bytes);
+      const kept: KeptOutput = {
+        path: output.path,
+        digest,
+        mode: output.mode,
+        ...(packed === undefined ? {} : { packed: await this.#put(packed) }),
+      };
       outputs.push(kept);
       const marked = await search.output(output.path, bytes);
       if (marked === undefined) continue;
@@ -158,7 +173,7 @@ export class ResultCache {
       sharedOutputs.push(
         text === undefined
           ? { ...kept, path }
-          : { ...kept, path, digest: await this.#put(text), marked: true },
+          : { path, digest: await this.#put(text), mode: kept.mode, marked: true },
       );
     }
     const messages = {
@@ -213,12 +228,27 @@ export class ResultCache {
 
   async #entry(key: string): Promise<ResultEntry | undefined> {
     const digest = this.#index.get(key);
-    const bytes = digest === undefined ? undefined : await this.#store.read(digest);
-    return bytes === undefined ? undefined : decodeEntry(bytes);
+    if (digest === undefined) return undefined;
+    const known = this.#entries.get(digest);
+    // Also a use of it.
+    if (known !== undefined && (await this.#store.findMissing([digest])).length === 0) return known;
+    const bytes = await this.#store.read(digest);
+    const entry = bytes === undefined ? undefined : decodeEntry(bytes);
+    if (entry !== undefined) this.#remember(digest, entry);
+    return entry;
   }
 
   async #add(key: string, entry: ResultEntry): Promise<void> {
-    this.#index.add(key, await this.#put(encodeEntry(entry)));
+    const digest = await this.#put(encodeEntry(entry));
+    this.#index.add(key, digest);
+    this.#remember(digest, entry);
+  }
+
+  #remember(digest: Digest, entry: ResultEntry): void {
+    this.#entries.delete(digest);
+    this.#entries.set(digest, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > maxRememberedEntries && oldest !== undefined) this.#entries.delete(oldest);
   }
 
   async #put(bytes: Uint8Array): Promise<Digest> {
@@ -234,7 +264,7 @@ export class ResultCache {
   ): Promise<OutputChange[] | undefined> {
     const relocation = root === undefined ? undefined : new Relocation(root);
     const outputs: OutputChange[] = [];
-    for (const { path: markedPath, digest, mode, marked } of kept) {
+    for (const { path: markedPath, digest, mode, marked, packed } of kept) {
       const path = relocation?.unmark(markedPath) ?? markedPath;
       if (marked === true) {
         const file = await files.next();
@@ -244,7 +274,15 @@ export class ResultCache {
       } else {
         const file = (await this.#store.fileOf(digest)) ?? (await this.#copyOf(digest, files));
         if (file === undefined) return undefined;
-        outputs.push({ kind: "written", path, file, sizeBytes: sizeBytesOf(digest), mode, digest });
+        const written = {
+          kind: "written",
+          path,
+          file,
+          sizeBytes: sizeBytesOf(digest),
+          mode,
+          digest,
+        } as const;
+        outputs.push(packed === undefined ? written : { ...written, packed });
       }
     }
     return outputs;

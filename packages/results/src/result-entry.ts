@@ -7,6 +7,8 @@ export interface KeptOutput {
   readonly mode: number;
   /** A dependency file whose names below the source root are marked, too. */
   readonly marked?: true;
+  /** The blob that it was packed into, where that was worth it. */
+  readonly packed?: Digest;
 }
 
 /** What is kept under a key: a compile that ended with 0, or why there is nothing for other source roots. */
@@ -26,7 +28,7 @@ const entryVersion = 1;
 /**
  * The blob of an entry, JSON:
  *
- *     {"homccResult":1,"kind":"result","stdout":DIGEST,"stderr":DIGEST,"messageKey":HEX?,"outputs":[{path,digest,mode,marked?}…]}
+ *     {"homccResult":1,"kind":"result","stdout":DIGEST,"stderr":DIGEST,"messageKey":HEX?,"outputs":[{path,digest,mode,marked?,packed?}…]}
  *     {"homccResult":1,"kind":"bound","reason":TEXT}
  */
 export function encodeEntry(entry: ResultEntry): Buffer {
@@ -57,7 +59,8 @@ function isKeptOutput(value: unknown): value is KeptOutput {
     typeof value["path"] === "string" &&
     isDigest(value["digest"]) &&
     typeof value["mode"] === "number" &&
-    (value["marked"] === undefined || value["marked"] === true)
+    (value["marked"] === undefined || value["marked"] === true) &&
+    (value["packed"] === undefined || isDigest(value["packed"]))
   );
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
@@ -99,6 +100,23 @@ test("many jobs at once, of any size, arrive byte for byte", async () => {
     }),
     { numRuns: 15 },
   );
+});
+
+test("what was packed before arrives as what it was, among what was not", async () => {
+  await using pair = await connectPair();
+  const { client, server } = pair;
+  const text = Buffer.from("a line of the object\n".repeat(10_000));
+  const payload = zstdCompressSync(text);
+  server.serve((stream) => {
+    server.send(stream, exampleResult(2 * text.byteLength));
+    const pieces = [text, { payload, zstd: true }];
+    void server.sendData(stream, pieces, { priority: "large", end: true });
+    return { onMessage: () => {} };
+  });
+  const answer = collector<ServerMessage>();
+  client.send(client.openStream(answer.handler), exampleJob());
+  assert.equal(await answer.over, "ended");
+  assert.deepEqual(answer.bytes(), Buffer.concat([text, text]));
 });
 
 test("messages keep their order over all streams, whatever their size", async () => {
@@ -517,6 +535,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
   assert.equal(upload.bytes().byteLength, 300_000);
   assert.ok(seen.reduce((sum, size) => sum + size, 0) > 300_000, "it was compressed");
   assert.ok(Math.max(...seen) <= minFrameBytes);
+  assert.deepEqual([client.takesPacked, server.takesPacked], [false, true]);
   await client.close("done");
 });
 

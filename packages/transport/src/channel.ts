@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
-import { pack, packNow, unpackNow } from "@homcc/protocol/compression";
+import { pack, type Packed, packNow, unpackNow } from "@homcc/protocol/compression";
 import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
@@ -277,6 +277,11 @@ export class Channel<Outgoing, Incoming> {
     return this.#agreement.delta;
   }
 
+  /** The peer reads zstd, and frames as long as pieces of `dataChunkBytes` may be. */
+  get takesPacked(): boolean {
+    return this.#agreement.zstd && this.#agreement.maxOutgoingFrameBytes >= dataChunkBytes;
+  }
+
   /** The server may ask for a proof of blobs instead of for the blobs. */
   get provesPossession(): boolean {
     return this.#agreement.possession;
@@ -396,20 +401,19 @@ export class Channel<Outgoing, Incoming> {
    * Sends bytes on a stream, in frames that take turns with those of other streams; resolves when the last one was handed
    * to the socket, which keeps the source no faster than the network. Also resolves, early, when the stream is closed;
    * rejects with the reason when the channel is, and with the source's own error (the stream is then left open).
-   * Chunks must not change afterwards, unless it resolves with true: nothing refers to them any more.
+   * Chunks must not change afterwards, unless it resolves with true: nothing refers to them any more. What is packed already
+   * goes as it is; only a peer with `takesPacked` understands it.
    */
   async sendData(
     stream: number,
-    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    chunks: AsyncIterable<Uint8Array | Packed> | Iterable<Uint8Array | Packed>,
     options: SendDataOptions,
   ): Promise<boolean> {
     let previous = Promise.resolve();
     let isCopied = true;
     const chunkBytes = Math.min(dataChunkBytes, this.#agreement.maxOutgoingFrameBytes);
     for await (const { bytes, last } of rechunk(chunks, chunkBytes)) {
-      const { payload, zstd } = this.#agreement.zstd
-        ? await pack(bytes, this.isFast ? fastLevel : thoroughLevel[this.#role])
-        : { payload: bytes, zstd: false };
+      const { payload, zstd } = await this.#packData(bytes);
       // The next piece is compressed while this one waits, and no more than that: the source's memory is bounded.
       await previous;
       if (this.#reason !== undefined) throw this.#reason;
@@ -448,6 +452,12 @@ export class Channel<Outgoing, Incoming> {
           });
     this.#end(reason, reason.message);
     return this.#reason ?? reason;
+  }
+
+  async #packData(bytes: Uint8Array | Packed): Promise<Packed> {
+    if (!(bytes instanceof Uint8Array)) return bytes;
+    if (!this.#agreement.zstd) return { payload: bytes, zstd: false };
+    return await pack(bytes, this.isFast ? fastLevel : thoroughLevel[this.#role]);
   }
 
   #packMessage(text: Buffer): { readonly payload: Uint8Array; readonly flags: number } {

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import type { Packed } from "@homcc/protocol/compression";
 import { type Chunk, rechunk } from "./rechunk.ts";
 
-async function collect(parts: readonly Uint8Array[], chunkBytes: number): Promise<Chunk[]> {
+async function collect(parts: readonly (Uint8Array | Packed)[], chunkBytes: number): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
   for await (const chunk of rechunk(parts, chunkBytes)) chunks.push(chunk);
   return chunks;
+}
+
+function bytesOf({ bytes }: Chunk): Uint8Array {
+  assert.ok(bytes instanceof Uint8Array);
+  return bytes;
 }
 
 test("the bytes are the same, every piece but the last is full, and the last says so", async () => {
@@ -16,13 +22,15 @@ test("the bytes are the same, every piece but the last is full, and the last say
       fc.integer({ min: 1, max: 40 }),
       async (parts, chunkBytes) => {
         const chunks = await collect(parts, chunkBytes);
-        assert.deepEqual(Buffer.concat(chunks.map(({ bytes }) => bytes)), Buffer.concat(parts));
+        assert.deepEqual(Buffer.concat(chunks.map(bytesOf)), Buffer.concat(parts));
         assert.deepEqual(
           chunks.map(({ last }) => last),
           chunks.map((_, index) => index === chunks.length - 1),
         );
-        for (const { bytes, last } of chunks)
-          assert.ok(last ? bytes.byteLength <= chunkBytes : bytes.byteLength === chunkBytes);
+        for (const chunk of chunks) {
+          const { byteLength } = bytesOf(chunk);
+          assert.ok(chunk.last ? byteLength <= chunkBytes : byteLength === chunkBytes);
+        }
       },
     ),
   );
@@ -32,6 +40,22 @@ test("nothing is one empty last piece; a chunk that fits is not copied", async (
   assert.deepEqual(await collect([], 8), [{ bytes: Buffer.alloc(0), last: true }]);
   const part = new Uint8Array(8);
   assert.equal((await collect([part], 8))[0]?.bytes, part);
+});
+
+test("what is packed already is a piece of its own, between what was before and after it", async () => {
+  const packed = { payload: new Uint8Array(20), zstd: true };
+  const [ab, c, d] = ["ab", "c", "d"].map((text) => Buffer.from(text));
+  assert.ok(ab !== undefined && c !== undefined && d !== undefined);
+  assert.deepEqual(await collect([ab, c, packed, packed, d], 8), [
+    { bytes: Buffer.from("abc"), last: false },
+    { bytes: packed, last: false },
+    { bytes: packed, last: false },
+    { bytes: d, last: true },
+  ]);
+  assert.deepEqual(await collect([packed], 8), [
+    { bytes: packed, last: false },
+    { bytes: Buffer.alloc(0), last: true },
+  ]);
 });
 
 test("a source that is not needed any more is closed", async () => {
