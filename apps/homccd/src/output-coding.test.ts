@@ -12,6 +12,7 @@ import { decodeDelta } from "@homcc/protocol/delta";
 import { maxDeltaBytes } from "@homcc/protocol/limits";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { type CodingOptions, OutputCoding, plainOutputs } from "./output-coding.ts";
+import { OutputFiles, OutputMemory } from "./output-files.ts";
 import { packOutput } from "./packed-output.ts";
 import { SentOutputs } from "./sent-outputs.ts";
 
@@ -223,7 +224,7 @@ test("what was at its place before is the base of a packed output, another file 
   assert.equal(await code(), "delta");
 });
 
-test("a packed form that is gone, or that a client could not read, is done without", async () => {
+test("a packed form that is gone, that a client could not read, or that memory has no room for is done without", async () => {
   await using outputs = await Outputs.create();
   const store = new MemoryBlobStore();
   const { digest, packed, bytes } = await keptObject(store);
@@ -237,4 +238,8 @@ test("a packed form that is gone, or that a client could not read, is done witho
     const coded = await new OutputCoding(store).code([output], [declared("a.o")], options);
     assert.deepEqual(coded.contents, [bytes]);
   }
+  using files = new OutputFiles(new OutputMemory(1000));
+  const output = { ...written, digest, packed };
+  const coded = await new OutputCoding(store).code([output], [declared("a.o")], { ...anything, files });
+  assert.deepEqual(coded.contents, [{ file: join(outputs.folder, "a.o") }]);
 });

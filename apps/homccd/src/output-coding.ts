@@ -65,9 +65,7 @@ export class OutputCoding {
     return new OutputFiles(this.#memory);
   }
 
-  /**
-   * A base that is not proven is not used; the client is told the digests of what is coded, and gets the contents.
-   */
+  /** A base that is not proven is not used; the client is told the digests of what is coded, and gets the contents. */
   async code(
     outputs: ActionResult["outputs"],
     declared: JobMessage["outputs"],
@@ -108,7 +106,7 @@ export class OutputCoding {
     if (output.digest !== undefined && output.digest === base) return unchanged;
     // Another file as the base saves no more bytes than were saved by packing it thoroughly.
     if (takesPacked && (base === undefined || sent.isOfAnother(output.path, base))) {
-      const packed = await this.#packed(output);
+      const packed = await this.#packed(output, files);
       if (packed !== undefined) return packed;
     }
     using _slot = await this.#slots.acquire();
@@ -127,8 +125,10 @@ export class OutputCoding {
     });
   }
 
-  async #packed({ digest, packed, ...output }: WrittenOutput): Promise<CodedOutput | undefined> {
-    if (digest === undefined || packed === undefined) return undefined;
+  /** `undefined` also when too many results wait in memory for their clients. */
+  async #packed(output: WrittenOutput, files: OutputFiles): Promise<CodedOutput | undefined> {
+    const { digest, packed } = output;
+    if (digest === undefined || packed === undefined || !files.reserve(sizeBytesOf(packed))) return undefined;
     const content = await readPacked(this.#store, packed);
     return content === undefined ? undefined : { message: { ...toWritten(output), digest }, content };
   }

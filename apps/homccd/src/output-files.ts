@@ -47,6 +47,14 @@ export class OutputFiles implements Disposable {
     return (await this.#held.get(file)) ?? { file };
   }
 
+  /** Takes memory for bytes that the caller reads himself, until this is disposed of. False when there is not enough. */
+  reserve(bytes: number): boolean {
+    if (this.#memory.usedBytes + bytes > this.#memory.maxBytes) return false;
+    this.#memory.usedBytes += bytes;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
   /** Nobody refers to the bytes any more: their memory is given back at once, not when it is collected. */
   async release(): Promise<void> {
     for (const held of this.#held.values()) release(await held);
@@ -60,9 +68,7 @@ export class OutputFiles implements Disposable {
   }
 
   #hold({ file, sizeBytes }: WrittenOutput): Promise<Uint8Array> | undefined {
-    if (this.#memory.usedBytes + sizeBytes > this.#memory.maxBytes) return undefined;
-    this.#memory.usedBytes += sizeBytes;
-    this.#heldBytes += sizeBytes;
+    if (!this.reserve(sizeBytes)) return undefined;
     const held = readKnown(file, sizeBytes);
     this.#held.set(file, held);
     return held;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
+import { maxDeltaBytes } from "@homcc/protocol/limits";
 import { dataChunkBytes } from "@homcc/transport/channel";
 import { packOutput, readPacked } from "./packed-output.ts";
 
@@ -27,7 +28,8 @@ test("an output comes back in frames of the size that a client reads", async () 
   );
 });
 
-test("what is small, or gets no shorter anywhere, is not packed", async () => {
+test("what is small or very large, or gets no shorter anywhere, is not packed", async () => {
+  assert.equal(await packOutput(Buffer.alloc(maxDeltaBytes + 1)), undefined);
   assert.equal(await packOutput(text.subarray(0, 1000)), undefined);
   assert.equal(await packOutput(Buffer.concat([text, randomBytes(dataChunkBytes * 2)])), undefined);
 });

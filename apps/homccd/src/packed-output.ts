@@ -1,8 +1,9 @@
 import type { BlobStore } from "@homcc/cas/blob-store";
 import type { Digest } from "@homcc/cas/digest";
 import { pack, type Packed } from "@homcc/protocol/compression";
-import { dataChunkBytes } from "@homcc/transport/channel";
+import { maxDeltaBytes } from "@homcc/protocol/limits";
 import { SlotQueue } from "@homcc/scheduler/slots";
+import { dataChunkBytes } from "@homcc/transport/channel";
 
 /*
  * An output as it goes on the wire, so that it is compressed once for all who will get it:
@@ -23,9 +24,9 @@ const wordBytes = 4;
 /** Leaves the thread pool to those who are waited for. */
 const packing = new SlotQueue(1);
 
-/** `undefined` when it would not be shorter. */
+/** `undefined` when it would not be shorter, and for what is sent in pieces from a file. */
 export async function packOutput(bytes: Uint8Array): Promise<Uint8Array | undefined> {
-  if (bytes.byteLength < minBytes) return undefined;
+  if (bytes.byteLength < minBytes || bytes.byteLength > maxDeltaBytes) return undefined;
   using _slot = await packing.acquire();
   const frames: Uint8Array[] = [];
   for (let at = 0; at < bytes.byteLength; at += dataChunkBytes) {
