@@ -22,6 +22,7 @@ function server(changes: Partial<ServerView> = {}): ServerView {
     uploadBytesPerSecond: 10 * mbit,
     downloadBytesPerSecond: 50 * mbit,
     roundTripMs: 30,
+    likelyRoundTripMs: 30,
     missingBytes: 0,
     aheadBytes: 0,
     isSilent: false,
@@ -225,6 +226,20 @@ describe("a job that waits on a server comes home while nobody knows how long, a
       many,
       "remote",
     ],
+    [
+      "… a few answers came from afar",
+      { ...unknown, roundTripMs: undefined, likelyRoundTripMs: 20 },
+      many,
+      "idle",
+    ],
+    ["… or after 19 ms", { ...unknown, roundTripMs: undefined, likelyRoundTripMs: 19 }, many, "remote"],
+    [
+      "… or none did yet",
+      { ...unknown, roundTripMs: undefined, likelyRoundTripMs: undefined },
+      many,
+      "remote",
+    ],
+    ["… the first ones came late", { ...unknown, roundTripMs: 19, likelyRoundTripMs: 40 }, many, "remote"],
     ["… the server is near", { ...unknown, isNear: true }, many, "remote"],
     [
       "a file that nobody has compiled, and 1.6 s of upload",

@@ -8,6 +8,8 @@ export interface ServerView {
   readonly uploadBytesPerSecond: number | undefined;
   readonly downloadBytesPerSecond: number | undefined;
   readonly roundTripMs: number | undefined;
+  /** Of a few answers, which a busy machine may have given late. */
+  readonly likelyRoundTripMs: number | undefined;
   /** Files of the job that the server is believed to lack. */
   readonly missingBytes: number;
   /** On their way before them. */
@@ -143,7 +145,7 @@ function mayBeReason(view: ServerView, share: HomeShare): boolean {
   return view.uploadBytesPerSecond !== undefined || view.downloadBytesPerSecond !== undefined || isFar(view);
 }
 
-function isFar({ roundTripMs }: ServerView): boolean {
+function isFar({ roundTripMs }: Pick<ServerView, "roundTripMs">): boolean {
   return (roundTripMs ?? 0) >= farMs;
 }
 
@@ -154,7 +156,8 @@ const longCompileMs = 2_000;
 
 /**
  * The same for a job that a server has and does not compile yet. While nobody knows how long that will be, local cores that idle take
- * part: they lose nothing, and what a compile takes here is known afterwards. A job that is alone waits until its link is measured.
+ * part: they lose nothing, and what a compile takes here is known afterwards. Therefore few answers are enough to call the server far.
+ * A job that is alone waits until its link is measured.
  */
 export function reconsider(view: ServerView, home: HomeView, share: HomeShare): Advice {
   const advice = advise([view], home, share);
@@ -164,7 +167,9 @@ export function reconsider(view: ServerView, home: HomeView, share: HomeShare): 
   const { uploadBytesPerSecond, hostId } = view;
   const isLinkUnknown = uploadBytesPerSecond === undefined;
   const isIdle = isLinkUnknown
-    ? isFar(view) && home.unfinishedJobs > 1 && (home.compileMs ?? 0) <= longCompileMs
+    ? isFar({ roundTripMs: view.roundTripMs ?? view.likelyRoundTripMs }) &&
+      home.unfinishedJobs > 1 &&
+      (home.compileMs ?? 0) <= longCompileMs
     : home.compileMs === undefined &&
       transferMs(view.aheadBytes + view.missingBytes, uploadBytesPerSecond) > shortUploadMs;
   if (!isIdle) return advice;

@@ -604,20 +604,22 @@ test("a link is fast by its round trip, and slow once it is seen to be", async (
   await client.close("done");
 });
 
-test("a client with a job asks for the round trip until it knows how far the server is", async () => {
-  let nowMs = 0;
-  // A look at the clock takes 10 ms: so far away is the server.
-  const clock = { wallMs: () => nowMs, monotonicMs: () => (nowMs += 10) };
-  const [clientSide, serverSide] = pipes();
-  const server = openServerChannel(serverSide, { peer: "client", agreement });
-  server.serve(() => ({ onMessage: () => {} }));
-  const client = openClientChannel(clientSide, { peer: "server", agreement, clock, roundTripMs: 500 });
-  assert.equal(client.distanceMs, undefined);
-  client.openStream({ onMessage: () => {} });
-  while (client.distanceMs === undefined) await sleep(1);
-  assert.ok(client.distanceMs < 500, String(client.distanceMs));
-  await client.close("done");
-});
+for (const hasJob of [true, false])
+  test(`a client ${hasJob ? "with a job" : "that will have one"} asks for the round trip until it knows how far the server is`, async () => {
+    let nowMs = 0;
+    // A look at the clock takes 10 ms: so far away is the server.
+    const clock = { wallMs: () => nowMs, monotonicMs: () => (nowMs += 10) };
+    const [clientSide, serverSide] = pipes();
+    const server = openServerChannel(serverSide, { peer: "client", agreement });
+    server.serve(() => ({ onMessage: () => {} }));
+    const client = openClientChannel(clientSide, { peer: "server", agreement, clock, roundTripMs: 500 });
+    assert.equal(client.distanceMs, undefined);
+    if (hasJob) client.openStream({ onMessage: () => {} });
+    else client.measureDistance();
+    while (client.distanceMs === undefined) await sleep(1);
+    assert.ok(client.distanceMs < 500, String(client.distanceMs));
+    await client.close("done");
+  });
 
 /** Two ends without a network. */
 class Pipe extends Duplex {

@@ -312,6 +312,18 @@ export class Channel<Outgoing, Incoming> {
     return this.#pace.distanceMs;
   }
 
+  /** The same when some were seen, but few. */
+  get likelyDistanceMs(): number | undefined {
+    return this.#pace.likelyDistanceMs;
+  }
+
+  /** One ping after the other, until there were enough for `distanceMs`. Every stream that is opened does it, too. */
+  measureDistance(): void {
+    if (this.#role === "server" || this.#isMeasuring) return;
+    this.#isMeasuring = this.#pace.wantsRoundTrip && !this.#outbox.blocked;
+    if (this.#isMeasuring) this.#ping();
+  }
+
   /** Whether something waits to be sent. */
   get isSending(): boolean {
     return this.#outbox.queuedBytes > 0;
@@ -349,7 +361,7 @@ export class Channel<Outgoing, Incoming> {
     const stream = ++this.#lastStream;
     this.#addStream(stream, this.#inbound(stream, handler));
     this.#silence.streamOpened();
-    this.#measureDistance();
+    this.measureDistance();
     return stream;
   }
 
@@ -682,13 +694,6 @@ export class Channel<Outgoing, Incoming> {
     this.#outbox.push("pulse", this.#mark());
   }
 
-  /** One ping after the other, until there were enough: who has a job to place wants to know how far the server is. */
-  #measureDistance(): void {
-    if (this.#role === "server" || this.#isMeasuring) return;
-    this.#isMeasuring = this.#pace.wantsRoundTrip && !this.#outbox.blocked;
-    if (this.#isMeasuring) this.#ping();
-  }
-
   /** A ping that is written now, or next. */
   #mark(): Frame {
     const token = ++this.#pingCount >>> 0;
@@ -726,7 +731,7 @@ export class Channel<Outgoing, Incoming> {
     if (roundTripMs === undefined) return;
     this.#roundTripMs = roundTripMs;
     this.#isMeasuring = false;
-    if (this.#streams.size > 0) this.#measureDistance();
+    this.measureDistance();
     this.#outbox.resume();
   }
 

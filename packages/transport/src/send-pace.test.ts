@@ -271,10 +271,14 @@ test("a server is far when none of eight round trips was short: a busy one answe
     nowMs += roundTripMs;
     pace.answered(token);
   };
-  for (let token = 1; token < 7; token += 1) answer(token, 50);
+  answer(1, 50);
+  assert.equal(pace.likelyDistanceMs, undefined);
+  answer(2, 50);
+  assert.equal(pace.likelyDistanceMs, 50, "three are enough for a guess");
+  for (let token = 3; token < 7; token += 1) answer(token, 50);
   assert.deepEqual([pace.wantsRoundTrip, pace.distanceMs, pace.roundTripMs], [true, undefined, 50]);
   answer(7, 30);
   assert.deepEqual([pace.wantsRoundTrip, pace.distanceMs], [false, 30]);
   const near = new SendPace({ clock: { wallMs: () => nowMs, monotonicMs: () => nowMs }, roundTripMs: 1 });
-  assert.deepEqual([near.wantsRoundTrip, near.distanceMs], [false, 1]);
+  assert.deepEqual([near.wantsRoundTrip, near.distanceMs, near.likelyDistanceMs], [false, 1, 1]);
 });

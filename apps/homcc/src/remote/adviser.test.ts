@@ -43,6 +43,7 @@ async function scene(environment: Readonly<Record<string, string>> = {}): Promis
       uploadBytesPerSecond: mbit / 2,
       downloadBytesPerSecond: mbit / 2,
       roundTripMs: 30,
+      likelyRoundTripMs: 30,
       slots: 4,
       missingBytes: 1e6,
       aheadBytes: 0,
@@ -131,6 +132,32 @@ test("after one job came home to an idle core the next ones do at once, for 2.5 
   assert.equal(it.advise(), "local");
   it.time.pass(1);
   assert.equal(it.advise(), "remote", "one finds out again");
+});
+
+test("what an unprepared job found out holds for the next ones, which need no list of their inputs", async () => {
+  const it = await scene();
+  const { key, loaded, pool } = it.job;
+  const unlisted = (): Advice["kind"] => it.adviser.adviseUnlisted({ key, loaded, pool }).kind;
+  it.outlook = { ...it.outlook!, uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
+  it.held = 2;
+  assert.equal(unlisted(), "remote");
+  assert.equal(it.adviser.adviseUnprepared({ key, loaded, pool }, 2).kind, "local");
+  assert.equal(unlisted(), "local");
+  it.home.held = 64;
+  assert.equal(unlisted(), "remote", "no core is idle");
+});
+
+test("a job whose object alone takes too long comes home before its inputs are listed, but not the one that tries the link", async () => {
+  const it = await scene();
+  const { key, loaded, pool } = it.job;
+  const unlisted = (): Advice["kind"] => it.adviser.adviseUnlisted({ key, loaded, pool }).kind;
+  it.outlook = { ...it.outlook!, missingBytes: 0 };
+  assert.equal(unlisted(), "local");
+  it.time.pass(60_000);
+  assert.equal(unlisted(), "remote");
+  assert.equal(unlisted(), "remote", "as long as none was sent");
+  assert.equal(it.advise(), "remote");
+  assert.equal(unlisted(), "local");
 });
 
 test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {

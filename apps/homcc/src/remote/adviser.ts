@@ -68,18 +68,33 @@ export class Adviser {
 
   /** For a job that has no server yet. */
   advise(job: LedgerJob, tried: ReadonlySet<HostId>): Advice {
+    const { advice, neglected } = this.#judge(job, tried);
+    if (neglected === undefined) return advice;
+    this.used(neglected);
+    return { kind: "remote" };
+  }
+
+  /** For a job whose inputs nobody has listed: `local` when it comes home even if servers lack none of them. */
+  adviseUnlisted(job: Omit<LedgerJob, "action">): Advice {
+    const { advice, neglected } = this.#judge({ ...job, action: unlistedAction(job) }, new Set());
+    return neglected === undefined ? advice : { kind: "remote" };
+  }
+
+  /** `neglected`: a server that has to be tried again before the advice to stay is believed. */
+  #judge(
+    job: LedgerJob,
+    tried: ReadonlySet<HostId>,
+  ): { readonly advice: Advice; readonly neglected?: HostId } {
     const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
     const views = hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
     const home = this.#homeView(job, 1);
     const advice = advise(views, home, shareOf(job));
     if (advice.kind === "remote") {
       const areWaiting = views.every(({ hostId }) => this.#isWaitingOn(hostId));
-      return areWaiting ? this.#unanswered(views, home, shareOf(job)) : advice;
+      return { advice: areWaiting ? this.#unanswered(views, home, shareOf(job)) : advice };
     }
     const neglected = views.find(({ hostId, jobs }) => jobs === 0 && this.#isDue(hostId));
-    if (neglected === undefined) return advice;
-    this.used(neglected.hostId);
-    return { kind: "remote" };
+    return neglected === undefined ? { advice } : { advice, neglected: neglected.hostId };
   }
 
   /** For a job that is with a server and not compiled yet. `isSilent`: the server has not said what it lacks. */
@@ -88,20 +103,22 @@ export class Adviser {
     if (view === undefined) return { kind: "remote" };
     // It is one of the jobs there itself.
     const jobs = Math.max(0, view.jobs - 1);
-    const advice = reconsider({ ...view, jobs, isSilent }, this.#homeView(job, 0), shareOf(job));
-    if (advice.kind === "local" && advice.why === "idle")
-      this.#foundWaitingAtMs.set(host, this.#clock.monotonicMs());
-    return advice;
+    return this.#noted(reconsider({ ...view, jobs, isSilent }, this.#homeView(job, 0), shareOf(job)));
   }
 
   /** For one of `unprepared` jobs whose inputs and compiler are not known yet: as for one that no server has answered. */
   adviseUnprepared(job: Omit<LedgerJob, "action">, unprepared: number): Advice {
-    const { sandbox } = job.loaded.settings;
-    const action = { inputs: [], sandbox: sandbox.kind === "none" ? undefined : sandbox };
+    const action = unlistedAction(job);
     const home = this.#homeView({ ...job, action }, unprepared);
     const hosts = job.loaded.hosts.filter(({ limit }) => limit > 0);
     const views = hosts.flatMap((host) => this.#view({ ...job, action }, hostIdOf(host)) ?? []);
-    return this.#unanswered(views, home, shareOf({ ...job, action }));
+    return this.#noted(this.#unanswered(views, home, shareOf({ ...job, action })));
+  }
+
+  #noted(advice: Advice): Advice {
+    if (advice.kind === "local" && advice.why === "idle")
+      this.#foundWaitingAtMs.set(advice.hostId, this.#clock.monotonicMs());
+    return advice;
   }
 
   /** As for a job that none of the servers has answered. */
@@ -180,6 +197,10 @@ export class Adviser {
   #isDue(host: HostId): boolean {
     return this.#clock.monotonicMs() - (this.#usedAtMs.get(host) ?? -Infinity) >= probeAfterMs;
   }
+}
+
+function unlistedAction({ loaded: { settings } }: Omit<LedgerJob, "action">): LedgerJob["action"] {
+  return { inputs: [], sandbox: settings.sandbox.kind === "none" ? undefined : settings.sandbox };
 }
 
 /** In a sandbox the user wants another compiler than this machine's. */

@@ -25,9 +25,9 @@ test("a job whose preparation takes long comes home when that is advised, and th
     start.prepare(preparing.promise, ask, signal),
     start.prepare(preparing.promise, ask, signal),
   ];
-  time.pass(250);
+  time.pass(50);
   assert.deepEqual(asked, [2, 2]);
-  time.pass(250);
+  time.pass(50);
   assert.ok((await first) instanceof SoonerAtHome);
   preparing.resolve("prepared");
   assert.equal(await second, "prepared");
@@ -53,7 +53,7 @@ test("a preparation that fails after its job came home is nobody's error", async
     () => home,
     signal,
   );
-  time.pass(250);
+  time.pass(50);
   assert.ok((await job) instanceof SoonerAtHome);
   preparing.reject(new Error("the launcher is gone"));
   await assert.rejects(preparing.promise);

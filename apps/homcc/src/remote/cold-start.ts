@@ -3,6 +3,9 @@ import type { HomeLoad } from "../home-load.ts";
 import { systemTime, type Time } from "./progress-deadline.ts";
 import { SecondThoughts, type SoonerAtHome } from "./second-thoughts.ts";
 
+/** A question about a job without inputs costs 10 µs, and what it waits for, a few round trips, may be over at any time. */
+const askEveryMs = 50;
+
 /**
  * The time in which an agent knows nothing: until it has prepared a first job. On a new machine that takes a second, of which most is
  * reading the compiler, and local cores that would idle meanwhile may compile the jobs that wait for it.
@@ -30,7 +33,13 @@ export class ColdStart {
     if (this.#isOver || signal.aborted) return await preparing;
     this.#unprepared++;
     const home = Promise.withResolvers<SoonerAtHome>();
-    using thoughts = new SecondThoughts(() => ask(this.#unprepared), signal, this.#time, this.#homeLoad);
+    using thoughts = new SecondThoughts(
+      () => ask(this.#unprepared),
+      signal,
+      this.#time,
+      this.#homeLoad,
+      askEveryMs,
+    );
     const comeHome = (): void => {
       if (thoughts.soonerAtHome !== undefined) home.resolve(thoughts.soonerAtHome);
     };

@@ -61,6 +61,11 @@ export async function compileRemotely(
   // Once, also when it is prepared anew.
   if (mayGuess) trace.ledgerKeys.push(key);
   using line = trace.monitor.follow(basename(compilation.source));
+  if (nowhere === undefined && (await services.ownResults?.isEmpty(clientCacheBytes)) !== false) {
+    // Nor does it need its inputs for a result that is kept here.
+    const advice = services.adviser.adviseUnlisted({ key, loaded, pool: services.servers.poolFor(loaded) });
+    if (advice.kind === "local") return sentHome(advice, services, trace);
+  }
   line.enter("preprocess", atHomePlace);
   const preparing = prepareAction(
     compilation,
@@ -81,10 +86,7 @@ export async function compileRemotely(
         },
         call.signal,
       );
-  if (prepared instanceof SoonerAtHome) {
-    trace.homePromises.use(services.homeLoad.promise());
-    return fallback(whyAtHome(prepared.advice, services.adviser));
-  }
+  if (prepared instanceof SoonerAtHome) return sentHome(prepared.advice, services, trace);
   if (prepared.kind === "local") return fallback(prepared);
   if (prepared.kind === "unknown") return fallback(nowhere ?? prepared);
   const { action, job, toolchain, confirm, scan } = prepared;
@@ -175,6 +177,15 @@ export async function compileRemotely(
     },
     discard: () => result.discard(),
   };
+}
+
+function sentHome(
+  advice: SoonerAtHome["advice"],
+  { homeLoad, adviser }: Services,
+  trace: JobTrace,
+): Extract<RemoteCompilation, { kind: "fallback" }> {
+  trace.homePromises.use(homeLoad.promise());
+  return fallback(whyAtHome(advice, adviser));
 }
 
 function fallback({

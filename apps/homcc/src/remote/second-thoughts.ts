@@ -3,8 +3,7 @@ import type { HomeLoad } from "../home-load.ts";
 import type { Time } from "./progress-deadline.ts";
 
 /** A job that comes home has lost no more. Each question costs 50 µs with 500 inputs. */
-const firstAfterMs = 250;
-const everyMs = 250;
+const askEveryMs = 250;
 
 type FreedSlots = Pick<HomeLoad, "whenFreed">;
 
@@ -26,18 +25,26 @@ export class SecondThoughts implements Disposable {
   readonly #time: Time;
   readonly #ask: () => Advice;
   readonly #outer: AbortSignal;
+  readonly #everyMs: number;
   readonly #controller = new AbortController();
   #stopTimer: () => void = () => {};
   #stopWatching: () => void = () => {};
 
-  constructor(ask: () => Advice, outer: AbortSignal, time: Time, freed: FreedSlots) {
+  constructor(
+    ask: () => Advice,
+    outer: AbortSignal,
+    time: Time,
+    freed: FreedSlots,
+    everyMs: number = askEveryMs,
+  ) {
     this.#ask = ask;
     this.#outer = outer;
+    this.#everyMs = everyMs;
     this.#time = time;
     if (outer.aborted) this.#follow();
     else {
       outer.addEventListener("abort", this.#follow, { once: true });
-      this.#stopTimer = time.timers.after(firstAfterMs, () => {
+      this.#stopTimer = time.timers.after(everyMs, () => {
         if (this.#comesHome()) return;
         this.#stopWatching = freed.whenFreed(() => this.#comesHome());
       });
@@ -83,7 +90,7 @@ export class SecondThoughts implements Disposable {
       this.#controller.abort(new SoonerAtHome(advice));
       return true;
     }
-    this.#stopTimer = this.#time.timers.after(everyMs, () => void this.#comesHome());
+    this.#stopTimer = this.#time.timers.after(this.#everyMs, () => void this.#comesHome());
     return false;
   }
 }

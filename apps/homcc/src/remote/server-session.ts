@@ -80,6 +80,7 @@ export class ServerSession implements Session {
     this.#unsent = new UnsentFiles((digest) => this.#numbering.isNamed(digest), this.#uploads);
     this.#outlook = new SessionOutlook(systemClock, () => channel.receivedBytes);
     this.#way = way;
+    channel.measureDistance();
   }
 
   /** What the server says about itself, and how far away it is. */
@@ -94,7 +95,7 @@ export class ServerSession implements Session {
   }
 
   outlook(action: Pick<Action, "inputs">): Outlook {
-    const { isNear, sendRate, distanceMs } = this.#channel;
+    const { isNear, sendRate, distanceMs, likelyDistanceMs } = this.#channel;
     const unsent = this.#unsent.of(action.inputs);
     const { wireShare, sendingBytes } = this.#uploads;
     return {
@@ -102,6 +103,7 @@ export class ServerSession implements Session {
       uploadBytesPerSecond: sendRate,
       downloadBytesPerSecond: isNear ? undefined : this.#outlook.downloadBytesPerSecond,
       roundTripMs: distanceMs,
+      likelyRoundTripMs: likelyDistanceMs,
       slots: this.#welcome.slots,
       missingBytes: wireShare * this.#outlook.wantedBytes(unsent),
       aheadBytes: wireShare * (sendingBytes - unsent.sendingBytes),

@@ -84,6 +84,8 @@ export interface Outlook {
   readonly downloadBytesPerSecond: number | undefined;
   /** Not of a few pings alone. */
   readonly roundTripMs: number | undefined;
+  /** Of a few. */
+  readonly likelyRoundTripMs: number | undefined;
   /** Jobs that the server runs at once. */
   readonly slots: number | undefined;
   /** Files of the job that the server is believed to lack. */

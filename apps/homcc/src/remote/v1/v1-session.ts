@@ -66,6 +66,7 @@ export class V1Session implements Session {
       uploadBytesPerSecond: undefined,
       downloadBytesPerSecond: undefined,
       roundTripMs: undefined,
+      likelyRoundTripMs: undefined,
       slots: undefined,
       missingBytes: 0,
       aheadBytes: 0,
