@@ -18,6 +18,8 @@ export interface Network extends AsyncDisposable {
   readonly hostsFile: string;
   /** From now on packets to the servers are swallowed too, as when a VPN is switched off. */
   cut(): void;
+  /** The same in both directions, as when a cable is pulled somewhere on the way. */
+  silence(): void;
   restore(): void;
   /** Home gets another address, as after a change of the Wi-Fi: its connections are dead, new ones work. */
   move(): void;
@@ -32,6 +34,7 @@ const blackHoles = ["10.9.0.11", "10.9.0.12", "10.9.0.13"];
 
 /** A hardware address that no interface has: the far end takes the packets for somebody else's and drops them. */
 const nobody = "02:00:00:00:00:99";
+const homeHardware = "02:00:00:00:00:01";
 const serverHardware = "02:00:00:00:00:02";
 
 export async function createNetwork(): Promise<Network> {
@@ -55,7 +58,11 @@ export async function createNetwork(): Promise<Network> {
   const neighbour = (address: string, hardware: string): void => {
     run(home, `ip neigh replace ${address} lladdr ${hardware} dev home nud permanent`);
   };
-  run(home, `ip link add home type veth peer name away address ${serverHardware} netns ${holders[1]?.pid}`);
+  const homeAtServer = (hardware: string): void => {
+    run(away, `ip neigh replace ${homeAddress} lladdr ${hardware} dev away nud permanent`);
+  };
+  const peer = `peer name away address ${serverHardware} netns ${holders[1]?.pid}`;
+  run(home, `ip link add home address ${homeHardware} type veth ${peer}`);
   for (const [place, name, address] of [
     [home, "home", homeAddress],
     [away, "away", serverAddress],
@@ -73,7 +80,14 @@ export async function createNetwork(): Promise<Network> {
     blackHoles,
     hostsFile,
     cut: () => neighbour(serverAddress, nobody),
-    restore: () => neighbour(serverAddress, serverHardware),
+    silence: () => {
+      neighbour(serverAddress, nobody);
+      homeAtServer(nobody);
+    },
+    restore: () => {
+      homeAtServer(homeHardware);
+      neighbour(serverAddress, serverHardware);
+    },
     move: () => {
       run(home, `ip addr del ${homeAddress}/24 dev home`);
       run(home, `ip addr add ${nextHomeAddress}/24 dev home`);

@@ -1,41 +1,17 @@
 /** Lines that drop in the middle of a build: no job is lost, and nothing that was finished is compiled again. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pass } from "node:timers/promises";
 import { type CutLink, startCutLink } from "../../support/cut-link.ts";
-import { homccProgram } from "../../support/repository.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
+import { assertSameUnit, compilersStarted, unitCompile } from "../../support/unit-compile.ts";
 import { waitFor } from "../../support/wait-for.ts";
 import { createWorkplace, type Workplace } from "../../support/workplace.ts";
 
 const debug = ["--log-level", "DEBUG"];
-
-function compilersStarted(server: Server, source: string): number {
-  return server.log().split(`${source}: the compiler starts`).length - 1;
-}
-
-async function assertSameObject(workplace: Workplace, name: string): Promise<void> {
-  const plain = await workplace.run(["g++", "-O2", "-g", "-c", `${name}.cpp`, "-o", "plain.o"]);
-  assert.equal(plain.status, 0, plain.stderr);
-  const [ours, theirs] = await Promise.all(
-    [`${name}.o`, "plain.o"].map((file) => readFile(join(workplace.project, file))),
-  );
-  assert.ok(ours?.equals(theirs ?? Buffer.alloc(0)), `${name}.o differs`);
-}
-
-const compile = (name: string): string[] => [
-  homccProgram,
-  "g++",
-  "-O2",
-  "-g",
-  "-c",
-  `${name}.cpp`,
-  "-o",
-  `${name}.o`,
-];
 
 /** Numbers below `limit` that are the same each time. */
 function numbers(seed: number, limit: number): number[] {
@@ -57,7 +33,7 @@ for (const seed of [1, 2, 3]) {
       const text = `#include <map>\n#include <string>\nstd::map<std::string, int> value${index}(int x) { return {{"${name}", x}}; }\n`;
       await writeFile(join(workplace.project, `${name}.cpp`), text);
     }
-    const results = await Promise.all(names.map((name) => workplace.run(compile(name))));
+    const results = await Promise.all(names.map((name) => workplace.run(unitCompile(name))));
     assert.deepEqual(
       results.map(({ status, stderr }) => `${status} ${stderr}`),
       names.map(() => "0 "),
@@ -68,7 +44,7 @@ for (const seed of [1, 2, 3]) {
       names.map(() => 1),
       `${link.cuts()} cuts at ${String(offsets)}`,
     );
-    for (const name of names) await assertSameObject(workplace, name);
+    for (const name of names) await assertSameUnit(workplace, name);
   });
 }
 
@@ -76,7 +52,7 @@ for (const seed of [1, 2, 3]) {
 async function beginSlow(workplace: Workplace, server: Server) {
   await writeFile(join(workplace.project, "slow.cpp"), slowSource);
   await writeFile(join(workplace.project, "next.cpp"), "int next;\n");
-  const running = workplace.start(compile("slow"));
+  const running = workplace.start(unitCompile("slow"));
   await waitFor("the remote compiler", () => compilersStarted(server, "slow.cpp") === 1);
   return running;
 }
@@ -97,7 +73,7 @@ async function compileThroughOutage(
 ): Promise<void> {
   const running = await beginSlow(workplace, server);
   const over = outage(link, ms);
-  const next = workplace.run(compile("next"));
+  const next = workplace.run(unitCompile("next"));
   await over;
   const results = [await running.finished, await next];
   assert.deepEqual(
@@ -118,7 +94,7 @@ for (const resultCache of [true, false]) {
       jobs.filter(({ host }) => host !== link.address),
       [],
     );
-    await assertSameObject(workplace, "slow");
+    await assertSameUnit(workplace, "slow");
   });
 }
 
@@ -131,7 +107,7 @@ test("an outage of 30 s fails no build that may not be compiled at home, and not
     ["slow.cpp", "next.cpp"].map((source) => compilersStarted(server, source)),
     [1, 1],
   );
-  await assertSameObject(workplace, "slow");
+  await assertSameUnit(workplace, "slow");
 });
 
 test("a server that does not come back: the build goes on at home, after ten seconds", async () => {
@@ -145,5 +121,5 @@ test("a server that does not come back: the build goes on at home, after ten sec
   assert.equal(result.status, 0, result.stderr);
   assert.match(result.stderr, /Compiling locally instead!/);
   assert.ok(Date.now() - startedMs >= 10_000);
-  await assertSameObject(workplace, "slow");
+  await assertSameUnit(workplace, "slow");
 });
