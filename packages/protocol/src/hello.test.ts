@@ -97,6 +97,7 @@ test("both ends agree on what both can", () => {
     delta: false,
     possession: false,
     pieces: false,
+    farewell: false,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: ["zstd", "pieces", "future"], maxFrameBytes: minFrameBytes }), {
@@ -105,6 +106,7 @@ test("both ends agree on what both can", () => {
     delta: false,
     possession: false,
     pieces: true,
+    farewell: false,
     maxOutgoingFrameBytes: minFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: knownCapabilities }), {
@@ -113,6 +115,7 @@ test("both ends agree on what both can", () => {
     delta: true,
     possession: true,
     pieces: true,
+    farewell: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(

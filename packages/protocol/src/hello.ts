@@ -34,6 +34,12 @@ import {
 /** Versions this program speaks, best first. */
 export const protocolVersions: readonly number[] = [2];
 
+/**
+ * The client ends a connection by a goodbye or by a reset: when it ends otherwise, the client's kernel closed it because
+ * the client was killed. Nobody who connects through somebody else's process can say that.
+ */
+export const farewell = "farewell";
+
 /** What this program can do beyond version 2's base; a peer that lacks one is served without it. */
 export const knownCapabilities: readonly string[] = [
   "zstd",
@@ -42,6 +48,7 @@ export const knownCapabilities: readonly string[] = [
   "delta",
   "possession",
   "pieces",
+  farewell,
 ];
 
 const name = string({ maxLength: maxNameLength });
@@ -201,6 +208,8 @@ export interface Agreement {
   readonly possession: boolean;
   /** Data frames may be sent in pieces. */
   readonly pieces: boolean;
+  /** An end of the client's side without a word is a client that was killed. */
+  readonly farewell: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
@@ -218,6 +227,7 @@ export function agree(
     delta: both("delta"),
     possession: both("possession"),
     pieces: both("pieces"),
+    farewell: both(farewell),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

@@ -512,6 +512,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
     delta: false,
     possession: false,
     pieces: true,
+    farewell: false,
     maxOutgoingFrameBytes: minFrameBytes,
   };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
@@ -523,6 +524,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
       delta: false,
       possession: false,
       pieces: true,
+      farewell: false,
       maxOutgoingFrameBytes: maxFrameBytes,
     },
   });
@@ -620,6 +622,20 @@ for (const hasJob of [true, false])
     assert.ok(client.distanceMs < 500, String(client.distanceMs));
     await client.close("done");
   });
+
+test("a client that is closed without a word was killed, if it says goodbye otherwise", async () => {
+  for (const [spoken, isLost] of [
+    [agreement, false],
+    [agree({ capabilities: ["zstd"] }), true],
+  ] as const) {
+    const [clientSide, serverSide] = pipes();
+    const server = openServerChannel(serverSide, { peer: "client", agreement: spoken });
+    server.serve(() => undefined);
+    clientSide.end();
+    await server.closed;
+    assert.equal(server.isLost, isLost);
+  }
+});
 
 /** Two ends without a network. */
 class Pipe extends Duplex {

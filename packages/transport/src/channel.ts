@@ -241,7 +241,7 @@ export class Channel<Outgoing, Incoming> {
       sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
     });
     socket.on("error", (error) => this.#lose(lost(`the connection to ${this.peer} broke`, error)));
-    socket.on("end", () => this.#lose(lost(`${this.peer} closed the connection`)));
+    socket.on("end", () => this.#ended());
     socket.on("close", () => this.#lose(lost(`the connection to ${this.peer} ended`)));
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     socket.pause();
@@ -253,7 +253,10 @@ export class Channel<Outgoing, Incoming> {
     return this.#reason === undefined;
   }
 
-  /** The connection ended without a word: the line dropped, or the peer died. False while it is open. */
+  /**
+   * The connection ended without a word: the line dropped, or the peer died. False while it is open, and for a client that is
+   * known to have died.
+   */
   get isLost(): boolean {
     return this.#isLost;
   }
@@ -749,10 +752,20 @@ export class Channel<Outgoing, Incoming> {
     this.#socket.once("close", cancel);
   }
 
+  /** The peer has closed its side. */
+  #ended(): void {
+    const { farewell } = this.#agreement;
+    if (farewell && this.#role === "server") this.#leave(lost(`${this.peer} was killed`));
+    else this.#lose(lost(`${this.peer} closed the connection`));
+  }
+
   /** Ends without a word: the peer is gone. */
   #lose(reason: HomccError): void {
     if (this.#reason !== undefined) return;
     this.#isLost = true;
+    // Should the line be back, a plain end would say that this process is gone.
+    const resets = this.#agreement.farewell && this.#role === "client" && this.#socket instanceof Socket;
+    if (resets) this.#socket.resetAndDestroy();
     this.#leave(reason);
   }
 

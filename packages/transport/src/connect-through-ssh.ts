@@ -31,7 +31,7 @@ export async function connectThroughSsh(options: ThroughSshOptions): Promise<Tun
   try {
     opened = await tunnel.open(signal, options.onProgress);
     const { socket, master } = opened;
-    const connection = await greetServer(socket, { ...options, peer, deadline: signal });
+    const connection = await greetServer(socket, { ...options, peer, deadline: signal, isCarried: true });
     return {
       ...connection,
       doubtTunnel: () => tunnel.doubt(master),

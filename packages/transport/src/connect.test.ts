@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { encodeHello, encodeRefusal, encodeWelcome } from "@homcc/protocol/hello";
+import { encodeHello, encodeRefusal, encodeWelcome, knownCapabilities } from "@homcc/protocol/hello";
 import { ConnectError, type ConnectFailure, connectToServer, type ServerConnection } from "./connect.ts";
 import { startLoopbackServer, startServer } from "./fixtures/loopback-server.ts";
 
@@ -161,6 +161,37 @@ test("a welcome that comes in pieces, with frames behind it", async () => {
   });
   const { channel } = await connect(server.port);
   assert.match((await channel.closed).message, /closed the connection: so far/);
+});
+
+test("a client that gives a silent server up resets the connection, and does not seem to have been killed", async () => {
+  const errors: unknown[] = [];
+  const closed = Promise.withResolvers<void>();
+  await using server = await startServer((socket) => {
+    socket.on("error", (error) => errors.push(error));
+    socket.on("close", () => closed.resolve());
+    socket.resume();
+    socket.once("data", () =>
+      socket.write(
+        encodeWelcome({
+          version: 2,
+          server: "homccd 2.0.0",
+          capabilities: knownCapabilities,
+          executors: [],
+          slots: 1,
+        }),
+      ),
+    );
+  });
+  const { channel } = await connectToServer({
+    host: "127.0.0.1",
+    port: server.port,
+    connectTimeoutMs: 5_000,
+    channel: { busyPace: { pingIntervalMs: 10, deadAfterMs: 50 } },
+  });
+  channel.openStream({ onMessage: () => {} });
+  await closed.promise;
+  assert.ok(channel.isLost);
+  assert.match(String(errors), /ECONNRESET/);
 });
 
 test("the hello is what a 1.x server takes for one of its messages", () => {

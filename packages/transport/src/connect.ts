@@ -6,7 +6,7 @@ import {
   agree,
   type ConnectionRefusal,
   encodeHello,
-  type Hello,
+  farewell,
   knownCapabilities,
   protocolVersions,
   readServerGreeting,
@@ -150,6 +150,8 @@ function intoOneBuffer(take: (bytes: Uint8Array) => void): OnReadOpts {
 export interface GreetOptions extends Pick<ConnectOptions, "agent" | "clock" | "channel"> {
   readonly peer: string;
   readonly deadline: AbortSignal;
+  /** Another process carries the connection on, and may end it. */
+  readonly isCarried?: boolean;
 }
 
 /** The client's half of the handshake, over any connection. Does not destroy the socket when it fails. */
@@ -157,7 +159,9 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
   const { peer } = options;
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
-  socket.write(encodeHello(ourHello(options.agent ?? "homcc 2.0.0")));
+  const capabilities = knownCapabilities.filter((name) => name !== farewell || options.isCarried !== true);
+  const agent = options.agent ?? "homcc 2.0.0";
+  socket.write(encodeHello({ versions: protocolVersions, agent, capabilities, maxFrameBytes }));
   const first = await readFirstMessage(socket, { maxJsonBytes: maxHelloBytes, signal: options.deadline });
   switch (first.kind) {
     case "closed":
@@ -175,15 +179,11 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
     ...options.channel,
     peer,
     clock,
-    agreement: agree(welcome),
+    agreement: agree(welcome, capabilities),
     initialBytes: first.rest,
     roundTripMs: clock.monotonicMs() - startMs,
   });
   return { channel, welcome };
-}
-
-function ourHello(agent: string): Hello {
-  return { versions: protocolVersions, agent, capabilities: knownCapabilities, maxFrameBytes };
 }
 
 function readWelcome(peer: string, json: Uint8Array): Welcome {

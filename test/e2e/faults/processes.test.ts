@@ -112,8 +112,9 @@ test("the agent is killed in the middle of a job", async () => {
   const [agent] = agentsOf(workplace.homccFolder);
   assert.ok(agent !== undefined);
   process.kill(agent.pid, "SIGKILL");
-  // To the server it is a line that dropped: the compiler may end what it has begun, for 30 s at most.
-  await waitFor("the remote compiler to end", () => !isAlive(compiler), 30_000);
+  await waitFor("the remote compiler to end", () => !isAlive(compiler), interruptLimitMs);
+  assert.match(server.log(), /was killed/);
+  assert.doesNotMatch(server.log(), /slow\.cpp: exited/, "it was not just quick");
   const result = await running.finished;
   assert.equal(result.status, 0, result.stderr);
   await readFile(join(workplace.project, "slow.o"));
