@@ -160,6 +160,21 @@ test("a job whose object alone takes too long comes home before its inputs are l
   assert.equal(unlisted(), "local");
 });
 
+test("what servers lack of one job is taken for what they lack of the next, for 2.5 s", async () => {
+  const it = await scene();
+  const { key, loaded, pool } = it.job;
+  const unlisted = (): Advice["kind"] => it.adviser.adviseUnlisted({ key, loaded, pool }).kind;
+  it.outlook = { ...it.outlook!, downloadBytesPerSecond: 50 * mbit };
+  it.held = 1;
+  assert.equal(unlisted(), "remote", "only the upload makes it slower");
+  assert.equal(it.advise(), "local");
+  assert.equal(unlisted(), "local");
+  it.time.pass(2_499);
+  assert.equal(unlisted(), "local");
+  it.time.pass(1);
+  assert.equal(unlisted(), "remote", "one is listed again");
+});
+
 test("a link that became better is noticed: a server without jobs is tried once a minute", async () => {
   const it = await scene();
   it.time.pass(59_000);

@@ -37,8 +37,11 @@ export interface LedgerJob {
 /** After so long without a job a server gets one again, whatever is known of it: its link may have become better. */
 const probeAfterMs = 60_000;
 
-/** To find out that a server leaves its jobs waiting costs an idle core 250 ms: for ten times that the next ones rely on it. */
-const idleHoldsMs = 2_500;
+/**
+ * To find out that a server leaves its jobs waiting costs an idle core 250 ms, and what it lacks of one some 20 ms of a busy machine: for
+ * so long the next ones rely on it.
+ */
+const holdsMs = 2_500;
 
 /** What makes a compile of one source longer or shorter than another. */
 const costlyFlag = /^-(O|g|std=|fsanitize|flto|m(arch|tune)=|x)/;
@@ -56,6 +59,8 @@ export class Adviser {
   readonly #home: HomeLoad;
   readonly #clock: Clock;
   readonly #usedAtMs = new Map<HostId, number>();
+  /** What servers lacked of the job that was last found to be slower there. */
+  readonly #lastMissing = new Map<HostId, { readonly missingBytes: number; readonly atMs: number }>();
   /** When a job last came home to an idle core while nobody knew the link. */
   readonly #foundWaitingAtMs = new Map<HostId, number>();
 
@@ -68,25 +73,45 @@ export class Adviser {
 
   /** For a job that has no server yet. */
   advise(job: LedgerJob, tried: ReadonlySet<HostId>): Advice {
-    const { advice, neglected } = this.#judge(job, tried);
-    if (neglected === undefined) return advice;
-    this.used(neglected);
-    return { kind: "remote" };
+    const views = this.#views(job, tried);
+    const { advice, neglected } = this.#judge(job, views);
+    if (neglected !== undefined) {
+      this.used(neglected);
+      return { kind: "remote" };
+    }
+    if (advice.kind === "local" && advice.why === "servers-are-slower") this.#noteMissing(views);
+    return advice;
   }
 
-  /** For a job whose inputs nobody has listed: `local` when it comes home even if servers lack none of them. */
+  /**
+   * For a job whose inputs nobody has listed: `local` when it comes home even if servers lack no more of them than of the last
+   * job that was slower there, which counts for a moment only.
+   */
   adviseUnlisted(job: Omit<LedgerJob, "action">): Advice {
-    const { advice, neglected } = this.#judge({ ...job, action: unlistedAction(job) }, new Set());
+    const unlisted = { ...job, action: unlistedAction(job) };
+    const views = this.#views(unlisted, new Set()).map((view) => ({
+      ...view,
+      missingBytes: this.#recentlyMissing(view.hostId),
+    }));
+    const { advice, neglected } = this.#judge(unlisted, views);
     return neglected === undefined ? advice : { kind: "remote" };
+  }
+
+  #noteMissing(views: readonly ServerView[]): void {
+    const atMs = this.#clock.monotonicMs();
+    for (const { hostId, missingBytes } of views) this.#lastMissing.set(hostId, { missingBytes, atMs });
+  }
+
+  #recentlyMissing(host: HostId): number {
+    const { missingBytes = 0, atMs = -Infinity } = this.#lastMissing.get(host) ?? {};
+    return this.#clock.monotonicMs() - atMs < holdsMs ? missingBytes : 0;
   }
 
   /** `neglected`: a server that has to be tried again before the advice to stay is believed. */
   #judge(
     job: LedgerJob,
-    tried: ReadonlySet<HostId>,
+    views: readonly ServerView[],
   ): { readonly advice: Advice; readonly neglected?: HostId } {
-    const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
-    const views = hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
     const home = this.#homeView(job, 1);
     const advice = advise(views, home, shareOf(job));
     if (advice.kind === "remote") {
@@ -110,8 +135,7 @@ export class Adviser {
   adviseUnprepared(job: Omit<LedgerJob, "action">, unprepared: number): Advice {
     const action = unlistedAction(job);
     const home = this.#homeView({ ...job, action }, unprepared);
-    const hosts = job.loaded.hosts.filter(({ limit }) => limit > 0);
-    const views = hosts.flatMap((host) => this.#view({ ...job, action }, hostIdOf(host)) ?? []);
+    const views = this.#views({ ...job, action }, new Set());
     return this.#noted(this.#unanswered(views, home, shareOf({ ...job, action })));
   }
 
@@ -128,7 +152,7 @@ export class Adviser {
   }
 
   #isWaitingOn(host: HostId): boolean {
-    return this.#clock.monotonicMs() - (this.#foundWaitingAtMs.get(host) ?? -Infinity) < idleHoldsMs;
+    return this.#clock.monotonicMs() - (this.#foundWaitingAtMs.get(host) ?? -Infinity) < holdsMs;
   }
 
   /** When the job would be done on that server; `undefined` when that is unknown. */
@@ -174,6 +198,11 @@ export class Adviser {
       compileMs: this.#ledger.homeMs(key) ?? meanHomeMs,
       meanCompileMs: meanHomeMs,
     };
+  }
+
+  #views(job: LedgerJob, tried: ReadonlySet<HostId>): ServerView[] {
+    const hosts = job.loaded.hosts.filter((host) => host.limit > 0).map((host) => hostIdOf(host));
+    return hosts.flatMap((host) => (tried.has(host) ? [] : (this.#view(job, host) ?? [])));
   }
 
   #view({ action, key, loaded, pool }: LedgerJob, hostId: HostId): ServerView | undefined {
