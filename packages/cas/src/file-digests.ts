@@ -2,17 +2,16 @@ import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { DigestBuilder, type Digest } from "./digest.ts";
+import { PackedDigests } from "./packed-digests.ts";
 
 const pieceBytes = 256 * 1024;
-/** About 20 MB: as many files as /usr/include and its like have on a well-equipped machine. */
-const maxRemembered = 100_000;
 /** A file changed this recently may change again without a new time stamp; the coarsest file systems count in 2 s. */
 const grainMs = 2_000;
 
 /** Digests of files on this machine, computed again only when inode, size or a time stamp has changed. */
 export class FileDigests {
   readonly #clock: Clock;
-  readonly #known = new Map<string, Digest>();
+  readonly #known = new PackedDigests();
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
@@ -24,18 +23,12 @@ export class FileDigests {
     const known = this.#known.get(identity);
     if (known !== undefined) return known;
     const digest = await hash(file);
-    if (this.#isSettled(stats)) this.#remember(identity, digest);
+    if (this.#isSettled(stats)) this.#known.add(identity, digest);
     return digest;
   }
 
   #isSettled(stats: BigIntStats): boolean {
     return this.#clock.wallMs() - Number(stats.ctimeMs) > grainMs;
-  }
-
-  #remember(identity: string, digest: Digest): void {
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= maxRemembered && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(identity, digest);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
 
 /** What of a file's stat changes whenever its contents do. */
-export function stampOf(stats: BigIntStats): string {
+export function stampOf(stats: Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">): string {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
 

@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import { digestOf } from "@homcc/cas/digest";
+import { PackedDigests } from "@homcc/cas/packed-digests";
 import type { Clock } from "@homcc/observability/clock";
 import { Project } from "./discovery.fixture.ts";
 import { FileDigests } from "./file-digests.ts";
@@ -114,14 +124,54 @@ test("concurrent requests for a large file share one reading; a growing file is 
   assert.equal(first, second);
 });
 
-test("the number of records is bounded", async (t) => {
+test("files beyond the latest are known again without being read, each by its path and stat", async (t) => {
   const project = new Project(t);
-  const digests = new FileDigests({ maxFiles: 10, clock: clockAhead(60_000) });
+  const read: string[] = [];
+  const digests = new FileDigests({
+    maxRecords: 10,
+    clock: clockAhead(60_000),
+    onRead: ({ path }) => void read.push(path),
+  });
   const paths = Array.from({ length: 50 }, (_, index) => project.write(`${index}`, `${index}`));
   const first = await Promise.all(paths.map((path) => digests.record(path)));
-  const again = await digests.record(paths[0] ?? "");
-  assert.notEqual(again, first[0]);
-  assert.equal(await digests.record(paths[49] ?? ""), first[49]);
+  assert.deepEqual(read, paths);
+  const again = await Promise.all(paths.map((path) => digests.record(path)));
+  assert.deepEqual(again, first);
+  assert.deepEqual(read, paths, "once");
+  const [edited, replaced] = [paths[0] ?? "", paths[1] ?? ""];
+  writeFileSync(edited, "!");
+  renameSync(paths[2] ?? "", replaced);
+  assert.equal((await digests.record(edited))?.entry.digest, digestOf(Buffer.from("!")));
+  assert.equal((await digests.record(replaced))?.entry.digest, digestOf(Buffer.from("2")));
+  assert.deepEqual(
+    read.slice(paths.length),
+    [edited, replaced],
+    "an equal inode at another path is no proof",
+  );
+});
+
+test("of a file that is too young nothing is kept when its record goes", async (t) => {
+  const project = new Project(t);
+  const digests = new FileDigests({ maxRecords: 1 });
+  const [path, other] = [project.write("x", "old"), project.write("y", "y")];
+  const stats = statSync(path, { bigint: true });
+  await digests.record(path, stats);
+  await digests.record(other);
+  writeFileSync(path, "new");
+  const record = await digests.record(path, stats);
+  assert.equal(record?.entry.digest, digestOf(Buffer.from("new")));
+});
+
+test("what is forgotten is read again", async (t) => {
+  const project = new Project(t);
+  const digests = new FileDigests({
+    maxRecords: 1,
+    earlier: new PackedDigests(1),
+    clock: clockAhead(60_000),
+  });
+  const paths = Array.from({ length: 50 }, (_, index) => project.write(`${index}`, `${index}`));
+  for (const path of [...paths, ...paths])
+    assert.equal((await digests.record(path))?.entry.digest, digestOf(readFileSync(path)));
 });
 
 test("the contents of each file that is read go to whoever wants them", async (t) => {

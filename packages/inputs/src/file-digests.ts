@@ -2,7 +2,9 @@ import { closeSync, fstatSync, lstatSync, openSync, readSync, type BigIntStats }
 import { open } from "node:fs/promises";
 import type { InputEntry } from "@homcc/cas/action";
 import { DigestBuilder, digestOf, type Digest } from "@homcc/cas/digest";
-import { isSettled } from "@homcc/compiler/stamp";
+import { PackedDigests } from "@homcc/cas/packed-digests";
+import { takeOldest } from "@homcc/cas/take-oldest";
+import { isSettled, stampOf } from "@homcc/compiler/stamp";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { Gate } from "./gate.ts";
 
@@ -31,18 +33,24 @@ export interface ReadFile {
 const maxSyncBytes = 256 << 10;
 const chunkBytes = 1 << 20;
 const maxConcurrentReads = 4;
-/** About 60 MB of memory. */
-const defaultMaxFiles = 200_000;
+/** 400 bytes each, with path and digest, where nobody else holds them any more. */
+const defaultMaxRecords = 1 << 14;
 
 /**
  * Digests of files, by real path. Each file is read once per change of its stat; one that changed within the grain of
- * the clock is read every time. Concurrent requests for a large file share one reading.
+ * the clock is read every time. Concurrent requests for a large file share one reading. The latest records are objects; of
+ * half a million others there are 64 bytes each, from which a record is made again in 4 µs.
  */
 export class FileDigests {
   readonly #clock: Clock;
   readonly #onRead: ((entry: FileEntry, bytes: Uint8Array) => void) | undefined;
-  readonly #maxFiles: number;
+  readonly #maxRecords: number;
+  /** The latest, the oldest of them first. */
   readonly #records = new Map<string, FileRecord>();
+  /** Those before them, by path and stat. Only of settled files: of others an equal stat would prove nothing. */
+  readonly #earlier: PackedDigests;
+  /** Made of those again, the oldest first. */
+  readonly #restored = new Map<string, FileRecord>();
   readonly #reading = new Map<string, Promise<ReadFile | undefined>>();
   readonly #gate = new Gate(maxConcurrentReads);
   /** The latest small one: who has to know a file again looks into it next, if its contents are new. */
@@ -51,29 +59,29 @@ export class FileDigests {
   /** `onRead` gets the contents of each file that is read, its own to keep. */
   constructor(
     options: {
-      readonly maxFiles?: number;
+      readonly maxRecords?: number;
+      readonly earlier?: PackedDigests;
       readonly clock?: Clock;
       readonly onRead?: (entry: FileEntry, bytes: Uint8Array) => void;
     } = {},
   ) {
     this.#onRead = options.onRead;
     this.#clock = options.clock ?? systemClock;
-    this.#maxFiles = options.maxFiles ?? defaultMaxFiles;
+    this.#maxRecords = options.maxRecords ?? defaultMaxRecords;
+    this.#earlier = options.earlier ?? new PackedDigests();
   }
 
   /** `undefined` when it is not, or no longer, a readable regular file. `stats` is its lstat, taken just now. */
   async record(path: string, stats?: BigIntStats): Promise<FileRecord | undefined> {
     const now = stats ?? lstat(path);
     if (now === undefined || !now.isFile()) return undefined;
-    const known = this.#records.get(path);
-    if (known !== undefined && isUnchanged(known, now)) return known;
-    return (await this.#read(path, now))?.record;
+    return this.#known(path, now) ?? (await this.#read(path, now))?.record;
   }
 
   /** The same at once; a promise only for what is too large to be read at once. */
   recordNow(path: string, stats: FileStamp): FileRecord | undefined | Promise<unknown> {
-    const known = this.#records.get(path);
-    if (known !== undefined && isUnchanged(known, stats)) return known;
+    const known = this.#known(path, stats);
+    if (known !== undefined) return known;
     const read = this.#read(path, stats);
     return read instanceof Promise ? read : read?.record;
   }
@@ -91,6 +99,17 @@ export class FileDigests {
   /** The same with the contents. */
   async read(path: string): Promise<ReadFile | undefined> {
     return this.readNow(path);
+  }
+
+  #known(path: string, stats: FileStamp): FileRecord | undefined {
+    const known = this.#records.get(path) ?? this.#restored.get(path);
+    if (known !== undefined) return isUnchanged(known, stats) ? known : undefined;
+    const digest = this.#earlier.get(identityOf(path, stats));
+    if (digest === undefined) return undefined;
+    const record = recordOf({ kind: "file", path, digest, mtimeNs: stats.mtimeNs }, stats, true);
+    this.#restored.set(path, record);
+    takeOldest(this.#restored, this.#maxRecords);
+    return record;
   }
 
   #read(path: string, stats: FileStamp): ReadFile | undefined | Promise<ReadFile | undefined> {
@@ -156,31 +175,35 @@ export class FileDigests {
   }
 
   #remember(path: string, stats: FileStamp, digest: Digest, readAtMs: number): FileRecord {
-    const known = this.#records.get(path)?.entry;
+    const known = (this.#records.get(path) ?? this.#restored.get(path))?.entry;
     const same = known?.digest === digest && known.mtimeNs === stats.mtimeNs;
-    const record: FileRecord = {
-      // The same object for the same contents: lists of inputs are compared and kept by the thousand.
-      entry: same ? known : { kind: "file", path, digest, mtimeNs: stats.mtimeNs },
-      dev: stats.dev,
-      ino: stats.ino,
-      sizeBytes: stats.size,
-      ctimeNs: stats.ctimeNs,
-      settled: isSettled(stats, readAtMs),
-    };
+    // The same object for the same contents: lists of inputs are compared and kept by the thousand.
+    const entry: FileEntry = same ? known : { kind: "file", path, digest, mtimeNs: stats.mtimeNs };
+    const record = recordOf(entry, stats, isSettled(stats, readAtMs));
+    this.#restored.delete(path);
     this.#records.delete(path);
     this.#records.set(path, record);
-    if (this.#records.size > this.#maxFiles) this.#dropOldest();
+    for (const oldest of takeOldest(this.#records, this.#maxRecords)) this.#pack(oldest);
     return record;
   }
 
-  #dropOldest(): void {
-    let excess = Math.ceil(this.#maxFiles / 10);
-    for (const path of this.#records.keys()) {
-      if (excess === 0) return;
-      this.#records.delete(path);
-      excess -= 1;
-    }
+  #pack(record: FileRecord): void {
+    const { entry, settled } = record;
+    if (settled) this.#earlier.add(identityOf(entry.path, stampIn(record)), entry.digest);
   }
+}
+
+function recordOf(entry: FileEntry, { dev, ino, size, ctimeNs }: FileStamp, settled: boolean): FileRecord {
+  return { entry, dev, ino, sizeBytes: size, ctimeNs, settled };
+}
+
+function stampIn({ dev, ino, sizeBytes, ctimeNs, entry }: FileRecord): FileStamp {
+  return { dev, ino, size: sizeBytes, mtimeNs: entry.mtimeNs, ctimeNs };
+}
+
+/** By which a file that is settled is known again: with its path, because not every file system gives each file a number of its own. */
+function identityOf(path: string, stats: FileStamp): string {
+  return `${stampOf(stats)}\0${path}`;
 }
 
 /** Whether a file with this lstat still has the contents of the record. */
