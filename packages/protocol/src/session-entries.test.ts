@@ -43,22 +43,27 @@ const absentPaths = fc.uniqueArray(fc.constantFrom("/n/1", "/n/2", "/n/3"));
 
 test("every job of a session resolves to its own files, over the wire's text", () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(files, absentPaths), { maxLength: 12 }), (jobs) => {
-      const numbering = new EntryNumbering();
-      const table = new EntryTable();
-      for (const [inputs, absent] of jobs) {
-        numbering.encode(
-          inputs,
-          () => absent,
-          (coded) => {
-            const resolved = table.resolve(overTheWire(coded));
-            assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
-            assert.deepEqual(resolved.absent.sort(), [...absent].sort());
-          },
-        );
-        assert.equal(numbering.count, table.count);
-      }
-    }),
+    fc.property(
+      fc.array(fc.tuple(files, absentPaths), { maxLength: 12 }),
+      fc.nat({ max: 9 }),
+      (jobs, maxRecent) => {
+        // Also where most entries are kept packed.
+        const numbering = new EntryNumbering(maxRecent);
+        const table = new EntryTable();
+        for (const [inputs, absent] of jobs) {
+          numbering.encode(
+            inputs,
+            () => absent,
+            (coded) => {
+              const resolved = table.resolve(overTheWire(coded));
+              assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
+              assert.deepEqual(resolved.absent.sort(), [...absent].sort());
+            },
+          );
+          assert.equal(numbering.count, table.count);
+        }
+      },
+    ),
     { numRuns: 200 },
   );
 });
@@ -107,38 +112,39 @@ test("a list that was coded before is not gone through while no number was hande
   assert.equal(asked, 3);
 });
 
-test("what the server knows travels as a number", () => {
-  const numbering = new EntryNumbering();
-  const coded: CodedEntries[] = [];
-  const inputs = [file("/a.h", "a"), file("/b.h", "b"), file("/c.h", "c")];
-  numbering.encode(
-    inputs,
-    () => ["/missing.h"],
-    (entries) => coded.push(entries),
-  );
-  numbering.encode(
-    [inputs[0]!, inputs[2]!],
-    () => ["/missing.h"],
-    (entries) => coded.push(entries),
-  );
-  numbering.encode(
-    [file("/a.h", "a", 1n), inputs[1]!],
-    () => [],
-    (entries) => coded.push(entries),
-  );
-  assert.deepEqual(
-    coded.map(({ declareFrom, declare, inputs }) => ({
-      declareFrom,
-      declared: declare.map(({ path }) => path),
+for (const maxRecent of [undefined, 0, 1, 3])
+  test(`what the server knows travels as a number; entries that are kept as they are: ${maxRecent ?? "all"}`, () => {
+    const numbering = new EntryNumbering(maxRecent);
+    const coded: CodedEntries[] = [];
+    const inputs = [file("/a.h", "a"), file("/b.h", "b"), file("/c.h", "c")];
+    numbering.encode(
       inputs,
-    })),
-    [
-      { declareFrom: 0, declared: ["/a.h", "/b.h", "/c.h", "/missing.h"], inputs: [0, 1, 1, 1] },
-      { declareFrom: 4, declared: [], inputs: [0, 2, 1] },
-      { declareFrom: 4, declared: ["/a.h"], inputs: [1, 3] },
-    ],
-  );
-});
+      () => ["/missing.h"],
+      (entries) => coded.push(entries),
+    );
+    numbering.encode(
+      [inputs[0]!, inputs[2]!],
+      () => ["/missing.h"],
+      (entries) => coded.push(entries),
+    );
+    numbering.encode(
+      [file("/a.h", "a", 1n), inputs[1]!],
+      () => [],
+      (entries) => coded.push(entries),
+    );
+    assert.deepEqual(
+      coded.map(({ declareFrom, declare, inputs }) => ({
+        declareFrom,
+        declared: declare.map(({ path }) => path),
+        inputs,
+      })),
+      [
+        { declareFrom: 0, declared: ["/a.h", "/b.h", "/c.h", "/missing.h"], inputs: [0, 1, 1, 1] },
+        { declareFrom: 4, declared: [], inputs: [0, 2, 1] },
+        { declareFrom: 4, declared: ["/a.h"], inputs: [1, 3] },
+      ],
+    );
+  });
 
 test("a job that was not sent takes no numbers", () => {
   const numbering = new EntryNumbering();
@@ -256,4 +262,21 @@ test("the tables of all connections share one budget, which comes back when they
   two.resolve(job(4, 3));
   two.release();
   assert.equal(budget.usedBytes, 0);
+});
+
+test("a file with new contents is told apart from a new file, however long ago it was numbered", () => {
+  for (const maxRecent of [undefined, 1]) {
+    const numbering = new EntryNumbering(maxRecent);
+    const editedOf = (inputs: readonly InputEntry[]): string[] => {
+      let paths: string[] = [];
+      numbering.encode(inputs, [], (_, edited) => {
+        paths = edited.map(({ path }) => path);
+      });
+      return paths;
+    };
+    assert.deepEqual(editedOf([file("/a.h", "a"), file("/b.h", "b"), { kind: "directory", path: "/c" }]), []);
+    assert.deepEqual(editedOf([file("/a.h", "a2"), file("/b.h", "b"), file("/d.h", "d")]), ["/a.h"]);
+    // The server has these contents.
+    assert.deepEqual(editedOf([file("/a.h", "a")]), []);
+  }
 });

@@ -1,9 +1,11 @@
 import type { InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
+import { Fingerprints } from "@homcc/cas/fingerprints";
 import { HomccError } from "@homcc/observability/error";
 import { maxDeclaredEntries, maxJobEntries, maxSessionEntries, maxSessionPathCharacters } from "./limits.ts";
 import { EntryBudget } from "./entry-budget.ts";
 import type { JobMessage, SessionEntry } from "./messages.ts";
+import { isSame, type NumberedEntry, NumberedEntries } from "./numbered-entries.ts";
 
 /** The part of a job message that says which files it sees. */
 export type CodedEntries = Pick<JobMessage, "declareFrom" | "declare" | "inputs">;
@@ -13,8 +15,8 @@ export type CodedEntries = Pick<JobMessage, "declareFrom" | "declare" | "inputs"
  * a number afterwards. Keeps the newest entry of a path; a file that changes gets a new number.
  */
 export class EntryNumbering {
-  readonly #byPath = new Map<string, { readonly entry: NumberedEntry; readonly number: number }>();
-  readonly #digests = new Set<Digest>();
+  readonly #numbered: NumberedEntries;
+  readonly #digests = new Fingerprints();
   /** Of lists that were coded before: their numbers, and how many there were then. */
   readonly #coded = new WeakMap<
     readonly InputEntry[],
@@ -22,6 +24,11 @@ export class EntryNumbering {
   >();
   #count = 0;
   #pathCharacters = 0;
+
+  /** `maxRecent`: entries that are kept as they are. */
+  constructor(maxRecent?: number) {
+    this.#numbered = new NumberedEntries(maxRecent);
+  }
 
   /** Numbers handed out. */
   get count(): number {
@@ -63,14 +70,16 @@ export class EntryNumbering {
     let pathCharacters = this.#pathCharacters;
 
     const number = (entry: NumberedEntry): void => {
-      const known = added.get(entry.path) ?? this.#byPath.get(entry.path);
-      if (known !== undefined && isSame(known.entry, entry)) {
-        numbers.push(known.number);
+      const first = added.get(entry.path);
+      const isRepeated = first !== undefined && isSame(first.entry, entry);
+      const known = isRepeated ? first.number : this.#numbered.numberOf(entry);
+      if (known !== undefined) {
+        numbers.push(known);
         return;
       }
       const next = { entry, number: this.#count + declare.length };
       added.set(entry.path, next);
-      if (known?.entry.kind === "file" && entry.kind === "file" && !this.#digests.has(entry.digest))
+      if (entry.kind === "file" && this.#numbered.hasFile(entry.path) && !this.#digests.has(entry.digest))
         edited.push(entry);
       declare.push(toSessionEntry(entry));
       numbers.push(next.number);
@@ -85,9 +94,9 @@ export class EntryNumbering {
     checkSession(this.#count + declare.length, pathCharacters);
     const differences = toDifferences(numbers);
     send({ declareFrom: this.#count, declare, inputs: differences }, edited);
-    for (const [path, numbered] of added) {
-      this.#byPath.set(path, numbered);
-      if (numbered.entry.kind === "file") this.#digests.add(numbered.entry.digest);
+    for (const { entry, number: taken } of added.values()) {
+      this.#numbered.set(entry, taken);
+      if (entry.kind === "file") this.#digests.add(entry.digest);
     }
     this.#count += declare.length;
     this.#pathCharacters = pathCharacters;
@@ -172,14 +181,6 @@ export function fromDifferences(differences: readonly number[]): number[] {
 }
 
 type FileEntry = Extract<InputEntry, { readonly kind: "file" }>;
-type NumberedEntry = InputEntry | { readonly kind: "absent"; readonly path: string };
-
-function isSame(a: NumberedEntry, b: NumberedEntry): boolean {
-  if (a.kind === "file") return b.kind === "file" && a.digest === b.digest && a.mtimeNs === b.mtimeNs;
-  if (a.kind === "symlink") return b.kind === "symlink" && a.target === b.target;
-  return a.kind === b.kind;
-}
-
 function toSessionEntry(entry: NumberedEntry): SessionEntry {
   return entry.kind === "file" ? { ...entry, mtimeNs: entry.mtimeNs.toString() } : entry;
 }

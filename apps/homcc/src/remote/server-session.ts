@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Action, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
+import { Fingerprints } from "@homcc/cas/fingerprints";
 import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
@@ -54,7 +55,7 @@ export class ServerSession implements Session {
   readonly #welcome: Welcome;
   readonly #numbering = new EntryNumbering();
   /** Paths the server has as present, folders included: only of these can an absence be news. Bounded by the numbers. */
-  readonly #present = new Set<string>();
+  readonly #present = new Fingerprints();
   readonly #uploads: Uploads;
   readonly #outputs: OutputBases;
   readonly #outlook: SessionOutlook;
