@@ -54,7 +54,8 @@ export interface DependencyCacheOptions {
 }
 
 const defaultMaxCompilations = 10_000;
-const defaultMaxBytes = 256 << 20;
+/** 4,000 compilations of 500 headers. */
+const defaultMaxBytes = 96 << 20;
 /** Of an idle agent: the latest 20 compilations of 70 headers each. The others are scanned again, in 2 ms each. */
 const defaultIdleMaxBytes = 256 << 10;
 /** Languages of messages decide which catalogs are inputs. */

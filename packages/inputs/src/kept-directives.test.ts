@@ -202,3 +202,17 @@ for (const { name, path, family } of compilers) {
     assert.equal((await scan()).length, 1);
   });
 }
+
+test("of many small lists half stay as well", async (t) => {
+  const file = join(new Project(t).folder, "directives");
+  const kept = await opened(t, file, { maxRecords: 20 });
+  for (let number = 0; number <= 20; number += 1) kept.put(`k${number}`, list("x"));
+  await kept.save();
+  const left = Array.from({ length: 21 }, (_, number) => `k${number}`).filter(
+    (key) => textOf(kept, key) === "x",
+  );
+  assert.deepEqual(
+    left,
+    Array.from({ length: 10 }, (_, index) => `k${index + 11}`),
+  );
+});

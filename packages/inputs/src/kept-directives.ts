@@ -14,6 +14,8 @@ import {
 export interface KeptDirectivesOptions {
   /** The file may become larger by what is written at once. */
   readonly maxBytes?: number;
+  /** Likewise. */
+  readonly maxRecords?: number;
   /** What is put is in the file that much later. */
   readonly saveDelayMs?: number;
   /** Told once, about a file that cannot be used. */
@@ -22,6 +24,8 @@ export interface KeptDirectivesOptions {
 
 /** 20,000 headers: twice of what is held in memory. */
 const defaultMaxBytes = 32 << 20;
+/** Where each is takes 200 bytes of memory. */
+const defaultMaxRecords = 1 << 15;
 const defaultSaveDelayMs = 2_000;
 /** A build that lexes faster than it saves has lists made again rather than memory filled. */
 const maxUnsavedBytes = 16 << 20;
@@ -52,6 +56,7 @@ type State =
 export class KeptDirectives implements DirectiveStore {
   readonly #path: string;
   readonly #maxBytes: number;
+  readonly #maxRecords: number;
   readonly #saveDelayMs: number;
   readonly #onProblem: (error: unknown) => void;
   #state: State = { kind: "closed" };
@@ -65,6 +70,7 @@ export class KeptDirectives implements DirectiveStore {
   constructor(path: string, options: KeptDirectivesOptions = {}) {
     this.#path = path;
     this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
+    this.#maxRecords = options.maxRecords ?? defaultMaxRecords;
     this.#saveDelayMs = options.saveDelayMs ?? defaultSaveDelayMs;
     this.#onProblem = options.onProblem ?? (() => {});
   }
@@ -154,7 +160,7 @@ export class KeptDirectives implements DirectiveStore {
         this.#unsaved.delete(key);
       }
     }
-    if (end > this.#maxBytes) await this.#compact(file, index);
+    if (end > this.#maxBytes || index.size > this.#maxRecords) await this.#compact(file, index);
   }
 
   #nextBatch(): { readonly key: string; readonly record: Buffer }[] {
@@ -206,7 +212,7 @@ export class KeptDirectives implements DirectiveStore {
       const place = index.get(key);
       if (place === undefined || kept.has(key)) continue;
       bytes += place % lengths;
-      if (bytes > this.#maxBytes / 2) break;
+      if (bytes > this.#maxBytes / 2 || kept.size >= this.#maxRecords / 2) break;
       kept.add(key);
     }
     return kept;
