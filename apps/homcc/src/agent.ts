@@ -16,7 +16,7 @@ import { handleCall } from "./call.ts";
 import { keepCompiledCode } from "./compiled-code.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { fitHeapGrowth, limitHeapGrowth, withoutHeapGrowthLimit } from "./heap-growth.ts";
+import { limitHeapGrowth, watchHeapGrowth, withoutHeapGrowthLimit } from "./heap-growth.ts";
 import { OwnResults } from "./own-results.ts";
 import { LedgerFile, ledgerFilePath } from "./records/ledger-file.ts";
 import { JobStatistics } from "./records/statistics.ts";
@@ -71,8 +71,8 @@ const launchServer = await serveLaunches({
   onLaunch: async (call) => {
     using _busy = idle.busy();
     using _inUse = memory.busy();
+    using _heap = watchHeapGrowth();
     await handleCall(call, services);
-    fitHeapGrowth();
     ledgerFile.changed();
   },
   onQuestion: async (subject) => answerQuestion(subject, services, place),
