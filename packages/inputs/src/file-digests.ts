@@ -71,6 +71,11 @@ export class FileDigests {
     this.#earlier = options.earlier ?? new PackedDigests();
   }
 
+  /** What is kept of files beyond the latest. */
+  get packedBytes(): number {
+    return this.#earlier.bytes;
+  }
+
   /** `undefined` when it is not, or no longer, a readable regular file. `stats` is its lstat, taken just now. */
   async record(path: string, stats?: BigIntStats): Promise<FileRecord | undefined> {
     const now = stats ?? lstat(path);

@@ -88,6 +88,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#scanner = new Scanner(sourceFiles(this.#digests, this.#clock), {
       ...(options.store === undefined ? {} : { store: options.store }),
       ...(options.watches === undefined ? {} : { changes: options.watches }),
+      elsewhereBytes: () => this.#digests.packedBytes,
     });
   }
 

@@ -15,7 +15,7 @@ const defaultMaxRecent = 1 << 15;
 
 /**
  * The numbers of a connection's entries. The latest entries are objects, found by their path; of those before them there
- * are 28 bytes each, and 16 to 32 of a file's path: half a million take 30 MB in place of 150.
+ * are 28 bytes each, and 8 to 16 of a file's path: half a million take 20 MB in place of 150.
  */
 export class NumberedEntries {
   readonly #maxRecent: number;

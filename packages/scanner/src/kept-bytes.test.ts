@@ -80,4 +80,9 @@ test("what all of it keeps is bounded, and forgetting changes no result", async 
   assert.deepEqual(bounded.counts, counts);
   // One unit more than fits.
   assert.ok(bounded.maxBytes < maxBytes / 2, `${bounded.maxBytes} of ${maxBytes}`);
+  const shared = await scanAll(
+    new Scanner<SourceRecord>(files, { maxBytes, elsewhereBytes: () => maxBytes }),
+  );
+  assert.deepEqual(shared.counts, counts);
+  assert.ok(shared.maxBytes < 0.65 * maxBytes, `${shared.maxBytes} of ${maxBytes}`);
 });

@@ -54,6 +54,8 @@ export interface ScannerOptions {
   readonly maxMemoBytes?: number;
   readonly maxSettingBytes?: number;
   readonly maxBytes?: number;
+  /** What others keep of the same files: of `maxBytes` so much less is for the scanner, down to a half. */
+  readonly elsewhereBytes?: () => number;
 }
 
 /** What headers do to macros and include; 2 to 5 kB for a file, up to 40 kB for one that includes 500. */
@@ -95,6 +97,7 @@ export class Scanner<R extends SourceRecord> {
   readonly #maxMemoBytes: number;
   readonly #maxSettingBytes: number;
   readonly #maxBytes: number;
+  readonly #elsewhereBytes: () => number;
   #table = new MacroTable();
   #state = new MacroState(this.#table);
   #settings = new Map<string, ScanSetting<R>>();
@@ -118,6 +121,7 @@ export class Scanner<R extends SourceRecord> {
     this.#maxMemoBytes = options.maxMemoBytes ?? defaultMaxMemoBytes;
     this.#maxSettingBytes = options.maxSettingBytes ?? defaultMaxSettingBytes;
     this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
+    this.#elsewhereBytes = options.elsewhereBytes ?? (() => 0);
   }
 
   /** Estimated, of all that it keeps. */
@@ -356,9 +360,10 @@ export class Scanner<R extends SourceRecord> {
   /** Memos and units are a third of all, and made again from the rest. */
   #makeRoom(): void {
     if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
-    if (this.bytes <= this.#maxBytes) return;
+    const maxBytes = Math.max(this.#maxBytes - this.#elsewhereBytes(), this.#maxBytes / 2);
+    if (this.bytes <= maxBytes) return;
     this.#forgetMemos();
-    if (this.bytes > this.#maxBytes * restShare) this.#reset();
+    if (this.bytes > maxBytes * restShare) this.#reset();
   }
 
   #forgetPlaces(): void {

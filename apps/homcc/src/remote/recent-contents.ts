@@ -17,8 +17,8 @@ const minBytes = 512;
 /** Servers differ in which version they saw last. */
 const versionsPerPath = 3;
 
-/** What a file cost to keep besides its bytes. */
-const overheadBytes = 256;
+/** What a file costs to keep besides its bytes: objects, path and digest. */
+const overheadBytes = 640;
 
 interface KeptContent {
   readonly path: string;
