@@ -12,7 +12,7 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
 const manners = {
   small: { growingPercent: 100, compact: false },
   large: { growingPercent: 30, compact: true },
-  huge: { growingPercent: 15, compact: true },
+  huge: { growingPercent: 10, compact: true },
 } as const;
 /** V8's own. */
 const ownManner = { growingPercent: 0, compact: false } as const;
@@ -23,7 +23,7 @@ type Manner = (typeof manners)[keyof typeof manners] | typeof ownManner;
 const largeHeapBytes = 64 << 20;
 
 /** As much as lives with 500,000 known headers. */
-const hugeHeapBytes = 128 << 20;
+const hugeHeapBytes = 112 << 20;
 
 /** What V8 is told counts from the next collection on; 200 jobs of a first build fill 100 MB before one of them ends. A look costs 5 µs. */
 const lookEveryMs = 200;

@@ -1,5 +1,5 @@
 /** So many strings are kept as they are: a look takes 40 ns, as strings that are asked for again know their hash. */
-const defaultMaxPlain = 1 << 15;
+const defaultMaxPlain = 1 << 14;
 
 /**
  * A set of strings for questions whose answer may be wrong once in ten thousand times: of half a million strings beyond the

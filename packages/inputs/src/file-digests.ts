@@ -113,7 +113,7 @@ export class FileDigests {
     if (digest === undefined) return undefined;
     const record = recordOf({ kind: "file", path, digest, mtimeNs: stats.mtimeNs }, stats, true);
     this.#restored.set(path, record);
-    takeOldest(this.#restored, this.#maxRecords);
+    takeOldest(this.#restored, this.#maxRecords >> 1);
     return record;
   }
 

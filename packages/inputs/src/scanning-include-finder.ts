@@ -88,7 +88,8 @@ export class ScanningIncludeFinder implements IncludeFinder {
     this.#scanner = new Scanner(sourceFiles(this.#digests, this.#clock), {
       ...(options.store === undefined ? {} : { store: options.store }),
       ...(options.watches === undefined ? {} : { changes: options.watches }),
-      elsewhereBytes: () => this.#digests.packedBytes,
+      // Of a header that is named to a server as much again is kept.
+      elsewhereBytes: () => 2 * this.#digests.packedBytes,
     });
   }
 

@@ -11,7 +11,7 @@ interface Numbered {
 }
 
 /** Up to 500 bytes each, where nobody else holds path and digest any more. */
-const defaultMaxRecent = 1 << 15;
+const defaultMaxRecent = 1 << 14;
 
 /**
  * The numbers of a connection's entries. The latest entries are objects, found by their path; of those before them there
@@ -39,7 +39,7 @@ export class NumberedEntries {
     const number = this.#earlier.get(nameOf(entry))?.readInt32LE();
     if (number === undefined) return undefined;
     this.#named.set(path, { entry, number });
-    takeOldest(this.#named, this.#maxRecent);
+    takeOldest(this.#named, this.#maxRecent >> 1);
     return number;
   }
 

@@ -54,7 +54,7 @@ export interface ScannerOptions {
   readonly maxMemoBytes?: number;
   readonly maxSettingBytes?: number;
   readonly maxBytes?: number;
-  /** What others keep of the same files: of `maxBytes` so much less is for the scanner, down to a half. */
+  /** What others keep of the same files: of `maxBytes` so much less is for the scanner, down to a third. */
   readonly elsewhereBytes?: () => number;
 }
 
@@ -360,7 +360,7 @@ export class Scanner<R extends SourceRecord> {
   /** Memos and units are a third of all, and made again from the rest. */
   #makeRoom(): void {
     if (this.#table.size > maxSymbols || this.#tree.isFull) this.#reset();
-    const maxBytes = Math.max(this.#maxBytes - this.#elsewhereBytes(), this.#maxBytes / 2);
+    const maxBytes = Math.max(this.#maxBytes - this.#elsewhereBytes(), this.#maxBytes / 3);
     if (this.bytes <= maxBytes) return;
     this.#forgetMemos();
     if (this.bytes > maxBytes * restShare) this.#reset();
