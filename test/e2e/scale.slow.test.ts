@@ -5,18 +5,18 @@ import { chmod, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { transform } from "esbuild";
 import type { LoopReport } from "../support/loop-probe.ts";
 import { agentsOf, listProcesses } from "../support/processes.ts";
 import { repository } from "../support/repository.ts";
 import { startServer } from "../support/server.ts";
 import { createWorkplace } from "../support/workplace.ts";
 
-/**
- * `HOMCC_TEST_SCALE=10000` for a look at a larger one, which does not keep to these bounds yet: each unit has 220 headers there,
- * in place of 115.
- */
+/** `HOMCC_TEST_SCALE=10000` for a larger one: each unit has 220 headers there, in place of 115. */
 const files = Number(process.env["HOMCC_TEST_SCALE"] ?? 2_000);
 const headers = files;
+/** Of each source, which nobody else includes: with 50 and 10,000 files an agent gets to know 500,000 headers. */
+const ownHeaders = Number(process.env["HOMCC_TEST_OWN_HEADERS"] ?? 0);
 const launchers = 200;
 /** Of the recorded compiles: with 200 at once more than a small machine can start. */
 const compileMs = 500;
@@ -38,19 +38,31 @@ function headerText(number: number): string {
   ].join("");
 }
 
-/** Ten headers of its own and one of its neighbour: some 80 in all. */
+const ownHeaderNames = (source: number): string[] =>
+  Array.from({ length: ownHeaders }, (_, index) => `o${source % folders}/s${source}-${index}.h`);
+
+/** Ten headers and one of its neighbour, which include others: some 80 in all; and those of its own. */
 function sourceText(number: number): string {
-  const own = Array.from({ length: 10 }, (_, index) => (number * 7 + index * 997) % headers);
-  return `${[...own, (number + 1) % headers].map((header) => `#include "${headerName(header)}"\n`).join("")}int s${number};\n`;
+  const ten = Array.from({ length: 10 }, (_, index) => (number * 7 + index * 997) % headers);
+  const names = [...ten, (number + 1) % headers].map(headerName).concat(ownHeaderNames(number));
+  return `${names.map((name) => `#include "${name}"\n`).join("")}int s${number};\n`;
 }
 
-/** A homcc whose agent has the probe in it: the agent inherits no variables, so its Node is a script that says so. */
+/**
+ * A homcc whose agent has the probe in it: the agent inherits no variables, so its Node is a script that says so. Without
+ * types, because what takes them out would take 15 MB of the agent.
+ */
 async function probedInstallation(root: string, report: string): Promise<string> {
   for (const part of ["bin", "dist"]) await cp(join(repository, part), join(root, part), { recursive: true });
   const node = join(root, "dist/node");
   await rm(node);
-  const probe = `file://${join(repository, "test/support/loop-probe.ts")}?report=${report}`;
-  await writeFile(node, `#!/bin/sh\nexec '${process.execPath}' --import '${probe}' "$@"\n`);
+  const probe = join(root, "dist/loop-probe.mjs");
+  const typed = await readFile(join(repository, "test/support/loop-probe.ts"), "utf8");
+  await writeFile(probe, (await transform(typed, { loader: "ts" })).code);
+  await writeFile(
+    node,
+    `#!/bin/sh\nexec '${process.execPath}' --import 'file://${probe}?report=${report}' "$@"\n`,
+  );
   await chmod(node, 0o755);
   return join(root, "bin/homcc");
 }
@@ -79,11 +91,14 @@ test(`${files} files with 200 launchers at once: memory and event loop of the ag
   const { folder, project } = workplace;
   const records = join(folder, "records");
   for (const path of [records, join(project, "out")]) await mkdir(path);
-  for (let number = 0; number < folders; number += 1) await mkdir(join(project, `d${number}`));
+  for (let number = 0; number < folders; number += 1)
+    for (const kind of ["d", "o"]) await mkdir(join(project, `${kind}${number}`));
   for (let number = 0; number < headers; number += 1)
     await writeFile(join(project, headerName(number)), headerText(number));
   for (let number = 0; number < files; number += 1) {
     await writeFile(join(project, `s${number}.c`), sourceText(number));
+    for (const name of ownHeaderNames(number))
+      await writeFile(join(project, name), `#pragma once\nint of_${name.replaceAll(/\W/g, "_")};\n`);
     await writeFile(join(records, `s${number}.c.o`), `object ${number}`);
     await writeFile(join(records, `s${number}.c.ms`), String(compileMs));
   }
@@ -134,7 +149,7 @@ test(`${files} files with 200 launchers at once: memory and event loop of the ag
     const report = await readReport();
     const peakKiB = statusKiB(agent.pid, "VmHWM");
     t.diagnostic(
-      `${what}: ${files} files in ${(wallMs / 1000).toFixed(0)} s, at most ${most.launchers} launchers of ${most.launcherKiB} kB ` +
+      `${what}: ${files} files and ${headers + files * ownHeaders} headers in ${(wallMs / 1000).toFixed(0)} s, at most ${most.launchers} launchers of ${most.launcherKiB} kB ` +
         `(${most.launcherPrivateKiB} kB their own); agent ${peakKiB} kB at most, ${statusKiB(agent.pid, "VmRSS")} kB now, heap ${Math.round(report.heapUsed / 1e6)} MB, ` +
         `external ${Math.round(report.external / 1e6)} MB; loop held for ${report.maxCpuMs.toFixed(0)} ms (${report.maxWallMs.toFixed(0)} ms by the clock)`,
     );

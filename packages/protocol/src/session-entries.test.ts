@@ -269,9 +269,13 @@ test("a file with new contents is told apart from a new file, however long ago i
     const numbering = new EntryNumbering(maxRecent);
     const editedOf = (inputs: readonly InputEntry[]): string[] => {
       let paths: string[] = [];
-      numbering.encode(inputs, [], (_, edited) => {
-        paths = edited.map(({ path }) => path);
-      });
+      numbering.encode(
+        inputs,
+        () => [],
+        (_, edited) => {
+          paths = edited.map(({ path }) => path);
+        },
+      );
       return paths;
     };
     assert.deepEqual(editedOf([file("/a.h", "a"), file("/b.h", "b"), { kind: "directory", path: "/c" }]), []);
