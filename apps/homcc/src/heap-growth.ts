@@ -7,7 +7,7 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
  *
  * `compact`: each collection moves up to 6 MB from pages of which a fifth is free, not 4 MB from those that are
  * mostly free. What 200 jobs at once leave behind lies between what stays: 90 MB that live held 170, and the agent
- * 341 MB at most with 10,000 files, now 255. The processor time of 4,000 files is the same, and no turn of the loop is longer.
+ * 341 MB at most with 10,000 files, and 261 with this alone. The processor time of 4,000 files is the same (43 and 42 s).
  */
 const manners = {
   small: { growingPercent: 100, compact: false },
