@@ -1,5 +1,6 @@
 /** Processes that end at the wrong time, or are to end: nothing runs on, nothing is left behind. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, realpath, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -104,6 +105,16 @@ test("make -j stopped by SIGINT leaves nothing running", async (t) => {
   assert.notEqual((await running.finished).status, 0);
 });
 
+/** What clients of the server have not read yet, by the kernel's table of connections. */
+function unreadBytesFrom(server: Server): number {
+  const port = Number(server.address.split(":").at(-1)).toString(16).toUpperCase().padStart(4, "0");
+  const rows = readFileSync("/proc/net/tcp", "utf8").split("\n").slice(1);
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , remote = ""]) => remote.endsWith(`:${port}`))
+    .reduce((sum, [, , , , queues = ""]) => sum + Number.parseInt(queues.split(":")[1] ?? "0", 16), 0);
+}
+
 test("the agent is killed in the middle of a job", async () => {
   await using server = await startServer();
   await using workplace = await slowWorkplace(server, false);
@@ -111,6 +122,8 @@ test("the agent is killed in the middle of a job", async () => {
   const compiler = await remoteCompiler(server);
   const [agent] = agentsOf(workplace.homccFolder);
   assert.ok(agent !== undefined);
+  // With bytes unread, the kernel resets the connection, as for a line that dropped.
+  await waitFor("the agent to have read everything", () => unreadBytesFrom(server) === 0);
   process.kill(agent.pid, "SIGKILL");
   await waitFor("the remote compiler to end", () => !isAlive(compiler), interruptLimitMs);
   assert.match(server.log(), /was killed/);

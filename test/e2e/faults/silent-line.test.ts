@@ -78,5 +78,8 @@ test("30 s without a packet in either direction: nothing fails, and nothing is c
   assert.deepEqual(new Set(jobs.map(({ host }) => host)), new Set([server.address]));
   await assertSameUnit(workplace, "slow0");
   assert.deepEqual(compilersOf("slow"), []);
-  await waitFor("nothing of the old connection", () => String(held(server, workplace)) === String(before));
+  // Less, where the end of the first launcher was still on its way.
+  await waitFor("nothing of the old connection", () =>
+    held(server, workplace).every((count, index) => count <= (before[index] ?? 0)),
+  );
 });
