@@ -3,11 +3,16 @@ import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 
-/** What a file holds: each `text` is one object as long as the file does not change, so that parses can be kept by it. */
+/** What a file holds: one object as long as the file does not change, so that what was made of it can be kept by it. */
 export type FileReading =
   | { readonly kind: "absent" }
   | { readonly kind: "unreadable"; readonly reason: string }
   | { readonly kind: "text"; readonly text: string };
+
+export interface FileReader {
+  /** `path` is absolute. */
+  read(path: string): Promise<FileReading>;
+}
 
 /** Folders in which `hosts` and `homcc.conf` are looked up, first one first. */
 export function configurationFolders(
@@ -34,6 +39,8 @@ function accountHome(): string | undefined {
   }
 }
 
+const absent: FileReading = { kind: "absent" };
+
 /** No configuration is this long; a log file under that name must not fill the agent's memory. */
 const maxFileBytes = 1 << 20;
 const maxCachedFiles = 256;
@@ -47,10 +54,9 @@ interface CachedReading {
 }
 
 /** Reads configuration files; a file is read again only when its stat changes. */
-export class ConfigurationFiles {
+export class ConfigurationFiles implements FileReader {
   readonly #cache = new Map<string, CachedReading>();
 
-  /** `path` is absolute. */
   async read(path: string): Promise<FileReading> {
     const cached = this.#cache.get(path);
     try {
@@ -58,7 +64,7 @@ export class ConfigurationFiles {
       const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) {
         this.#cache.delete(path);
-        return { kind: "absent" };
+        return absent;
       }
       const stamp = stampOf(stats);
       if (cached?.stamp === stamp) return cached.reading;
@@ -108,6 +114,6 @@ async function readText(path: string, stats: BigIntStats): Promise<FileReading> 
 
 function failedReading(error: unknown): FileReading {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOENT" || code === "ENOTDIR") return { kind: "absent" };
+  if (code === "ENOENT" || code === "ENOTDIR") return absent;
   return { kind: "unreadable", reason: error instanceof Error ? error.message : String(error) };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ConfigurationFiles, FileReading } from "./files.ts";
+import type { FileReader, FileReading } from "./files.ts";
 import { type IniError, type IniFile, parseIni } from "./ini.ts";
 import { mergeIni, type MergedIni } from "./ini-merge.ts";
 import { keysOf, optionsOf, type Program } from "./options.ts";
@@ -15,7 +15,7 @@ export interface Configuration {
 export async function readConfiguration(
   program: Program,
   folders: readonly string[],
-  files: ConfigurationFiles,
+  files: FileReader,
   commandLine: Readonly<Record<string, string>>,
 ): Promise<Configuration> {
   if (isSet(commandLine["no_config"] ?? commandLine["no-config"])) return { ini: undefined, problems: [] };

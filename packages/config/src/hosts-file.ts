@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ConfigurationFiles } from "./files.ts";
+import type { FileReader } from "./files.ts";
 import { unreadable } from "./homcc-conf.ts";
 import { type ParsedHosts, parseHosts } from "./hosts.ts";
 import type { Problem } from "./problem.ts";
@@ -11,7 +11,7 @@ export interface HostsCall {
   /** Value of `HOMCC_HOSTS`; empty counts as absent. */
   readonly variable: string;
   readonly folders: readonly string[];
-  readonly files: ConfigurationFiles;
+  readonly files: FileReader;
   /** For hosts with an `@`. */
   readonly ssh: SshSettings;
 }

@@ -211,6 +211,54 @@ test("two shells with different variables do not disturb each other, and a chang
   });
 });
 
+test("of two calls that differ in a variable of ssh alone each has its own, as have those in two folders", async () => {
+  await inFolders(async (folders) => {
+    const systemFolder = folders.systemFolder;
+    const load = async (keys: string, cwd: string): Promise<LoadedSettings> => {
+      const environment = { HOME: folders.home, HOMCC_HOSTS: "@a b", HOMCC_DEBUG_DIR: "jobs", KEYS: keys };
+      return loadSettings({ environment, cwd, systemFolder });
+    };
+    const calls = [await load("1", "/x"), await load("2", "/x"), await load("1", "/y")];
+    assert.deepEqual(
+      calls.map(({ settings }) => [settings.ssh.environment["KEYS"], settings.debugFolder]),
+      [
+        ["1", "/x/jobs"],
+        ["2", "/x/jobs"],
+        ["1", "/y/jobs"],
+      ],
+    );
+    assert.deepEqual(
+      calls.map(({ hosts }) => hosts.map(({ ssh }) => ssh?.environment["KEYS"])),
+      [
+        ["1", undefined],
+        ["2", undefined],
+        ["1", undefined],
+      ],
+    );
+  });
+});
+
+test("a file that comes, changes, goes, or stands before another counts for a call that was answered before", async () => {
+  await inFolders(async (folders) => {
+    const names = async (): Promise<string> =>
+      (await folders.load()).hosts.map(({ text, compression }) => `${text} ${compression}`).join();
+    assert.equal(await names(), "");
+    const hosts = await folders.write("etc/hosts", "a\n");
+    assert.equal(await names(), "a undefined");
+    const conf = await folders.write("home/.homcc/homcc.conf", "[homcc]\ncompression=lzo\n");
+    assert.equal(await names(), "a lzo");
+    await writeFile(conf, "[homcc]\ncompression=lzma\n");
+    assert.equal(await names(), "a lzma");
+    await folders.write("home/.config/homcc/hosts", "b\n");
+    assert.equal(await names(), "b lzma");
+    await rm(join(folders.home, ".config"), { recursive: true });
+    await rm(conf);
+    assert.equal(await names(), "a undefined");
+    await rm(hosts);
+    assert.equal(await names(), "");
+  });
+});
+
 test("a file that cannot be read is named and skipped", async () => {
   await inFolders(async (folders) => {
     await mkdir(join(folders.home, ".homcc", "hosts"), { recursive: true });
