@@ -15,7 +15,7 @@ import { digestOf } from "@homcc/cas/digest";
 import { PackedDigests } from "@homcc/cas/packed-digests";
 import type { Clock } from "@homcc/observability/clock";
 import { Project } from "./discovery.fixture.ts";
-import { FileDigests } from "./file-digests.ts";
+import { FileDigests, type FileRecord } from "./file-digests.ts";
 
 function clockAhead(milliseconds: number): Clock {
   return { wallMs: () => Date.now() + milliseconds, monotonicMs: () => performance.now() };
@@ -31,7 +31,8 @@ test("digests of files of all sizes, with their times", async (t) => {
     const record = await digests.record(path);
     assert.equal(record?.entry.digest, digestOf(bytes));
     assert.equal(record?.entry.mtimeNs, statSync(path, { bigint: true }).mtimeNs);
-    const read = await digests.read(path);
+    assert.ok(record !== undefined);
+    const read = await digests.read(record.entry);
     assert.ok(read !== undefined && bytes.equals(read.bytes));
   }
 });
@@ -56,36 +57,41 @@ test("a settled file is read once, a young one every time", async (t) => {
   }
 });
 
-test("a file that was just identified is not read again to be looked into, unless it may be another", async (t) => {
+test("a file that was just identified is not read again to be looked into", async (t) => {
   const project = new Project(t);
   const [path, other] = [project.write("x", "x"), project.write("y", "y")];
-  const readOf = (aheadMs: number, between: (digests: FileDigests) => void): string[] => {
+  const identify = (digests: FileDigests, one: string): FileRecord => {
+    const record = digests.recordNow(one, statSync(one, { bigint: true }));
+    assert.ok(record !== undefined && !(record instanceof Promise));
+    return record;
+  };
+  const readOf = (between: (digests: FileDigests) => void): { read: string[]; text: string } => {
+    writeFileSync(path, "x");
     const read: string[] = [];
-    const onRead = ({ path: one }: { readonly path: string }): void => void read.push(one);
-    const digests = new FileDigests({ clock: clockAhead(aheadMs), onRead });
-    void digests.recordNow(path, statSync(path, { bigint: true }));
+    const digests = new FileDigests({ onRead: ({ path: one }) => void read.push(one) });
+    const { entry } = identify(digests, path);
     between(digests);
-    const found = digests.readNow(path);
+    const found = digests.readNow(entry);
     assert.ok(found !== undefined && !(found instanceof Promise));
     assert.equal(found.record.entry.digest, digestOf(found.bytes));
-    return read;
+    return { read, text: Buffer.from(found.bytes).toString() };
   };
   assert.deepEqual(
-    readOf(60_000, () => {}),
-    [path],
+    readOf(() => {}),
+    { read: [path], text: "x" },
   );
   assert.deepEqual(
-    readOf(0, () => {}),
-    [path, path],
-    "too young",
+    readOf((digests) => void identify(digests, other)),
+    { read: [path, other, path], text: "x" },
   );
+  const edit = (digests: FileDigests): void => {
+    writeFileSync(path, "longer");
+    identify(digests, path);
+  };
   assert.deepEqual(
-    readOf(60_000, (digests) => void digests.readNow(other)),
-    [path, other, path],
-  );
-  assert.deepEqual(
-    readOf(60_000, () => writeFileSync(path, "longer")),
-    [path, path],
+    readOf(edit),
+    { read: [path, path, path], text: "longer" },
+    "asked for an earlier version",
   );
 });
 
@@ -119,9 +125,27 @@ test("concurrent requests for a large file share one reading; a growing file is 
   const project = new Project(t);
   const path = project.write("x");
   truncateSync(path, 5 << 20);
-  const digests = new FileDigests();
+  const digests = new FileDigests({ clock: clockAhead(60_000) });
   const [first, second] = await Promise.all([digests.record(path), digests.record(path)]);
   assert.equal(first, second);
+});
+
+test("a reading of a large file that began earlier does not count for who asks after a change", async (t) => {
+  const project = new Project(t);
+  const path = project.write("x", "a".repeat(300_000));
+  const later = "b".repeat(300_000);
+  const asked: Promise<FileRecord | undefined>[] = [];
+  const digests = new FileDigests({
+    onRead: () => {
+      if (asked.length > 0) return;
+      writeFileSync(path, later);
+      asked.push(digests.record(path), digests.record(path));
+    },
+  });
+  await digests.record(path);
+  const [second, third] = await Promise.all(asked);
+  assert.equal(second?.entry.digest, digestOf(Buffer.from(later)));
+  assert.equal(second, third, "shared");
 });
 
 test("files beyond the latest are known again without being read, each by its path and stat", async (t) => {

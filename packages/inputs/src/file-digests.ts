@@ -29,6 +29,13 @@ export interface ReadFile {
   readonly bytes: Uint8Array;
 }
 
+/** Of a large file. */
+interface Reading {
+  /** Of the calls for large files, which are numbered. */
+  readonly begunIn: number;
+  readonly done: Promise<ReadFile | undefined>;
+}
+
 /** Up to here a file is read at once, without the thread pool: 25 µs instead of 150 µs for a header of 10 kB. */
 const maxSyncBytes = 256 << 10;
 const chunkBytes = 1 << 20;
@@ -51,10 +58,11 @@ export class FileDigests {
   readonly #earlier: PackedDigests;
   /** Made of those again, the oldest first. */
   readonly #restored = new Map<string, FileRecord>();
-  readonly #reading = new Map<string, Promise<ReadFile | undefined>>();
+  readonly #reading = new Map<string, Reading>();
   readonly #gate = new Gate(maxConcurrentReads);
   /** The latest small one: who has to know a file again looks into it next, if its contents are new. */
   #latest: ReadFile | undefined;
+  #largeCalls = 0;
 
   /** `onRead` gets the contents of each file that is read, its own to keep. */
   constructor(
@@ -84,26 +92,30 @@ export class FileDigests {
   }
 
   /** The same at once; a promise only for what is too large to be read at once. */
-  recordNow(path: string, stats: FileStamp): FileRecord | undefined | Promise<unknown> {
+  recordNow(path: string, stats: FileStamp): FileRecord | undefined | Promise<FileRecord | undefined> {
     const known = this.#known(path, stats);
     if (known !== undefined) return known;
     const read = this.#read(path, stats);
-    return read instanceof Promise ? read : read?.record;
+    return read instanceof Promise ? read.then((file) => file?.record) : read?.record;
   }
 
-  /** The contents at once, likewise. */
-  readNow(path: string): ReadFile | undefined | Promise<ReadFile | undefined> {
+  /**
+   * The contents at once, likewise. Those of an entry that was identified before: they may be others by now, which their
+   * digest tells, but are read only if need be.
+   */
+  readNow({
+    path,
+    digest,
+  }: Pick<FileEntry, "path" | "digest">): ReadFile | undefined | Promise<ReadFile | undefined> {
+    const latest = this.#latest?.record.entry;
+    if (latest?.digest === digest && latest.path === path) return this.#latest;
     const stats = lstat(path);
-    if (stats?.isFile() !== true) return undefined;
-    const latest = this.#latest;
-    return latest?.record.entry.path === path && isUnchanged(latest.record, stats)
-      ? latest
-      : this.#read(path, stats);
+    return stats?.isFile() === true ? this.#read(path, stats) : undefined;
   }
 
   /** The same with the contents. */
-  async read(path: string): Promise<ReadFile | undefined> {
-    return this.readNow(path);
+  async read(entry: Pick<FileEntry, "path" | "digest">): Promise<ReadFile | undefined> {
+    return this.readNow(entry);
   }
 
   #known(path: string, stats: FileStamp): FileRecord | undefined {
@@ -118,12 +130,25 @@ export class FileDigests {
   }
 
   #read(path: string, stats: FileStamp): ReadFile | undefined | Promise<ReadFile | undefined> {
-    if (stats.size <= maxSyncBytes) return this.#readSmall(path, stats);
-    const reading = this.#reading.get(path);
-    if (reading !== undefined) return reading;
-    const started = this.#gate.run(() => this.#readLarge(path)).finally(() => this.#reading.delete(path));
-    this.#reading.set(path, started);
-    return started;
+    return stats.size <= maxSyncBytes ? this.#readSmall(path, stats) : this.#shareReading(path, stats);
+  }
+
+  /** One that began before this call may have missed what was written since, unless the file is one that is known again. */
+  async #shareReading(path: string, stats: FileStamp): Promise<ReadFile | undefined> {
+    this.#largeCalls += 1;
+    const call = this.#largeCalls;
+    for (;;) {
+      const { begunIn, done } = this.#reading.get(path) ?? this.#beginReading(path);
+      const read = await done;
+      if (begunIn >= call || (read !== undefined && isUnchanged(read.record, stats))) return read;
+    }
+  }
+
+  #beginReading(path: string): Reading {
+    const done = this.#gate.run(() => this.#readLarge(path)).finally(() => this.#reading.delete(path));
+    const reading = { begunIn: this.#largeCalls, done };
+    this.#reading.set(path, reading);
+    return reading;
   }
 
   #readSmall(path: string, before: FileStamp): ReadFile | undefined {

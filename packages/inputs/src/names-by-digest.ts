@@ -31,14 +31,14 @@ export class NamesByDigest {
       this.#known.set(entry.digest, known);
       return known;
     }
-    const file = await this.#digests.read(entry.path);
+    const file = await this.#digests.read(entry);
     if (file?.record.entry.digest !== entry.digest) return undefined;
     return this.#remember(entry.digest, await lex(file.bytes, noFocus, pace));
   }
 
   /** The same with an eye to these macros; read anew, because few files mention any of them. */
   async focused({ entry }: FileRecord, focus: MacroFocus, pace: Pace): Promise<IncludeNames | undefined> {
-    const file = await this.#digests.read(entry.path);
+    const file = await this.#digests.read(entry);
     if (file?.record.entry.digest !== entry.digest) return undefined;
     const text = Buffer.from(file.bytes.buffer, file.bytes.byteOffset, file.bytes.byteLength);
     const macros = [...focus.asking.keys(), ...focus.operands];

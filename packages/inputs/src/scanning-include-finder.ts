@@ -327,7 +327,7 @@ function sourceFiles(digests: FileDigests, clock: Clock): SourceFiles<FileRecord
     lstat: (path) => lstatSync(path, lookOptions),
     readlink: (path) => new TextDecoder("utf-8", { fatal: true }).decode(readlinkSync(path, "buffer")),
     identify: (path, stats) => orLater(digests.recordNow(path, stats)),
-    read: (path) => orLater(digests.readNow(path)),
+    read: ({ entry }) => orLater(digests.readNow(entry)),
     isUnchanged,
     wallMs: () => clock.wallMs(),
   };

@@ -3,6 +3,7 @@ import { isSettled } from "@homcc/compiler/stamp";
 import { posix } from "node:path";
 import { CannotScan } from "./cannot-scan.ts";
 import type { FolderChanges } from "./folder-changes.ts";
+import { Interruption } from "./interruptions.ts";
 import { neverQuiet, QuietFolders, untried } from "./quiet-folders.ts";
 import type { FileStats, SourceFiles, SourceRecord } from "./source-files.ts";
 
@@ -16,7 +17,10 @@ export interface FileNode<R extends SourceRecord = SourceRecord> {
   version: number;
   stats: FileStats | undefined;
   target: string;
+  /** What it contained when it was last identified. */
   record: R | undefined;
+  /** The tree's `now` when that began. */
+  identifiedAt: number;
   /** Of a folder in which something was looked for. */
   children: Map<string, FileNode<R>> | undefined;
   /** The tree's `now` when it was last looked at. */
@@ -152,6 +156,26 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
     this.#inspect(node);
   }
 
+  /**
+   * What a file contains that was refreshed; `undefined` when it cannot be read. A file whose stat proves nothing yet is
+   * read for all scans that arrived before, not by each place that asks.
+   */
+  identify(node: FileNode<R>): R | undefined {
+    const { record, stats } = node;
+    if (stats === undefined) return undefined;
+    if (node.identifiedAt >= this.#since) return record;
+    if (record !== undefined && this.files.isUnchanged(record, stats)) return record;
+    const now = this.#now;
+    const read = this.files.identify(node.path, stats);
+    const keep = (found: R | undefined): void => {
+      node.record = found;
+      node.identifiedAt = now;
+    };
+    if (read !== undefined && "later" in read) throw new Interruption(async () => keep(await read.later()));
+    keep(read);
+    return read;
+  }
+
   #inspect(node: FileNode<R>): void {
     const { kind, stats: before } = node;
     const readAtMs = kind === "file" ? 0 : this.files.wallMs();
@@ -167,6 +191,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       if (kind === "directory" || kind === "link") throw new TreeChanged();
       node.version += 1;
       node.record = undefined;
+      node.identifiedAt = 0;
     }
     if (stats === "blocked") return;
     if (stats === undefined) {
@@ -280,6 +305,7 @@ export class FileTree<R extends SourceRecord = SourceRecord> {
       stats: undefined,
       target: "",
       record: undefined,
+      identifiedAt: 0,
       children: undefined,
       lookedAt: 0,
       listing: 0,

@@ -4,7 +4,7 @@ import type { LanguageFacts } from "./language-facts.ts";
 import type { ReadLater, SourceFiles, SourceRecord, SourceText } from "./source-files.ts";
 
 interface MemoryRecord extends SourceRecord {
-  readonly entry: { readonly digest: Digest; readonly mtimeNs: bigint };
+  readonly entry: { readonly path: string; readonly digest: Digest; readonly mtimeNs: bigint };
   readonly ino: bigint;
 }
 
@@ -24,6 +24,9 @@ export class MemoryFiles implements SourceFiles<MemoryRecord> {
   #inodes = 0n;
   looks = 0;
   reads = 0;
+  identifications = 0;
+  /** Whether files can be known again by their stat. */
+  settles = true;
   /** Longer texts are read later. */
   maxSyncBytes = Infinity;
 
@@ -71,31 +74,33 @@ export class MemoryFiles implements SourceFiles<MemoryRecord> {
     return this.#entries.get(path)?.text ?? "";
   }
 
-  identify(path: string): MemoryRecord | ReadLater | undefined {
+  identify(path: string): MemoryRecord | ReadLater<MemoryRecord | undefined> | undefined {
     const entry = this.#entries.get(path);
     if (entry?.kind !== "file") return undefined;
-    const record = {
-      entry: { digest: digestOf(Buffer.from(entry.text)), mtimeNs: nsOf(entry) },
-      ino: entry.ino,
-    };
-    return record;
+    this.identifications += 1;
+    return this.#orLater(entry, recordOf(path, entry));
   }
 
-  read(path: string): SourceText<MemoryRecord> | ReadLater<SourceText<MemoryRecord> | undefined> | undefined {
-    const record = this.identify(path);
-    if (record === undefined || "later" in record) return undefined;
+  read({
+    entry: { path },
+  }: MemoryRecord): SourceText<MemoryRecord> | ReadLater<SourceText<MemoryRecord> | undefined> | undefined {
+    const entry = this.#entries.get(path);
+    if (entry?.kind !== "file") return undefined;
     this.reads += 1;
-    const bytes = Buffer.from(this.#entries.get(path)?.text ?? "");
-    const text = { record, bytes };
-    return bytes.byteLength > this.maxSyncBytes ? { later: () => Promise.resolve(text) } : text;
+    return this.#orLater(entry, { record: recordOf(path, entry), bytes: Buffer.from(entry.text) });
   }
 
   isUnchanged({ entry, ino }: MemoryRecord, stats: BigIntStats): boolean {
+    if (!this.settles) return false;
     return entry.mtimeNs === stats.mtimeNs && ino === stats.ino;
   }
 
   wallMs(): number {
     return this.#nowMs;
+  }
+
+  #orLater<T>({ text }: Entry, found: T): T | ReadLater<T> {
+    return text.length > this.maxSyncBytes ? { later: () => Promise.resolve(found) } : found;
   }
 
   #makeFolders(path: string): void {
@@ -117,6 +122,11 @@ export class MemoryFiles implements SourceFiles<MemoryRecord> {
     this.#nowMs += 1;
     if (folder !== undefined) folder.changedAtMs = this.#nowMs;
   }
+}
+
+function recordOf(path: string, entry: Entry): MemoryRecord {
+  const digest = digestOf(Buffer.from(entry.text));
+  return { entry: { path, digest, mtimeNs: nsOf(entry) }, ino: entry.ino };
 }
 
 function nsOf({ changedAtMs }: Entry): bigint {

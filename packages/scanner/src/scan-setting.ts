@@ -77,28 +77,23 @@ export class ScanSetting<R extends SourceRecord> {
     const { notes } = place;
     if (notes.heldAt >= arrival && notes.program !== undefined) return notes.program;
     const before = notes.record?.entry.digest;
-    const { digest } = this.identify(place, arrival).entry;
-    if (notes.program === undefined || before !== digest) {
-      notes.program = this.#program(place, digest);
+    const record = this.identify(place, arrival);
+    if (notes.program === undefined || before !== record.entry.digest) {
+      notes.program = this.#program(place, record);
       this.onProgress();
     }
     return notes.program;
   }
 
   identify(place: Place<R, Notes<R>>, arrival: number): R {
-    const { tree, files } = this.#parts;
+    const { tree } = this.#parts;
     const { notes, path } = place;
     if (notes.heldAt >= arrival && notes.record !== undefined) return notes.record;
     const { end } = path;
     tree.refresh(end);
     if (end.stats === undefined || end.kind !== "file") throw new CannotScan("unreadable", path.spelled);
-    if (end.record === undefined || !files.isUnchanged(end.record, end.stats)) {
-      const record = files.identify(end.path, end.stats);
-      if (record === undefined) throw new CannotScan("unreadable", path.spelled);
-      if ("later" in record) throw new Interruption(record.later);
-      end.record = record;
-    }
-    const { record } = end;
+    const record = tree.identify(end);
+    if (record === undefined) throw new CannotScan("unreadable", path.spelled);
     if (notes.record !== record) {
       if (notes.record?.entry.digest !== record.entry.digest) notes.program = undefined;
       notes.record = record;
@@ -133,10 +128,11 @@ export class ScanSetting<R extends SourceRecord> {
     if (fresh.length > 0) throw new UncertainMacros();
   }
 
-  #program(place: Place<R, Notes<R>>, digest: R["entry"]["digest"]): Program {
+  #program(place: Place<R, Notes<R>>, record: R): Program {
+    const { digest } = record.entry;
     const known = this.#programs.get(digest);
     if (known !== undefined) return known;
-    const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, digest);
+    const list = this.#parts.directives.get(digest, this.facts.dialect) ?? this.#lex(place, record);
     const program = new Program(list, this.table);
     this.#parts.weigh(weightOf(program));
     // Places hold those they use.
@@ -149,8 +145,9 @@ export class ScanSetting<R extends SourceRecord> {
     return program;
   }
 
-  #lex(place: Place<R, Notes<R>>, digest: R["entry"]["digest"]): ReturnType<typeof listDirectives> {
-    const text = this.#parts.files.read(place.path.end.path);
+  #lex(place: Place<R, Notes<R>>, record: R): ReturnType<typeof listDirectives> {
+    const { digest } = record.entry;
+    const text = this.#parts.files.read(record);
     if (text !== undefined && "later" in text) {
       throw new Interruption(async () => {
         const lexing = this.#startLexing(await text.later(), place, digest);

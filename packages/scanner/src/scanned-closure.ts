@@ -1,6 +1,5 @@
 import { CannotScan } from "./cannot-scan.ts";
 import type { FileNode, FileTree, SpelledPath } from "./file-tree.ts";
-import { Interruption } from "./interruptions.ts";
 import type { Child, Memo } from "./memo.ts";
 import type { SourceRecord } from "./source-files.ts";
 
@@ -74,14 +73,8 @@ export class ClosureCollector<R extends SourceRecord> {
 }
 
 /** With a record of what it contains now. */
-function identified<R extends SourceRecord>(node: FileNode<R>, { files }: FileTree<R>): FileNode<R> {
-  const { stats, record } = node;
-  if (stats === undefined) throw new CannotScan("unreadable", node.path);
-  if (record !== undefined && files.isUnchanged(record, stats)) return node;
-  const now = files.identify(node.path, stats);
-  if (now === undefined) throw new CannotScan("unreadable", node.path);
-  if ("later" in now) throw new Interruption(now.later);
-  node.record = now;
+function identified<R extends SourceRecord>(node: FileNode<R>, tree: FileTree<R>): FileNode<R> {
+  if (tree.identify(node) === undefined) throw new CannotScan("unreadable", node.path);
   return node;
 }
 
@@ -161,20 +154,15 @@ export class ClosureWatch<R extends SourceRecord> {
     return true;
   }
 
-  #isAsItWas(node: FileNode<R>, index: number, { files }: FileTree<R>): boolean {
+  #isAsItWas(node: FileNode<R>, index: number, tree: FileTree<R>): boolean {
     if (node === this.#except) return node.kind === "file";
-    const { record, stats } = node;
-    if (stats === undefined) return false;
-    if (record === undefined || !files.isUnchanged(record, stats)) {
-      // It was touched, or is too young to be known by its stat.
-      const now = files.identify(node.path, stats);
-      if (now === undefined || "later" in now) return false;
-      node.record = now;
-    }
+    const record = tree.identify(node);
     const before = this.#records[index];
-    if (node.record === before) return true;
-    if (node.record === undefined || before === undefined || !sameEntry(before, node.record)) return false;
-    this.#records[index] = node.record;
+    if (record === undefined || before === undefined) return false;
+    if (record === before) return true;
+    // It was touched, or was too young to be known by its stat.
+    if (!sameEntry(before, record)) return false;
+    this.#records[index] = record;
     return true;
   }
 }

@@ -162,6 +162,30 @@ test("a file that is too large to be read at once is read meanwhile", async () =
   ]);
 });
 
+test("a file that is too young to be known by its stat is identified once for each unit", async () => {
+  for (const maxSyncBytes of [Infinity, 10]) {
+    const files = new MemoryFiles();
+    files.settles = false;
+    files.maxSyncBytes = maxSyncBytes;
+    files.write("/p/a.cpp", "#include <x.h>\n#include <x.h>\n");
+    files.write("/two/x.h", "#define X 1\n");
+    const scanner = createScanner(files);
+    const facts = createFacts();
+    for (const scans of [1, 2]) {
+      await scanner.scan(request(scanner, facts));
+      assert.equal(files.identifications, 2 * scans);
+      assert.equal(files.reads, 2);
+    }
+    files.write("/two/x.h", "#include <y.h>\n");
+    files.write("/two/y.h", "");
+    assert.deepEqual(namesOf(await scanner.scan(request(scanner, facts))), [
+      "/p/a.cpp",
+      "/two/x.h",
+      "/two/y.h",
+    ]);
+  }
+});
+
 test("other work goes on during a long scan", async () => {
   const files = new MemoryFiles();
   const count = 1500;

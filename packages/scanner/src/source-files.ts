@@ -15,7 +15,7 @@ export interface SourceText<R extends SourceRecord> {
 }
 
 /** Too large to be read between two steps: await it. */
-export interface ReadLater<T = unknown> {
+export interface ReadLater<T> {
   readonly later: () => Promise<T>;
 }
 
@@ -28,9 +28,10 @@ export interface SourceFiles<R extends SourceRecord> {
   lstat(path: string): BigIntStats | undefined;
   /** Target of a link; throws when it cannot be read. */
   readlink(path: string): string;
-  /** Digest of a file with this lstat, taken just now; `undefined` when it cannot be read or has changed. */
-  identify(path: string, stats: FileStats): R | ReadLater | undefined;
-  read(path: string): SourceText<R> | ReadLater<SourceText<R> | undefined> | undefined;
+  /** Digest of a file with this lstat, taken just now, or of a later version; `undefined` when it cannot be read. */
+  identify(path: string, stats: FileStats): R | ReadLater<R | undefined> | undefined;
+  /** The contents of the record, or others that the file has by now. */
+  read(record: R): SourceText<R> | ReadLater<SourceText<R> | undefined> | undefined;
   /** Whether a file with this lstat still has the contents of the record. */
   isUnchanged(record: R, stats: FileStats): boolean;
   wallMs(): number;
