@@ -52,7 +52,9 @@ export const systemFileProbe: FileProbe = {
 
 function kindNow(path: string): FileKind {
   try {
-    const found = lstatSync(path);
+    // Dependency files and others are often not there yet, and an exception costs 0.05 ms.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return "absent";
     if (found.isFile()) return "file";
     if (found.isDirectory()) return "directory";
     return found.isSymbolicLink() ? "symlink" : "other";
