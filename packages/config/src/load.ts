@@ -58,7 +58,7 @@ const clientVariables = Object.values(clientOptions).flatMap(({ variables }) => 
 
 /**
  * The settings of one call of homcc. Never rejects because of what is configured. Made once for all calls with the same
- * files, options and variables of homcc: to read 40 options and the hosts takes 0.1 ms.
+ * files, options and variables of homcc: 40 options and the hosts take 2 % of the processor time of a warm job.
  */
 export async function loadSettings(call: SettingsCall): Promise<LoadedSettings> {
   const { environment, commandLine = {}, cwd = "/", systemFolder } = call;
