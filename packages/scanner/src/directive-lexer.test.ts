@@ -55,6 +55,10 @@ const cases: readonly (readonly [string, readonly string[], LexicalDialect?])[] 
   ["// x \\\n#define A\n#define B\n", ["define|B| "]],
   ["#de\\\nfine A\\  \n B\n", ["define|A| B"]],
   ["x #define A\n", []],
+  ["a\na\n a\n #define A\na\n\na /*\n#define B\n*/\n%:define C\n", ["define|A| ", "define|C| "]],
+  ["a\na\nb\nimport a;\n", ["module|import a;|"]],
+  ['a\na\nasm(".incbin \\"x\\"");\n', ["assembler|x|"]],
+  ["a\r\na\r\nb\r\n#define A\r\n", ["define|A| "]],
 ];
 
 for (const [source, expected, dialect] of cases) {
@@ -89,37 +93,58 @@ test("what happens out of sight is noted", () => {
     list('#define P _Pragma("push_macro(\\"A\\")") _Pragma("pop_macro(\\"B\\")")\n').uncertain,
     ["A", "B"],
   );
+  assert.notEqual(list("int a;\nint b;\nDO(push_macro(x))\n").hidden, undefined);
+  assert.equal(list("int a;\n// push_macro(x)\n").hidden, undefined);
   assert.notEqual(list("#define P(x) DO(push_macro(x))\n").hidden, undefined);
   assert.notEqual(list('_Pragma ( "once" )\n').hidden, undefined);
   assert.notEqual(list("a\rb\n").hidden, undefined);
   assert.equal(list('#pragma push_macro("A")\r\n').hidden, undefined);
 });
 
+/** Pieces of which any text may be made, mostly lines that do nothing. */
+const piece = fc.constantFrom(
+  ...'#|%:|define|include <a>|if|ifdef|endif|pragma once|import| A |x|1|\'|"|R"(|R"x(|)"|)x"|<|>'.split("|"),
+  ..."/*|*/|//|/|\\|\\\n|\\ \r\n|??=|??/|??/\n|\n|\n|\r\n|\0|\uFEFF| |\t|\f|'a'|\"b\"|1'000".split("|"),
+  "int a;\n",
+  "int a;\n  int b;\n\n",
+  "  return a;\r\n",
+  "\nimport a;\n",
+  "\n  export module a;\n",
+  "\n@import a;\n",
+  "x import\n",
+  '\nR"(\n#define A\n',
+  ')";\n',
+  "\n%:define A\n",
+);
+const dialect = fc.record({
+  trigraphs: fc.boolean(),
+  digraphs: fc.boolean(),
+  rawStrings: fc.boolean(),
+  lineComments: fc.boolean(),
+});
+const text = fc.array(piece, { maxLength: 80 }).map((pieces) => pieces.join(""));
+
 test("lexing in steps gives the same list as at once", () => {
-  const piece = fc.constantFrom(
-    "#",
-    "define",
-    " A ",
-    "\n",
-    '"',
-    "'",
-    "/*",
-    "*/",
-    "//",
-    "\\\n",
-    'R"(',
-    ')"',
-    "include <a>",
-    "if",
-    "x",
-  );
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 60 }), fc.integer({ min: 1, max: 9 }), (pieces, step) => {
-      const source = Buffer.from(pieces.join(""));
-      const lexer = new DirectiveLexer(source, modern);
+    fc.property(text, dialect, fc.integer({ min: 1, max: 9 }), (pieces, language, step) => {
+      const source = Buffer.from(pieces);
+      const lexer = new DirectiveLexer(source, language);
       while (lexer.advance(step));
-      assert.deepEqual(lexer.list(), listDirectives(source, modern));
+      assert.deepEqual(lexer.list(), listDirectives(source, language));
     }),
+  );
+});
+
+test("lines that are jumped over do nothing", () => {
+  fc.assert(
+    fc.property(text, dialect, (pieces, language) => {
+      // Where macros may be pushed, each line is looked at. All that differs is a letter of a comment.
+      const lists = ["P", "p"].map((letter) =>
+        listDirectives(Buffer.from(`${pieces}\n\n// ${letter}ush_macro\n`), language),
+      );
+      assert.deepEqual(lists[0]?.directives, lists[1]?.directives);
+    }),
+    { numRuns: 1000 },
   );
 });
 
