@@ -17,6 +17,9 @@ import { createWorkplace, type Workplace } from "../../support/workplace.ts";
 /** Longer than either end believes in a silent connection (20 s, looked at each 5 s). */
 const outageMs = 30_000;
 
+/** A server believes in a silent connection for 20 s, looks each 5 s, and keeps what may be joined for 30 s more. */
+const forgottenAfterMs = 60_000;
+
 /** One is compiled when the line goes silent, one waits for the slot. */
 const begun = ["slow0", "slow1"];
 
@@ -79,7 +82,9 @@ test("30 s without a packet in either direction: nothing fails, and nothing is c
   await assertSameUnit(workplace, "slow0");
   assert.deepEqual(compilersOf("slow"), []);
   // Less, where the end of the first launcher was still on its way.
-  await waitFor("nothing of the old connection", () =>
-    held(server, workplace).every((count, index) => count <= (before[index] ?? 0)),
+  await waitFor(
+    "nothing of the old connection",
+    () => held(server, workplace).every((count, index) => count <= (before[index] ?? 0)),
+    forgottenAfterMs,
   );
 });
