@@ -446,6 +446,8 @@ test("a message beyond the limits is refused with nothing sent", async () => {
   await using pair = await connectPair();
   serveJobs(pair.server, () => []);
   const stream = pair.client.openStream({ onMessage: () => {} });
+  // Until then it sends pings.
+  while (pair.client.distanceMs === undefined) await sleep(1);
   const sentBytes = pair.client.sentBytes;
   assert.throws(
     () => pair.client.send(stream, exampleJob({ cwd: "relative" })),
