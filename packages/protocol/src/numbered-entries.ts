@@ -62,6 +62,7 @@ export class NumberedEntries {
   }
 }
 
+/** Of two entries at the same path. */
 export function isSame(a: NumberedEntry, b: NumberedEntry): boolean {
   if (a.kind === "file") return b.kind === "file" && a.digest === b.digest && a.mtimeNs === b.mtimeNs;
   if (a.kind === "symlink") return b.kind === "symlink" && a.target === b.target;

@@ -41,6 +41,24 @@ const files: fc.Arbitrary<InputEntry[]> = fc.uniqueArray(
 );
 const absentPaths = fc.uniqueArray(fc.constantFrom("/n/1", "/n/2", "/n/3"));
 
+/** The job's files and absent paths, as the server sees them. */
+function assertResolves(
+  numbering: EntryNumbering,
+  table: EntryTable,
+  inputs: readonly InputEntry[],
+  absent: readonly string[],
+): void {
+  numbering.encode(
+    inputs,
+    () => absent,
+    (coded) => {
+      const resolved = table.resolve(overTheWire(coded));
+      assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
+      assert.deepEqual(resolved.absent.sort(), [...absent].sort());
+    },
+  );
+}
+
 test("every job of a session resolves to its own files, over the wire's text", () => {
   fc.assert(
     fc.property(
@@ -51,15 +69,7 @@ test("every job of a session resolves to its own files, over the wire's text", (
         const numbering = new EntryNumbering(maxRecent);
         const table = new EntryTable();
         for (const [inputs, absent] of jobs) {
-          numbering.encode(
-            inputs,
-            () => absent,
-            (coded) => {
-              const resolved = table.resolve(overTheWire(coded));
-              assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
-              assert.deepEqual(resolved.absent.sort(), [...absent].sort());
-            },
-          );
+          assertResolves(numbering, table, inputs, absent);
           assert.equal(numbering.count, table.count);
         }
       },
@@ -78,15 +88,7 @@ test("a list that was coded before resolves to the same files, whatever was code
         const table = new EntryTable();
         for (const index of order) {
           const [inputs, absent] = jobs[index % jobs.length]!;
-          numbering.encode(
-            inputs,
-            () => absent,
-            (coded) => {
-              const resolved = table.resolve(overTheWire(coded));
-              assert.deepEqual(sorted(resolved.inputs), sorted(inputs));
-              assert.deepEqual(resolved.absent.sort(), [...absent].sort());
-            },
-          );
+          assertResolves(numbering, table, inputs, absent);
         }
       },
     ),

@@ -2,6 +2,7 @@ import type { InputEntry } from "@homcc/cas/action";
 import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import type { Discovery } from "@homcc/inputs/discovery";
+import { isSame } from "@homcc/protocol/numbered-entries";
 
 type Found = Extract<Discovery, { readonly kind: "found" }>;
 
@@ -43,15 +44,14 @@ export class InputSets {
   }
 }
 
-/** Of folders and links. */
 function areSame(some: readonly InputEntry[], others: readonly InputEntry[]): boolean {
-  return some.length === others.length && some.every((entry, index) => isSame(entry, others[index]));
-}
-
-function isSame(one: InputEntry, other: InputEntry | undefined): boolean {
-  if (one.path !== other?.path) return false;
-  if (one.kind === "symlink") return other.kind === "symlink" && one.target === other.target;
-  return one.kind === "directory" && other.kind === "directory";
+  return (
+    some.length === others.length &&
+    some.every((entry, index) => {
+      const other = others[index];
+      return other?.path === entry.path && isSame(entry, other);
+    })
+  );
 }
 
 function uniqueByPath(entries: readonly InputEntry[]): InputEntry[] {
