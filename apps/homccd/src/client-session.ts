@@ -8,6 +8,7 @@ import type { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
+import type { ClientIdentity } from "@homcc/transport/client-identity";
 import { BlobUpload } from "./blob-upload.ts";
 import type { Executions } from "./executions.ts";
 import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
@@ -53,8 +54,16 @@ const maxUploadsPerClient = 256;
 /** Results that wait for a client's line. A client that fetches nothing is given no more to fetch. */
 const maxUnsentBytes = 64 << 20;
 
+/** A connection and whose it is. */
+export interface ConnectedClient {
+  readonly channel: ServerChannel;
+  /** For limits, the access log, and whatever else is told or kept of a client. */
+  readonly identity: ClientIdentity;
+}
+
 /** One client connection: its numbered files, its jobs, its uploads. */
 export class ClientSession {
+  readonly identity: ClientIdentity;
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
   readonly #sandboxes = new ClientSandboxes();
@@ -68,7 +77,12 @@ export class ClientSession {
   readonly #jobs = new Set<Job>();
   #uploads = 0;
 
-  constructor(channel: ServerChannel, executorSession: ExecutorSession, services: ServerServices) {
+  constructor(
+    { channel, identity }: ConnectedClient,
+    executorSession: ExecutorSession,
+    services: ServerServices,
+  ) {
+    this.identity = identity;
     this.#channel = channel;
     this.#executorSession = executorSession;
     this.#services = services;

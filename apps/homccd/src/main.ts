@@ -230,7 +230,7 @@ async function serveClient(
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
   channels.add(accepted.channel);
   void accepted.channel.closed.then(() => channels.delete(accepted.channel));
-  await new ClientSession(accepted.channel, await openSession(executor, accepted.channel), services).run();
+  await new ClientSession(accepted, await openSession(executor, accepted.channel), services).run();
 }
 
 /** A client that cannot be served is told so: it would wait for answers as long as the connection lives. */

@@ -18,6 +18,7 @@ import { MentionsByDigest } from "@homcc/results/mentions";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
+import type { ClientIdentity } from "@homcc/transport/client-identity";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
 import { Executions } from "./executions.ts";
@@ -92,6 +93,7 @@ export interface ServedOptions {
   readonly locales?: readonly string[];
   readonly adoptedFolders?: readonly string[];
   readonly inventory?: Inventory;
+  readonly identity?: ClientIdentity;
   readonly lostClientGraceMs?: number;
   /** The server of another client; then only `execute` and `capabilities` count. */
   readonly sharing?: Pick<Served, "services" | "store">;
@@ -157,7 +159,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
   let openResults = 0;
   let closed = false;
   const session = new ClientSession(
-    pair.server,
+    { channel: pair.server, identity: options.identity ?? { kind: "address", address: "127.0.0.1" } },
     {
       async execute(action, signal) {
         executed.push(action);

@@ -56,6 +56,7 @@ test("a hello in one piece and byte by byte", async () => {
     const { accepted } = await exchange(pieces);
     assert.ok(accepted.kind === "v2");
     assert.deepEqual(accepted.hello, hello);
+    assert.deepEqual(accepted.identity, { kind: "address", address: "127.0.0.1" });
   }
 });
 
@@ -92,6 +93,7 @@ test("a homcc 1.x client can be handed over", async () => {
   });
   assert.ok(accepted.kind === "v1");
   assert.deepEqual(accepted.argumentMessage["args"], ["gcc"]);
+  assert.deepEqual(accepted.identity, { kind: "address", address: "127.0.0.1" });
   assert.equal(accepted.rest.toString(), "more");
 });
 

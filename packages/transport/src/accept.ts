@@ -17,6 +17,7 @@ import {
 import { maxFrameBytes, maxHelloBytes, maxTextLength, maxV1ArgumentBytes } from "@homcc/protocol/limits";
 import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, openServerChannel, type ServerChannel } from "./channel.ts";
+import { addressIdentity, type ClientIdentity } from "./client-identity.ts";
 import { type FirstMessage, handshakeSignal, readFirstMessage } from "./preface-reader.ts";
 
 /** Who may connect: the `allow` option. */
@@ -48,10 +49,16 @@ export interface AcceptOptions {
 /** What became of a connection. */
 export type AcceptedConnection =
   /** Nothing is read before `channel.serve`. */
-  | { readonly kind: "v2"; readonly channel: ServerChannel; readonly hello: Hello }
+  | {
+      readonly kind: "v2";
+      readonly identity: ClientIdentity;
+      readonly channel: ServerChannel;
+      readonly hello: Hello;
+    }
   /** The caller owns the socket, which is paused; `rest` came after the message. */
   | {
       readonly kind: "v1";
+      readonly identity: ClientIdentity;
       readonly socket: Socket;
       readonly argumentMessage: Readonly<Record<string, unknown>>;
       readonly rest: Buffer;
@@ -104,7 +111,8 @@ async function handshake(socket: Socket, peer: string, options: AcceptOptions): 
   const greeting = readClientGreeting(first.json);
   if (greeting.kind === "v2") return welcome(socket, peer, greeting.hello, first.rest, options);
   if (greeting.kind === "v1" && options.serveV1 === true) {
-    return { kind: "v1", socket, argumentMessage: greeting.argumentMessage, rest: first.rest };
+    const identity = addressIdentity(socket.remoteAddress);
+    return { kind: "v1", identity, socket, argumentMessage: greeting.argumentMessage, rest: first.rest };
   }
   const info = greeting.kind === "v1" ? v1Info(options.server) : greeting.why;
   refuse(socket, options.server, info);
@@ -142,7 +150,7 @@ function welcome(
     agreement: agree(hello, capabilities),
     initialBytes,
   });
-  return { kind: "v2", channel, hello };
+  return { kind: "v2", identity: addressIdentity(socket.remoteAddress), channel, hello };
 }
 
 /** Says why, in the form that clients of both versions read, and closes. */

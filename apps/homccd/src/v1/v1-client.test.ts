@@ -8,6 +8,7 @@ import { SlotQueue } from "@homcc/scheduler/slots";
 import { serveV1Client, type V1Services } from "./v1-client.ts";
 
 const argumentMessage = { message_type: "ArgumentMessage", args: ["gcc"], cwd: "/w", dependencies: {} };
+const identity = { kind: "address", address: "127.0.0.1" } as const;
 
 async function pair(): Promise<[client: Socket, served: Socket]> {
   const listener = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
@@ -39,7 +40,7 @@ test("a client that does not read its answer has its slot for so long and no lon
   const [client, served] = await pair();
   // More than the kernels of both ends take.
   const services = refusing(slots, "x".repeat(32 << 20));
-  const accepted = { kind: "v1", socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
+  const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
   const serving = serveV1Client(accepted, services, { conversationMs: 100, farewellMs: 100 });
   assert.equal(slots.held, 1);
   const next = await slots.acquire();
@@ -51,7 +52,7 @@ test("a client that does not read its answer has its slot for so long and no lon
 test("a client that never ceases to talk after its answer is cut off", async () => {
   const slots = new SlotQueue(1);
   const [client, served] = await pair();
-  const accepted = { kind: "v1", socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
+  const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
   const serving = serveV1Client(accepted, refusing(slots, "none"), { conversationMs: 100, farewellMs: 100 });
   let isAnswered = false;
   client.once("end", () => (isAnswered = true));
