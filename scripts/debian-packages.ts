@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { promisify } from "node:util";
+import { hasReleaseTree, makeReleaseTree } from "../test/support/release-tree.ts";
 import { hasSandboxTree, makeSandboxTree } from "../test/support/sandbox-tree.ts";
 import { underContinuousIntegration } from "./continuous-integration.ts";
 
@@ -36,7 +37,7 @@ const packages: readonly DebianPackage[] = [
   { name: "libc-bin", reason: "locale and localedef" },
   { name: "tzdata", reason: "time zones" },
   { name: "iproute2", reason: "network namespaces of the real projects" },
-  { name: "debootstrap", reason: "a fresh Debian for the packages" },
+  { name: "debootstrap", reason: "a fresh Debian for the packages, one of another release" },
   { name: "systemd-container", reason: "the service of the packages, started by systemd" },
   { name: "lintian", reason: "what Debian says against the packages" },
   { name: "mandoc", reason: "the manual pages" },
@@ -46,7 +47,7 @@ const packages: readonly DebianPackage[] = [
   { name: "schroot", reason: "sandboxes" },
   { name: "docker.io", reason: "sandboxes" },
   { name: "podman", reason: "sandboxes whose engine is podman" },
-  { name: "util-linux", reason: "setpriv and unshare: other users, full disks" },
+  { name: "util-linux", reason: "setpriv, unshare and nsenter: other users, full disks, other roots" },
 ];
 
 const germanLocale = "de_DE.UTF-8";
@@ -69,13 +70,41 @@ export async function installDebianPackages(environment: NodeJS.ProcessEnv): Pro
   }
 }
 
-/** Makes the small Debian of the sandbox tests under the same conditions; without it they are skipped. */
-export async function prepareSandboxTree(environment: NodeJS.ProcessEnv): Promise<void> {
-  if (hasSandboxTree() || !(await mayInstall(environment))) return;
-  console.log("test: making a small Debian for the sandboxes, which takes some minutes");
-  await makeSandboxTree().catch((error: unknown) => {
-    console.error(`test: it could not be made: ${error instanceof Error ? error.message : String(error)}`);
-  });
+interface TestTree {
+  readonly what: string;
+  readonly exists: () => boolean;
+  readonly make: () => Promise<void>;
+  /** Which tests use it. */
+  readonly usedBy: RegExp;
+}
+
+const trees: readonly TestTree[] = [
+  {
+    what: "a small Debian for the sandboxes",
+    exists: hasSandboxTree,
+    make: makeSandboxTree,
+    usedBy: /\/sandboxes\/|\/pairings\/|\/packages-installed/,
+  },
+  {
+    what: "a Debian of another release",
+    exists: hasReleaseTree,
+    make: makeReleaseTree,
+    usedBy: /\/toolchains\//,
+  },
+];
+
+/** Makes the trees of the tests in `files` under the same conditions; those whose tree is missing are skipped. */
+export async function prepareTestTrees(
+  files: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  for (const { what, exists: isThere, make, usedBy } of trees) {
+    if (!files.some((path) => usedBy.test(path)) || isThere() || !(await mayInstall(environment))) continue;
+    console.log(`test: making ${what}, which takes some minutes`);
+    await make().catch((error: unknown) => {
+      console.error(`test: it could not be made: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
 }
 
 async function mayInstall(environment: NodeJS.ProcessEnv): Promise<boolean> {

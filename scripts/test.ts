@@ -11,7 +11,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "node:test";
 import { underContinuousIntegration } from "./continuous-integration.ts";
-import { installDebianPackages, prepareSandboxTree } from "./debian-packages.ts";
+import { installDebianPackages, prepareTestTrees } from "./debian-packages.ts";
 import { TestReport } from "./test-report.ts";
 
 /** A single test: compiles of a few seconds on a loaded machine. Slow suites build whole projects. */
@@ -37,8 +37,7 @@ const unknown = options.find((option) => option !== "--all" && option !== "--ver
 if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
 
 await installDebianPackages(process.env);
-if (find(systemTests).some((path) => /\/sandboxes\/|\/pairings\/|\/packages-installed/.test(path)))
-  await prepareSandboxTree(process.env);
+await prepareTestTrees(find(systemTests), process.env);
 const report = new TestReport(root, options.includes("--verbose"));
 await runFiles(find(unitTests), { coverage: filters.length === 0, timeoutMs: testTimeoutMs });
 await runFiles(find(systemTests), { coverage: false, timeoutMs: testTimeoutMs });

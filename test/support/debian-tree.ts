@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandResult, runCommand } from "./command.ts";
+import { debianMirror } from "./debian-mirror.ts";
 import { removeFolder } from "./remove-folder.ts";
 import { systemPath } from "./workplace.ts";
 
@@ -46,7 +47,7 @@ export async function createDebianBase(given = process.env["HOMCC_TEST_DEBIAN"])
 }
 
 async function bootstrap(base: string, cwd: string): Promise<void> {
-  const { mirror, suite } = await configuredMirror();
+  const { mirror, suite } = await debianMirror();
   const words = ["--variant=minbase", `--include=${includes.join(",")}`, suite, base, mirror];
   await succeed(["debootstrap", ...words], cwd);
 }
@@ -130,16 +131,4 @@ async function succeed(
   });
   if (status === 0) return stdout;
   throw new Error(`${argv[0]} ended with ${status}:\n${stdout}\n${stderr}`);
-}
-
-/** Where apt of this machine has the main packages of this Debian from. */
-async function configuredMirror(): Promise<{ readonly mirror: string; readonly suite: string }> {
-  const format = "$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)";
-  const words = ["indextargets", "--format", format, "Created-By: Packages"];
-  for (const line of (await succeed(["apt-get", ...words], "/")).split("\n")) {
-    const [origin, component, suite, mirror] = line.split(" ");
-    if (origin !== "Debian" || component !== "main" || suite === undefined || mirror === undefined) continue;
-    if (!suite.includes("-")) return { mirror, suite };
-  }
-  throw new Error("apt of this machine knows no Debian archive");
 }

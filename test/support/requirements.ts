@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { TestContext } from "node:test";
+import { hasReleaseTree } from "./release-tree.ts";
 import { hasSandboxTree } from "./sandbox-tree.ts";
 import { systemPath } from "./workplace.ts";
 
@@ -11,7 +12,9 @@ export type Requirement =
   | { readonly locale: string }
   | "root"
   /** The Debian for sandboxes, which the test command makes. */
-  | "sandbox tree";
+  | "sandbox tree"
+  /** The Debian of another release, which the test command makes. */
+  | "release tree";
 
 /**
  * Skips the test when something is missing, with a reason that starts with "needs".
@@ -29,6 +32,8 @@ export function hasProgram(name: string): boolean {
 
 function missingText(requirement: Requirement): string | undefined {
   if (requirement === "sandbox tree") return hasSandboxTree() ? undefined : "needs the tree for sandboxes";
+  if (requirement === "release tree")
+    return hasReleaseTree() ? undefined : "needs the tree of another Debian release";
   if (requirement === "root") return process.getuid?.() === 0 ? undefined : "needs root";
   if ("program" in requirement)
     return hasProgram(requirement.program) ? undefined : `needs ${requirement.program}`;

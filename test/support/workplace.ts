@@ -2,13 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JobRecord } from "@homcc/homcc/records/job-log";
-import {
-  type CommandOptions,
-  type CommandResult,
-  runCommand,
-  type RunningCommand,
-  startCommand,
-} from "./command.ts";
+import { type CommandOptions, type CommandResult, type RunningCommand, startCommand } from "./command.ts";
 import { endProcesses, processesMentioning } from "./processes.ts";
 import { removeFolder } from "./remove-folder.ts";
 import { waitFor } from "./wait-for.ts";
@@ -20,6 +14,8 @@ export interface WorkplaceOptions {
   readonly hosts?: string;
   /** Default true: what cannot be compiled remotely fails with 69 and cannot pass for a success. */
   readonly forbidLocal?: boolean;
+  /** Words before every command, to run it in another place that has the folder at the same path. */
+  readonly prefix?: (cwd: string) => readonly string[];
 }
 
 export type WorkplaceCommandOptions = Partial<CommandOptions>;
@@ -69,14 +65,18 @@ export async function createWorkplace(options: WorkplaceOptions = {}): Promise<W
     environment: environment(),
     ...more,
   });
+  const start: Workplace["start"] = (argv, more) => {
+    const command = complete(more);
+    return startCommand([...(options.prefix?.(command.cwd) ?? []), ...argv], command);
+  };
   return {
     folder,
     project,
     homccFolder,
     jobLog,
     environment,
-    run: (argv, more) => runCommand(argv, complete(more)),
-    start: (argv, more) => startCommand(argv, complete(more)),
+    run: (argv, more) => start(argv, more).finished,
+    start,
     jobs: (count = 0) => readJobs(jobLog, count),
     [Symbol.asyncDispose]: async () => {
       await endProcesses(processesMentioning(folder));
