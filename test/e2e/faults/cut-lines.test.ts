@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pass } from "node:timers/promises";
 import { type CutLink, startCutLink } from "../../support/cut-link.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
 import { assertSameUnit, compilersStarted, unitCompile } from "../../support/unit-compile.ts";
@@ -45,6 +46,7 @@ for (const seed of [1, 2, 3]) {
       `${link.cuts()} cuts at ${String(offsets)}`,
     );
     for (const name of names) await assertSameUnit(workplace, name);
+    recordSurvived("The line is cut at any byte while eight files are compiled", link.cuts());
   });
 }
 
@@ -95,6 +97,7 @@ for (const resultCache of [true, false]) {
       [],
     );
     await assertSameUnit(workplace, "slow");
+    recordSurvived("The line is down for 6 s: nothing is compiled at home, or twice");
   });
 }
 
@@ -108,6 +111,7 @@ test("an outage of 30 s fails no build that may not be compiled at home, and not
     [1, 1],
   );
   await assertSameUnit(workplace, "slow");
+  recordSurvived("The line is down for 30 s, where nothing may be compiled at home");
 });
 
 test("a server that does not come back: the build goes on at home, after ten seconds", async () => {
@@ -122,4 +126,5 @@ test("a server that does not come back: the build goes on at home, after ten sec
   assert.match(result.stderr, /Compiling locally instead!/);
   assert.ok(Date.now() - startedMs >= 10_000);
   await assertSameUnit(workplace, "slow");
+  recordSurvived("The server vanishes in the middle of a job and does not come back");
 });

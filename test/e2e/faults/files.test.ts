@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/
 import { join } from "node:path";
 import { test } from "node:test";
 import type { CommandResult } from "../../support/command.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { removeFolder } from "../../support/remove-folder.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
@@ -103,6 +104,7 @@ for (const { name, prepare, command } of refusals) {
       actual.stderr,
     );
     assert.deepEqual(await listAll(workplace), expectedFiles);
+    recordSurvived("A file of the project cannot be read or written");
   });
 }
 
@@ -168,6 +170,7 @@ test("a full disk at home", async (t) => {
   const again = await workplace.run([homccProgram, ...command]);
   assert.equal(again.status, 0, again.stderr);
   assert.equal((await workplace.jobs(2)).at(-1)?.outcome, "compiled-remotely");
+  recordSurvived("The disk is full where an object is to be written");
 });
 
 test("a full disk at the server", async (t) => {
@@ -197,6 +200,7 @@ test("a full disk at the server", async (t) => {
   const again = await compile("second");
   assert.deepEqual({ status: again.status, stderr: again.stderr }, { status: 0, stderr: "" });
   assert.equal((await workplace.jobs(3)).at(-1)?.outcome, "compiled-remotely");
+  recordSurvived("The disk of the server is full");
 });
 
 test("a folder for sockets that cannot be made", async () => {
@@ -207,4 +211,5 @@ test("a folder for sockets that cannot be made", async () => {
   const result = await workplace.run([homccProgram, "gcc", "-c", "a.c", "-o", "a.o"], { environment });
   assert.equal(result.status, 0, result.stderr);
   await readFile(join(workplace.project, "a.o"));
+  recordSurvived("The agent's folder cannot be made");
 });

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { outcomes } from "@homcc/observability/outcomes";
 import { compilersOf, isAlive, processTree } from "../../support/processes.ts";
 import { homccProgram } from "../../support/repository.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
 import { manners, startStrangeServer, unusedPort } from "../../support/strange-server.ts";
@@ -61,6 +62,7 @@ test("nothing listens there", async () => {
   await using workplace = await prepare(`127.0.0.1:${await unusedPort()}/4`);
   await expectFallback(workplace, ["no-server"]);
   await expectFallback(workplace, ["no-server"]);
+  recordSurvived("Nothing listens at the server's port");
 });
 
 test("nothing listens there and local compilation is forbidden", async () => {
@@ -79,6 +81,7 @@ test("nothing listens there and local compilation is forbidden", async () => {
 test("a name that does not exist", async () => {
   await using workplace = await prepare("no-such-host.invalid/4");
   await expectFallback(workplace, ["no-server"]);
+  recordSurvived("The server's name does not exist");
 });
 
 for (const manner of manners.keys()) {
@@ -88,6 +91,7 @@ for (const manner of manners.keys()) {
     const limits = { HOMCC_ESTABLISH_CONNECTION_TIMEOUT: "1", HOMCC_COMPILATION_REQUEST_TIMEOUT: "3" };
     await expectFallback(workplace, ["no-server", "connection-lost", "timed-out", "refused"], limits);
     assert.ok(server.connections() > 0);
+    recordSurvived("The server is none: it hangs, answers garbage, or hangs up");
   });
 }
 
@@ -99,6 +103,7 @@ test("one host is down, the other one is asked", async () => {
   const [job] = await workplace.jobs(1);
   assert.equal(job?.host, server.address);
   await assertSameObject(workplace);
+  recordSurvived("One of two servers is down");
 });
 
 /** Starts a slow compile and returns when its remote compiler runs. */
@@ -127,6 +132,7 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const) {
     const [job] = await workplace.jobs(1);
     assert.ok(job?.outcome === "connection-lost" || job?.outcome === "no-server", JSON.stringify(job));
     await waitFor("everything of the server to end", () => tree.every(({ pid }) => !isAlive(pid)));
+    recordSurvived(`The server ends by ${signal} in the middle of a job`);
   });
 }
 
@@ -141,6 +147,7 @@ test("the server hangs in the middle of a job", async () => {
     await assertSameObject(workplace);
     const [job] = await workplace.jobs(1);
     assert.ok(job?.outcome === "timed-out" || job?.outcome === "connection-lost", JSON.stringify(job));
+    recordSurvived("The server hangs in the middle of a job");
   } finally {
     server.kill("SIGCONT");
   }
@@ -161,6 +168,7 @@ test("the server is restarted between two jobs, with its store", async () => {
     [first.address, second.address],
   );
   await assertSameObject(workplace);
+  recordSurvived("The server is killed and restarted between two jobs");
 });
 
 test("a port in use", async () => {
@@ -202,6 +210,7 @@ test("a homccd whose disk has less room than min_free_space takes no jobs", asyn
   assert.equal(status, 0, stderr);
   const [job] = await workplace.jobs(1);
   assert.equal(job?.outcome, "server-full");
+  recordSurvived("The disk of the server has less room than min_free_space");
 });
 
 test("a store that cannot be used, and an address that is not here", async () => {
@@ -238,4 +247,5 @@ test("garbage at the server's port", async () => {
   assert.deepEqual({ status: result.status, stderr: result.stderr }, { status: 0, stderr: "" });
   const [job] = await workplace.jobs(1);
   assert.equal(job?.outcome, "compiled-remotely");
+  recordSurvived("Garbage is sent to the server's port before a job", garbage.length + 2);
 });

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { runCommand } from "../../support/command.ts";
 import { agentsOf, compilersOf, isAlive, listProcesses, processTree } from "../../support/processes.ts";
+import { recordLoad, recordSurvived } from "../../support/reliability.ts";
 import { homccProgram, repository } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
 import { runPty } from "../../support/pty.ts";
@@ -52,6 +53,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     const result = await running.finished;
     assert.equal(result.signal, signal);
     await assertNothingWritten(workplace);
+    recordSurvived(`The launcher ends by ${signal} while its job is compiled`);
   });
 }
 
@@ -64,6 +66,7 @@ test("SIGKILL at the launcher ends the remote compiler", async () => {
   await running.finished;
   await waitFor("the remote compiler to end", () => !isAlive(compiler), interruptLimitMs);
   await assertNothingWritten(workplace);
+  recordSurvived("The launcher ends by SIGKILL while its job is compiled");
 });
 
 test("Ctrl-C in a terminal ends the remote compiler", async (t) => {
@@ -87,6 +90,7 @@ test("Ctrl-C in a terminal ends the remote compiler", async (t) => {
   await waitFor("the remote compiler to end", () => !isAlive(compiler), interruptLimitMs);
   assert.equal((await finished).status, 128 + 2);
   await assertNothingWritten(workplace);
+  recordSurvived("Ctrl-C is typed while a job is compiled");
 });
 
 test("make -j stopped by SIGINT leaves nothing running", async (t) => {
@@ -103,6 +107,7 @@ test("make -j stopped by SIGINT leaves nothing running", async (t) => {
   for (const { pid } of processTree(running.pid)) process.kill(pid, "SIGINT");
   await waitFor("the remote compilers to end", () => remoteCompilers(server).length === 0, interruptLimitMs);
   assert.notEqual((await running.finished).status, 0);
+  recordSurvived("make -j is stopped");
 });
 
 /** What clients of the server have not read yet, by the kernel's table of connections. */
@@ -134,6 +139,7 @@ test("the agent is killed in the middle of a job", async () => {
   const again = await workplace.run(compile);
   assert.equal(again.status, 0, again.stderr);
   assert.equal((await workplace.jobs(1)).at(-1)?.outcome, "compiled-remotely");
+  recordSurvived("The agent is killed while its job is compiled");
 });
 
 test("agent and server killed with SIGKILL leave no process behind", async () => {
@@ -149,6 +155,7 @@ test("agent and server killed with SIGKILL leave no process behind", async () =>
   await waitFor("all processes to end", () => all.every(({ pid }) => !isAlive(pid)), 5000);
   const result = await running.finished;
   assert.equal(result.status, 0, result.stderr);
+  recordSurvived("Agent and server are killed at once");
 });
 
 test("many launchers at once start exactly one agent", async () => {
@@ -164,6 +171,7 @@ test("many launchers at once start exactly one agent", async () => {
   assert.equal(agentsOf(workplace.homccFolder).length, 1);
   const log = await readFile(join(workplace.homccFolder, "run/agent.log"), "utf8");
   assert.equal(log.split("\n").filter((line) => line.includes(" listens on ")).length, 1);
+  recordLoad("Launchers that find no agent, at once", { launchers: results.length, agents: 1 });
 });
 
 test("200 jobs at once", async () => {
@@ -192,6 +200,7 @@ test("200 jobs at once", async () => {
     );
     assert.ok(remote?.equals(plain ?? Buffer.alloc(0)), `${object(i)} differs`);
   }
+  recordLoad("Jobs of one user at once", { jobs: results.length, failed: 0, "at home": 0 });
 });
 
 test("an upgrade during a build", async () => {
@@ -216,6 +225,7 @@ test("an upgrade during a build", async () => {
   assert.deepEqual([...new Set(jobs.map(({ outcome }) => outcome))], ["compiled-remotely"]);
   await waitFor("the old agent to end", () => before !== undefined && !isAlive(before));
   assert.equal(agentOf().length, 1);
+  recordSurvived("homcc is upgraded during a build");
 });
 
 /** The programs as an installation of their own, so that replacing them disturbs nobody else. */

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { setTimeout as pass } from "node:timers/promises";
 import { createNetwork } from "../../support/network.ts";
 import { agentsOf, compilersOf } from "../../support/processes.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { meets } from "../../support/requirements.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
@@ -87,4 +88,5 @@ test("30 s without a packet in either direction: nothing fails, and nothing is c
     () => held(server, workplace).every((count, index) => count <= (before[index] ?? 0)),
     forgottenAfterMs,
   );
+  recordSurvived("No packet passes for 30 s, in either direction");
 });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import type { JobRecord } from "@homcc/homcc/records/job-log";
 import { createNetwork, type Network } from "../../support/network.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
 import { type Server, startServer } from "../../support/server.ts";
@@ -60,6 +61,7 @@ test("a build with three servers that swallow packets makes one connect each and
   for (const { detail } of records)
     assert.match(detail, /^10\.9\.0\.11:3126: no answer yet after \d+\.\d s; /);
   assert.equal(network.connects(), 3);
+  recordSurvived("Three servers swallow packets");
 });
 
 test("what may not be compiled at home waits for the whole connect", async (t) => {
@@ -102,6 +104,7 @@ test("the VPN is switched off and on again", async (t) => {
     async () => (await compile(workplace, network)).host === server.address,
     60_000,
   );
+  recordSurvived("The VPN is switched off and on again");
 });
 
 test("with a new address the first compile is made over a new connection", async (t) => {
@@ -114,6 +117,7 @@ test("with a new address the first compile is made over a new connection", async
   await sleep(quietMs);
   assert.equal((await compile(workplace, network, forever)).host, server.address);
   assert.equal(network.connects(), 2);
+  recordSurvived("The machine gets another address");
 });
 
 test("a name is resolved anew for every connect", async (t) => {
@@ -130,6 +134,7 @@ test("a name is resolved anew for every connect", async (t) => {
     await compile(workplace, network);
     return /a\.c: exited/.test(second.log());
   });
+  recordSurvived("The server's name leads to another machine");
 });
 
 test("three names that no name server answers for keep nobody from the fourth, or from home", async (t) => {
@@ -146,6 +151,7 @@ test("three names that no name server answers for keep nobody from the fourth, o
   for (let round = 0; round < 2; round += 1) {
     assert.equal((await compile(workplace, network, forever)).host, `four.test:${server.port}`);
   }
+  recordSurvived("The name server does not answer");
 });
 
 test("a server that is killed and restarted while jobs run has all jobs again", async () => {
@@ -173,4 +179,5 @@ test("a server that is killed and restarted while jobs run has all jobs again", 
   assert.ok(after.every(isRemote), JSON.stringify(after));
   assert.match(second.log(), /f7\.c: exited/);
   assert.ok((await readFile(join(workplace.project, "f0.o"))).length > 0);
+  recordSurvived("The server is killed and restarted while eight jobs run");
 });
