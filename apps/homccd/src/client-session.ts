@@ -114,6 +114,8 @@ export class ClientSession {
       case "survey":
         void this.#answerSurvey(stream);
         return { onMessage: () => {} };
+      case "toolchain":
+      case "pieces":
       case "proof":
       case "cancel":
         return undefined;

@@ -16,6 +16,7 @@ import type { Executor, ExecutorSession } from "@homcc/execution/executor";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
+import { knownCapabilities } from "@homcc/protocol/hello";
 import { MentionsByDigest } from "@homcc/results/mentions";
 import { ResultCache } from "@homcc/results/result-cache";
 import { SlotQueue } from "@homcc/scheduler/slots";
@@ -47,6 +48,8 @@ import { LocalCompilers } from "./v1/local-compiler.ts";
 import { serveV1Client, type V1Services } from "./v1/v1-client.ts";
 
 const serverName = `homccd ${version}`;
+/** Nothing takes a client's toolchain yet. */
+const capabilities = knownCapabilities.filter((name) => name !== "toolchains");
 const openSockets = new Set<Socket>();
 const channels = new Set<ServerChannel>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
@@ -218,6 +221,7 @@ async function serveClient(
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
     serveV1: true,
+    capabilities,
   });
   if (accepted.kind === "rejected") {
     services.logger.info(accepted.why);

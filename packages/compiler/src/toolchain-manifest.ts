@@ -8,7 +8,7 @@ import type { ToolchainEntry } from "./toolchain.ts";
  *     <line>      ::= JSON array LF
  *     <array>     ::= ["directory", path] | ["file", path, digest, executable] | ["symlink", path, target]
  */
-function encodeManifest(entries: readonly ToolchainEntry[]): Uint8Array {
+export function encodeManifest(entries: readonly ToolchainEntry[]): Uint8Array {
   const lines = entries.map((entry) => `${JSON.stringify(fieldsOf(entry))}\n`);
   return Buffer.from(`homcc toolchain 1\n${lines.join("")}`, "utf8");
 }

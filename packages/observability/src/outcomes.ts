@@ -214,6 +214,14 @@ export const outcomes = {
       "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
     cure: "Install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
   },
+  "toolchain-under-way": {
+    number: 57,
+    kind: "fallback",
+    label: "the toolchain is on its way to the server",
+    paragraph:
+      "The server has no compiler like the client's and takes it from the client: it is uploaded in the background while jobs are compiled at home. The first job after the upload goes to the server.",
+    cure: "Wait: `homcc status` shows how much of it is there and how long the rest takes. It is sent once; the same compiler installed on the server, or a folder with it that `homccd toolchain add` names, saves the upload.",
+  },
   "no-server": {
     number: 41,
     kind: "fallback",

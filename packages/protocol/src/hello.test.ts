@@ -98,6 +98,7 @@ test("both ends agree on what both can", () => {
     possession: false,
     pieces: false,
     farewell: false,
+    toolchains: false,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: ["zstd", "pieces", "future"], maxFrameBytes: minFrameBytes }), {
@@ -107,6 +108,7 @@ test("both ends agree on what both can", () => {
     possession: false,
     pieces: true,
     farewell: false,
+    toolchains: false,
     maxOutgoingFrameBytes: minFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: knownCapabilities }), {
@@ -116,6 +118,7 @@ test("both ends agree on what both can", () => {
     possession: true,
     pieces: true,
     farewell: true,
+    toolchains: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(

@@ -49,6 +49,7 @@ export const knownCapabilities: readonly string[] = [
   "possession",
   "pieces",
   farewell,
+  "toolchains",
 ];
 
 const name = string({ maxLength: maxNameLength });
@@ -210,6 +211,8 @@ export interface Agreement {
   readonly pieces: boolean;
   /** An end of the client's side without a word is a client that was killed. */
   readonly farewell: boolean;
+  /** The server may be given the client's toolchain. */
+  readonly toolchains: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
@@ -228,6 +231,7 @@ export function agree(
     possession: both("possession"),
     pieces: both("pieces"),
     farewell: both(farewell),
+    toolchains: both("toolchains"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

@@ -86,6 +86,18 @@ export const maxPingBytes = 64;
 
 export const maxTimeoutMs = 24 * 3600 * 1000;
 
+/** Blobs that one large file of a toolchain is uploaded as. */
+export const maxFilePieces = 8192;
+
+/** Of one of them: what a cut connection costs at most. */
+export const maxFilePieceBytes = 4 << 20;
+
+/** Of the list of a toolchain's files; Debian's gcc has 60 kB, a clang with all its headers 200. */
+export const maxManifestBytes = 8 << 20;
+
+/** Files, folders and links of a toolchain. */
+export const maxToolchainEntries = 65_536;
+
 /** Compilers that an inventory tells of, and names of one. */
 export const maxToolchains = 64;
 export const maxToolchainNames = 16;

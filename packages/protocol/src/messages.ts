@@ -5,6 +5,7 @@ import {
   maxDeclaredEntries,
   maxDeltaBytes,
   maxEnvironmentVariables,
+  maxFilePieces,
   maxJobEntries,
   maxNameLength,
   maxOutputBytes,
@@ -168,7 +169,17 @@ export const clientMessages = union("kind", {
     /** The data is how the bytes differ from this blob; only with the capability `delta`, and of no great size. */
     base: optional(digest),
   }),
-  /** Sent on a job's stream, for each `prove`. */
+  /**
+   * Have this toolchain for the jobs of this connection. Only to servers with the capability `toolchains`. Answered by
+   * `prove`?, then `missing` (send these, and ask again), `stored` or `refused`, which close the stream.
+   */
+  toolchain: record({ toolchain }),
+  /**
+   * The file `digest` of a toolchain consists of these blobs, one behind the other. Only with the capability `toolchains`.
+   * Answered like `toolchain`.
+   */
+  pieces: record({ digest, pieces: array(digest, maxFilePieces) }),
+  /** Sent on the stream of a job, a toolchain or pieces, for each `prove`. */
   proof: record({
     /** Over the nonce and the contents of all digests but those of `changed`, in order (`possession-proof.ts`). */
     hash,
@@ -221,6 +232,8 @@ const usage = record({
 export const refusalReasons = [
   /** The server's toolchain under that path has another digest; `identities` has both. */
   "toolchain-differs",
+  /** As that, and the server takes the client's toolchain. Only with the capability `toolchains`. */
+  "toolchain-missing",
   /** An option, a path or a program that the server does not run. */
   "refused",
   /** No room for inputs or outputs, even after evicting. */

@@ -73,6 +73,16 @@ const clientExamples: { readonly [K in ClientMessage["kind"]]: Extract<ClientMes
   },
   blob: { kind: "blob", digest: header },
   proof: { kind: "proof", hash: proofOfBoth(), changed: [] },
+  toolchain: {
+    kind: "toolchain",
+    toolchain: {
+      digest: clientToolchain,
+      driver: "/usr/bin/g++",
+      family: "gcc",
+      version: "g++ (Debian 12.2.0-14) 12.2.0",
+    },
+  },
+  pieces: { kind: "pieces", digest: source, pieces: [header, source] },
   cancel: { kind: "cancel" },
   survey: { kind: "survey" },
 };
@@ -203,6 +213,8 @@ const streams: Readonly<Record<string, number>> = {
   stored: 2,
   rejected: 2,
   survey: 3,
+  toolchain: 4,
+  pieces: 5,
   inventory: 3,
 };
 const streamOf = (kind: string): number => streams[kind] ?? 1;

@@ -515,6 +515,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
     possession: false,
     pieces: true,
     farewell: false,
+    toolchains: false,
     maxOutgoingFrameBytes: minFrameBytes,
   };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
@@ -527,6 +528,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
       possession: false,
       pieces: true,
       farewell: false,
+      toolchains: false,
       maxOutgoingFrameBytes: maxFrameBytes,
     },
   });

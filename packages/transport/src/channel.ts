@@ -70,8 +70,8 @@ export interface SendOptions {
 }
 
 export interface SendDataOptions {
-  /** `small` for what fits one frame or two: it overtakes `large`. */
-  readonly priority: "small" | "large";
+  /** `small` for what fits one frame or two: it overtakes `large`. `background` for what nobody waits for. */
+  readonly priority: "small" | "large" | "background";
   readonly end: boolean;
 }
 
@@ -288,6 +288,11 @@ export class Channel<Outgoing, Incoming> {
   /** The server may ask for a proof of blobs instead of for the blobs. */
   get provesPossession(): boolean {
     return this.#agreement.possession;
+  }
+
+  /** The server may be given the client's toolchain. */
+  get shipsToolchains(): boolean {
+    return this.#agreement.toolchains;
   }
 
   /**

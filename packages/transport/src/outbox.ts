@@ -5,10 +5,11 @@ import type { SendPace } from "./send-pace.ts";
 import type { Timers } from "./timers.ts";
 
 /**
- * Served in this order: a job's message overtakes every blob, a small header every object. `pulse`: pings and pongs, which
+ * Served in this order: a job's message overtakes every blob, a small header every object, and whatever a job waits for what
+ * is sent in the `background`. `pulse`: pings and pongs, which
  * measure the link and wait for nothing but the socket.
  */
-export const priorities = ["pulse", "control", "small", "large"] as const;
+export const priorities = ["pulse", "control", "small", "large", "background"] as const;
 export type Priority = (typeof priorities)[number];
 
 interface Item {
@@ -39,7 +40,13 @@ export class Outbox {
   readonly #socket: Duplex;
   readonly #options: OutboxOptions;
   #heldBytes = 0;
-  readonly #queues: Readonly<Record<Priority, Item[]>> = { pulse: [], control: [], small: [], large: [] };
+  readonly #queues: Readonly<Record<Priority, Item[]>> = {
+    pulse: [],
+    control: [],
+    small: [],
+    large: [],
+    background: [],
+  };
   #queuedBytes = 0;
   #sentBytes = 0;
   #blocked = false;

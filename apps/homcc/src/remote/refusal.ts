@@ -5,6 +5,7 @@ import type { RefusalReason, RefusedMessage } from "@homcc/protocol/messages";
 
 const outcomeOf: Readonly<Record<RefusalReason, OutcomeName>> = {
   "toolchain-differs": "toolchain-differs",
+  "toolchain-missing": "toolchain-under-way",
   refused: "refused",
   "server-full": "server-full",
   "mapped-unsupported": "mapped-unsupported",
