@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { posix } from "node:path";
+import { crc32 } from "node:zlib";
 import { parseDigest, type Digest } from "@homcc/cas/digest";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { digestFile } from "./digest-file.ts";
@@ -49,7 +50,7 @@ export class ToolchainDigests {
     const temporary = `${this.#cacheFile}.${process.pid}.tmp`;
     try {
       await mkdir(posix.dirname(this.#cacheFile), { recursive: true, mode: 0o700 });
-      await writeFile(temporary, JSON.stringify([...this.#known]), { mode: 0o600 });
+      await writeFile(temporary, formatKnown([...this.#known]), { mode: 0o600 });
       await rename(temporary, this.#cacheFile);
     } catch {
       this.#changed = true;
@@ -64,9 +65,26 @@ export class ToolchainDigests {
   }
 }
 
-/** Nothing for a damaged file: it is only a memory. */
+/*
+ * file ::= crc LF list
+ * crc  ::= CRC-32 of the list, hexadecimal
+ * list ::= JSON array of [path, { stamp, digest }]
+ *
+ * A digest that a disk has changed would be believed as long as the file's stat stays, and no server would have such a
+ * toolchain any more.
+ */
+
+function formatKnown(known: readonly (readonly [string, KnownDigest])[]): string {
+  const list = JSON.stringify(known);
+  return `${crc32(list).toString(16)}\n${list}`;
+}
+
+/** Nothing for a damaged file, or one of another version: it is only a memory. */
 function* parseKnown(text: string): Generator<[string, KnownDigest]> {
-  for (const item of parseList(text)) {
+  const lineEnd = text.indexOf("\n");
+  const list = text.slice(lineEnd + 1);
+  if (crc32(list).toString(16) !== text.slice(0, Math.max(lineEnd, 0))) return;
+  for (const item of parseList(list)) {
     if (!Array.isArray(item)) continue;
     const [path, known]: unknown[] = item;
     if (typeof path !== "string" || typeof known !== "object" || known === null) continue;

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { test, type TestContext } from "node:test";
 import { hasCode } from "@homcc/observability/error";
 import type { CompilerFamily } from "./compilation.ts";
@@ -175,16 +176,27 @@ test("two inspectors agree, and a remembered digest is used after a restart", as
   // A remembered digest is believed while the stat is the same.
   const cc1 = first.entries.find(({ path }) => path.endsWith("/cc1"));
   assert.ok(cc1?.kind === "file");
-  writeFileSync(
-    cacheFile,
-    text.replace(
-      cc1.digest,
-      cc1.digest.replaceAll(/^./g, (hex) => (hex === "0" ? "1" : "0")),
-    ),
+  const list = text.slice(text.indexOf("\n") + 1).replace(
+    cc1.digest,
+    cc1.digest.replaceAll(/^./g, (hex) => (hex === "0" ? "1" : "0")),
   );
+  writeFileSync(cacheFile, `${crc32(list).toString(16)}\n${list}`);
   const third = await new ToolchainInspector({ cacheFile }).inspect(driver, question);
   assert.notEqual(third.digest, first.digest);
-  for (const damaged of ["", "[", "[[1,2]]", '[["/x",{"stamp":"s","digest":"no"}]]', "{}"]) {
+  // But not when the disk has changed it.
+  const flipped = text.slice(0, text.indexOf("\n") + 1) + list;
+  const handmade = '[["/x",{"stamp":"s","digest":"no"}]]';
+  for (const damaged of [
+    flipped,
+    `${crc32(handmade).toString(16)}\n${handmade}`,
+    "",
+    "\n",
+    "0\n",
+    "[",
+    "[[1,2]]",
+    '[["/x",{"stamp":"s","digest":"no"}]]',
+    "{}",
+  ]) {
     writeFileSync(cacheFile, damaged);
     const again = await new ToolchainInspector({ cacheFile }).inspect(driver, question);
     assert.equal(again.digest, first.digest);

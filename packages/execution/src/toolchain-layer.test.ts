@@ -6,6 +6,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -16,6 +19,7 @@ import { test } from "node:test";
 import { digestOf, hashOf } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { hasCode } from "@homcc/observability/error";
+import { recordSurvived } from "../../../test/support/reliability.ts";
 import { listLayer } from "./layer-listing.ts";
 import { removeTree } from "./remove-tree.ts";
 import { CopiedToolchainLayers } from "./toolchain-layer.ts";
@@ -96,16 +100,50 @@ test("a file that changed since the inspection is noticed while copying, and not
   await layers.layerFor(toolchain.digest);
 });
 
-test("what a crash left half-made is removed, a damaged layer is made again", async () => {
+const damages: readonly [name: string, damage: (layer: string, installation: Installation) => void][] = [
+  ["a file without its bytes", (layer, { driver }) => truncateSync(layer + driver, 0)],
+  ["a file of zeros", (layer, { driver }) => writeFileSync(layer + driver, Buffer.alloc(700_000))],
+  ["one flipped bit", (layer, { driver }) => flipBit(layer + driver, 400_001)],
+  ["a file that is no program any more", (layer, { driver }) => chmodSync(layer + driver, 0o644)],
+  ["a file that is gone", (layer, { driver }) => rmSync(layer + driver)],
+  [
+    "a link to somewhere else",
+    (layer, { driver }) => {
+      rmSync(join(dirname(layer + driver), "gcc"));
+      symlinkSync("data", join(dirname(layer + driver), "gcc"));
+    },
+  ],
+  ["a folder that is gone", (layer, { folder }) => rmdirSync(join(layer + folder, "empty"))],
+];
+
+function flipBit(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+test("what a crash left half-made is removed", async () => {
   await using installation = new Installation();
-  const { toolchain, driver } = installation;
+  const { toolchain } = installation;
   mkdirSync(join(installation.store, `partial-${hashOf(toolchain.digest)}`, "bin"), { recursive: true });
-  const layer = await installation.layers().layerFor(toolchain.digest);
-  assert.deepEqual(readdirSync(installation.store), [hashOf(toolchain.digest)]);
-  truncateSync(layer + driver, 0);
   await installation.layers().layerFor(toolchain.digest);
-  assert.ok(readFileSync(layer + driver).equals(readFileSync(driver)));
+  assert.deepEqual(readdirSync(installation.store), [hashOf(toolchain.digest)]);
 });
+
+for (const [name, damage] of damages) {
+  test(`after a restart a damaged layer is made again: ${name}`, async () => {
+    await using installation = new Installation();
+    const { toolchain, driver, folder } = installation;
+    const layer = await installation.layers().layerFor(toolchain.digest);
+    damage(layer, installation);
+    assert.equal(await installation.layers().layerFor(toolchain.digest), layer);
+    assert.ok(readFileSync(layer + driver).equals(readFileSync(driver)));
+    assert.equal(lstatSync(layer + driver).mode & 0o111, 0o111);
+    assert.equal(readlinkSync(join(dirname(layer + driver), "gcc")), "cc");
+    assert.ok(lstatSync(join(layer + folder, "empty")).isDirectory());
+    recordSurvived("A file of a toolchain's layer on the server is damaged while homccd is stopped");
+  });
+}
 
 test("a toolchain that is not here is said so", async () => {
   await using installation = new Installation();
