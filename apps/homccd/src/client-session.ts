@@ -3,6 +3,7 @@ import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, hasCode } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
+import type { Drain } from "@homcc/protocol/drain";
 import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import type { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryTable } from "@homcc/protocol/session-entries";
@@ -15,6 +16,7 @@ import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
 import { IncomingBlobs } from "./incoming-blobs.ts";
 import type { ServerInventory } from "./inventory.ts";
 import { Job } from "./job.ts";
+import { shuttingDown } from "./job-refusal.ts";
 import { Possession } from "./possession.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
@@ -76,6 +78,9 @@ export class ClientSession {
   readonly #deltas: DeltaBlobs;
   readonly #jobs = new Set<Job>();
   #uploads = 0;
+  #drain: Drain | undefined;
+  /** Called when the last job has ended. */
+  #onIdle: () => void = () => {};
 
   constructor(
     { channel, identity }: ConnectedClient,
@@ -105,6 +110,36 @@ export class ClientSession {
     await Promise.all([this.#executorSession.close(), this.#sandboxes.close()]);
   }
 
+  /** Jobs that run or wait. */
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  /**
+   * Begins no more jobs, finishes those that run, and ends the connection when the client has received their results. A client that
+   * understands ends it itself; `run` resolves then.
+   */
+  async drain(drain: Drain): Promise<void> {
+    if (this.#drain !== undefined) return;
+    this.#drain = drain;
+    const isTold = this.#channel.announceDrain(drain);
+    for (const job of this.#jobs) job.turnAway();
+    if (isTold) return;
+    if (this.#jobs.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.#channel.received();
+    await this.end();
+  }
+
+  /** Ends the connection now, so that the client looks for the next server behind this address, if one is expected there. */
+  async end(): Promise<void> {
+    if (this.#drain === "returning") await this.#channel.drop("homccd is ending");
+    else await this.#channel.close("homccd is ending");
+  }
+
   #accept(stream: number, message: ClientMessage): StreamHandler<ClientMessage> | undefined {
     switch (message.kind) {
       case "job":
@@ -128,6 +163,10 @@ export class ClientSession {
   ): StreamHandler<ClientMessage> | undefined {
     // First of all, and for refused jobs too: later jobs count on the numbers this one declares.
     const files = this.#entries.resolve(message);
+    if (this.#drain !== undefined) {
+      this.#channel.send(stream, { kind: "refused", ...shuttingDown }, { end: true });
+      return undefined;
+    }
     if (this.#jobs.size >= maxJobsPerClient) {
       const text = `more than ${maxJobsPerClient} jobs of one client`;
       this.#channel.send(stream, { kind: "refused", reason: "limited", message: text }, { end: true });
@@ -146,7 +185,10 @@ export class ClientSession {
       this.#sent,
     );
     this.#jobs.add(job);
-    void job.run().finally(() => this.#jobs.delete(job));
+    void job.run().finally(() => {
+      this.#jobs.delete(job);
+      if (this.#jobs.size === 0) this.#onIdle();
+    });
     return {
       onMessage: (next) => {
         if (next.kind === "cancel") job.cancel(new Error("the client cancelled the job"));
@@ -157,7 +199,7 @@ export class ClientSession {
   }
 
   #endJob(job: Job, reason: Error): void {
-    if (this.#channel.isLost) job.lose(reason);
+    if (this.#channel.isLost && this.#drain === undefined) job.lose(reason);
     else job.cancel(reason);
   }
 

@@ -1,11 +1,13 @@
 import { parseFlags } from "@homcc/config/flags";
+import { storeFolder } from "@homcc/config/folders";
 import { renderHelp } from "@homcc/config/help";
 import { loadServerSettings, type SettingsCall } from "@homcc/config/load";
 import { describeProblem } from "@homcc/config/problem";
 import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
-import { exitStatusOf } from "@homcc/observability/error";
+import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { serverLine } from "@homcc/observability/log";
+import { askHomccd, hasControlSocket, type ControlCommand } from "./operations/control-socket.ts";
 import { serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { describeProfiles } from "./sandboxes/profiles.ts";
@@ -22,6 +24,12 @@ export type ServerCommand =
     }
   | { readonly kind: "exit"; readonly status: number; readonly stdout: string; readonly stderr: string };
 
+/** What can be asked of a homccd that runs: `homccd drain`. */
+const administrativeCommands = ["drain"] as const satisfies readonly ControlCommand[];
+
+/** Of the package's unit, which has a cache folder of its own. */
+const serviceStore = "/var/cache/homcc/server";
+
 /** Usage errors, as argparse has them in homcc 1.x. */
 const usageStatus = 2;
 
@@ -34,13 +42,17 @@ export async function parseServerCommandLine(
   if (flags.kind === "error") return fail(usageStatus, [flags.message]);
   if (flags.values["help"] !== undefined) return print(renderHelp("homccd"));
   if (flags.values["version"] !== undefined) return print(`homccd ${version}\n`);
-  const [unexpected] = flags.rest;
-  if (unexpected !== undefined) {
-    return fail(usageStatus, [`unexpected argument '${unexpected}' (homccd --help lists the options)`]);
+  const [word, unexpected] = flags.rest;
+  const asked = administrativeCommands.find((name) => name === word);
+  if (asked === undefined ? word !== undefined : unexpected !== undefined) {
+    return fail(usageStatus, [
+      `unexpected argument '${asked === undefined ? word : unexpected}' (homccd --help lists the options)`,
+    ]);
   }
   const { settings, problems } = await loadServerSettings({ ...call, commandLine: flags.values });
   const errors = problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
+  if (asked !== undefined) return await ask(asked, settings.store, isStoreNamed(settings.store, call));
   if (flags.values["profiles"] !== undefined) {
     const administration = new Administration(call.environment);
     // An account that cannot be had ends a start; what is listed here is worth knowing nevertheless.
@@ -52,6 +64,23 @@ export async function parseServerCommandLine(
     );
   }
   return { kind: "serve", settings, warnings: problems.map(describeProblem) };
+}
+
+/** Named by an option, or by the folder that everything of homcc lies in. */
+function isStoreNamed(store: string, { environment, cwd = "/" }: Omit<SettingsCall, "commandLine">): boolean {
+  return (environment["HOMCC_DIR"] ?? "") !== "" || store !== storeFolder(undefined, environment, cwd);
+}
+
+/** Asks the homccd that runs with this store; when no store was named and none does, the one of the package's service. */
+async function ask(command: ControlCommand, store: string, isNamed: boolean): Promise<ServerCommand> {
+  try {
+    const meant = isNamed || (await hasControlSocket(store)) ? store : serviceStore;
+    const done = await askHomccd(meant, command, (text) => process.stderr.write(`${text}\n`));
+    return print(`${done}\n`);
+  } catch (error) {
+    if (!(error instanceof HomccError)) throw error;
+    return fail(exitStatusOf[error.code] ?? 1, [describeError(error)]);
+  }
 }
 
 function print(stdout: string): ServerCommand {

@@ -11,6 +11,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Nothing is wrong with the job: another server has it, or this one when it is back. */
+export const shuttingDown: Omit<RefusedMessage, "kind"> = {
+  reason: "shutting-down",
+  message: "homccd begins no more jobs: it is about to end",
+};
+
 export function refusalOf(error: unknown): Omit<RefusedMessage, "kind"> {
   if (error instanceof Refusal) return error.refused;
   return { reason: reasonOf(error), message: describeError(error) };

@@ -13,7 +13,7 @@ import type { ServerServices } from "./client-session.ts";
 import type { Begin, ExecutionShare } from "./executions.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
-import { Refusal, refusalOf } from "./job-refusal.ts";
+import { Refusal, refusalOf, shuttingDown } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
 import type { OutputFiles } from "./output-files.ts";
 import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
@@ -44,6 +44,8 @@ export class Job {
   readonly #abort = new AbortController();
   #share: ExecutionShare | undefined;
   #isLost = false;
+  /** Its result is there and being sent. */
+  #isDelivering = false;
   #grace: NodeJS.Timeout | undefined;
   #awaitedProof: PromiseWithResolvers<ProofMessage> | undefined;
 
@@ -77,6 +79,12 @@ export class Job {
     this.#awaitedProof?.reject(reason);
   }
 
+  /** The server ends: what has begun goes on, anything else is refused. */
+  turnAway(): void {
+    if (this.#isLost) this.cancel(new Error("homccd is ending"));
+    else if (this.#share?.hasBegun !== true && !this.#isDelivering) this.cancel(new Refusal(shuttingDown));
+  }
+
   /**
    * The connection is gone and may be back: what is compiled, or compiled and not received, stays for the grace, in which
    * the client can take part in it again (`Executions`). Anything else ends.
@@ -103,13 +111,14 @@ export class Job {
     try {
       await this.#attempt();
     } catch (error) {
-      if (this.#abort.signal.aborted) {
+      const { aborted, reason } = this.#abort.signal;
+      if (aborted && !(reason instanceof Refusal)) {
         this.#channel.closeStream(this.#stream);
         return;
       }
-      const refused = refusalOf(error);
+      const refused = refusalOf(aborted ? reason : error);
       this.#services.logger.info(`${this.#message.label}: ${refused.reason}: ${refused.message}`);
-      if (refused.reason === "executor-failed" && !(error instanceof HomccError)) {
+      if (!aborted && refused.reason === "executor-failed" && !(error instanceof HomccError)) {
         this.#services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
       this.#channel.send(this.#stream, { kind: "refused", ...refused }, { end: true });
@@ -136,6 +145,7 @@ export class Job {
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
       if (reuse?.kind === "found") {
+        this.#isDelivering = true;
         await using result = reuse.result;
         using files = this.#services.outputs.open();
         await basesProven;

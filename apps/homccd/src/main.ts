@@ -29,6 +29,11 @@ import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
 import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn } from "./listening.ts";
+import { shuttingDown } from "./job-refusal.ts";
+import { Clients } from "./operations/clients.ts";
+import { type ControlAnswer, type ControlCommand, openControlSocket } from "./operations/control-socket.ts";
+import { Ending } from "./operations/ending.ts";
+import { afterPredecessor } from "./operations/predecessor.ts";
 import { OwnCompilers } from "./own-compilers.ts";
 import { NameProofs } from "./name-proofs.ts";
 import { OutputCoding } from "./output-coding.ts";
@@ -51,7 +56,10 @@ const serverName = `homccd ${version}`;
 /** Nothing takes a client's toolchain yet. */
 const capabilities = knownCapabilities.filter((name) => name !== "toolchains");
 const openSockets = new Set<Socket>();
-const channels = new Set<ServerChannel>();
+const clients = new Clients();
+const ending = new Ending();
+/** Nothing of this homccd holds its store any more. */
+const ended = Promise.withResolvers<void>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
 const handshakeTimeoutMs = 10_000;
 /** A router that starts anew, or a laptop that changes from cable to radio, is back within half a minute, or not soon. */
@@ -79,6 +87,7 @@ try {
 async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const started = Promise.withResolvers<Serving>();
   const sessions = new Set<Promise<void>>();
+  ending.heedSignals();
   // From the first moment on: a client that comes while we start waits for its welcome.
   const listening = await listenOn(settings, logger, (socket) => {
     const session = serveClient(socket, settings, started.promise).catch((error: unknown) =>
@@ -92,13 +101,17 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const door = await usingStore(settings.store, () => enterAccount(settings, logger));
   const runner = join(settings.store, "runner");
   const disk = await usingStore(settings.store, async () => {
+    const opened = await afterPredecessor(settings.store, logger, () =>
+      DiskBlobStore.open({
+        folder: join(settings.store, "blobs"),
+        maxBytes: settings.maxDependencyCacheBytes,
+        minFreeBytes: settings.minFreeBytes,
+        logger,
+      }),
+    );
+    // The store is ours: a homccd that is about to end still starts the program of its own version.
     await installProgram(runner, runnerProgram);
-    return await DiskBlobStore.open({
-      folder: join(settings.store, "blobs"),
-      maxBytes: settings.maxDependencyCacheBytes,
-      minFreeBytes: settings.minFreeBytes,
-      logger,
-    });
+    return opened;
   });
   const store = new DeduplicatingBlobStore(disk);
   const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
@@ -173,12 +186,20 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     `${serverName} listening on ${settings.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
 
-  await terminationSignal();
-  logger.info("ending");
+  const control = await openControlSocket(settings.store, administer);
+  const drain = await ending.begun;
+  logger.info(`ending: ${clients.connections} connections, ${clients.jobs} jobs`);
   listening.close();
   proofs.close();
+  using patience = timeLimit(settings.drainTimeoutMs);
+  const isDrained = await Promise.race([
+    clients.drain(drain).then(() => true),
+    patience.over.then(() => false),
+    ending.hurried.then(() => false),
+  ]);
+  if (!isDrained) logger.warning(`${clients.jobs} jobs are not finished; their clients try again elsewhere`);
   services.executions.close(new Error("homccd is ending"));
-  await Promise.all([...channels].map((channel) => channel.close("homccd is ending")));
+  await clients.end();
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
   await v1Sessions.close();
@@ -186,6 +207,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await sandboxes[Symbol.asyncDispose]();
   await shared[Symbol.asyncDispose]();
   await disk[Symbol.asyncDispose]();
+  ended.resolve();
+  await control[Symbol.asyncDispose]();
   process.exit(0);
 }
 
@@ -210,14 +233,17 @@ async function serveClient(
   const { services, v1, executor, announced, unavailable } = await started;
   const accepted = await acceptConnection(socket, {
     server: serverName,
-    welcome: () => ({
-      server: serverName,
-      executors: [...announced],
-      slots: settings.limit,
-      unavailable: [...unavailable],
-      timeMs: Date.now(),
-      ...diskOf(settings.store),
-    }),
+    welcome: () => {
+      if (ending.drain !== undefined) return { refuse: shuttingDown.message };
+      return {
+        server: serverName,
+        executors: [...announced],
+        slots: settings.limit,
+        unavailable: [...unavailable],
+        timeMs: Date.now(),
+        ...diskOf(settings.store),
+      };
+    },
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
     serveV1: true,
@@ -228,13 +254,11 @@ async function serveClient(
     return;
   }
   if (accepted.kind === "v1") {
-    await serveV1Client(accepted, v1);
+    await clients.serveV1(serveV1Client(accepted, v1));
     return;
   }
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
-  channels.add(accepted.channel);
-  void accepted.channel.closed.then(() => channels.delete(accepted.channel));
-  await new ClientSession(accepted, await openSession(executor, accepted.channel), services).run();
+  await clients.serve(new ClientSession(accepted, await openSession(executor, accepted.channel), services));
 }
 
 /** A client that cannot be served is told so: it would wait for answers as long as the connection lives. */
@@ -266,8 +290,29 @@ async function installProgram(path: string, program: Uint8Array): Promise<void> 
   await rename(`${path}.new`, path);
 }
 
-function terminationSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve());
-  });
+/** What `homccd drain` and its like ask for. */
+async function administer(command: ControlCommand, answer: ControlAnswer): Promise<string> {
+  switch (command) {
+    case "drain": {
+      ending.ask("leaving");
+      const report = (): void =>
+        answer.progress(`${clients.jobs} jobs to finish, ${clients.connections} connections`);
+      report();
+      const timer = setInterval(report, 1_000);
+      await ended.promise;
+      clearInterval(timer);
+      return "drained";
+    }
+    case "follow":
+      if (ending.drain === undefined) return "serving";
+      answer.progress("ending");
+      await ended.promise;
+      return "ended";
+  }
+}
+
+function timeLimit(limitMs: number): Disposable & { readonly over: Promise<void> } {
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, limitMs);
+  return { over: over.promise, [Symbol.dispose]: () => clearTimeout(timer) };
 }

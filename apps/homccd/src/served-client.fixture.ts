@@ -15,6 +15,7 @@ import { createLogger } from "@homcc/observability/log";
 import type { ClientMessage, Inventory, JobMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
 import { MentionsByDigest } from "@homcc/results/mentions";
+import type { Drain } from "@homcc/protocol/drain";
 import { EntryNumbering } from "@homcc/protocol/session-entries";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
@@ -117,6 +118,8 @@ export interface Served extends AsyncDisposable {
   /** Results that are not disposed yet. */
   readonly openResults: () => number;
   readonly executorClosed: () => boolean;
+  /** As at the end of homccd. */
+  drain(drain: Drain): Promise<void>;
   /** Resolves when the session has ended. */
   readonly ended: Promise<void>;
 }
@@ -191,6 +194,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     executed,
     openResults: () => openResults,
     executorClosed: () => closed,
+    drain: (drain) => session.drain(drain),
     ended,
     async [Symbol.asyncDispose]() {
       await pair[Symbol.asyncDispose]();

@@ -14,6 +14,7 @@ Compiles on another machine what COMPILER would compile here, with the same resu
 to compiling here. The first word that is neither an option nor its value is the compiler. Called
 through a link with a compiler's name, homcc acts for that compiler.`,
   homccd: `Usage: homccd [OPTION]...
+       homccd [--store PATH] drain        finish what runs, send clients elsewhere, and end
 
 Serves homcc clients: receives sources and headers, runs the compiler, sends the outputs back.`,
 };

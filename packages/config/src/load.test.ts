@@ -386,6 +386,7 @@ test("the server's settings", async () => {
       replay: undefined,
       sandboxFolder: "/tmp",
       user: undefined,
+      drainTimeoutMs: 60_000,
     });
     assert.deepEqual([allow.text, problems], ["private", []]);
     assert.deepEqual([allowedProfiles.text, allowedContainers.text], ["any", "any"]);

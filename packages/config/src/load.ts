@@ -184,6 +184,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     sandboxFolder: resolve(cwd, options.get("sandbox_dir")),
     user: options.get("user"),
     allow: options.get("allow"),
+    drainTimeoutMs: options.get("drain_timeout"),
   };
   return { settings, problems: [...configuration.problems, ...options.problems, ...conflicts] };
 }

@@ -499,6 +499,16 @@ export const serverOptions = {
     paragraph:
       "Room that stays free on that folder's disk. Below it no job starts, and a file that a client sends is taken only if older ones can make way. A number followed by M (mebibytes) or G (gibibytes).",
   },
+  drain_timeout: {
+    type: values.seconds,
+    default: "60",
+    flags: ["--drain-timeout"],
+    variables: ["HOMCCD_DRAIN_TIMEOUT"],
+    key: "drain_timeout",
+    setBy: "administrator",
+    paragraph:
+      "How long a homccd that is told to end (SIGTERM, `homccd drain`) goes on with the jobs that run. It begins no others meanwhile. Those that are not finished then are compiled elsewhere. A second signal ends it at once. TimeoutStopSec of a systemd unit has to be longer.",
+  },
   log_level: {
     type: values.logLevel,
     computedDefault: "INFO, with verbose DEBUG",

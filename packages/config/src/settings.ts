@@ -73,4 +73,6 @@ export interface ServerSettings {
   readonly user: string | undefined;
   /** Clients from other addresses are refused. */
   readonly allow: AddressRanges;
+  /** How long jobs that run may go on when homccd is to end. */
+  readonly drainTimeoutMs: number;
 }

@@ -11,7 +11,7 @@ import { maxFrameBytes } from "./limits.ts";
 
 export const frameHeaderBytes = 12;
 
-export const frameTypes = { message: 1, data: 2, ping: 3, pong: 4, goodbye: 5 } as const;
+export const frameTypes = { message: 1, data: 2, ping: 3, pong: 4, goodbye: 5, drain: 6 } as const;
 
 export const frameFlags = {
   /** The payload is one zstd frame. */
@@ -28,7 +28,7 @@ export interface Frame {
   /** One of `frameTypes`, or the number of a newer version's. */
   readonly type: number;
   readonly flags: number;
-  /** 0 for what belongs to the connection: ping, pong, goodbye. */
+  /** 0 for what belongs to the connection: ping, pong, goodbye, drain. */
   readonly stream: number;
   /** On the wire, so compressed when the flags say so. */
   readonly payload: Uint8Array;

@@ -99,6 +99,7 @@ test("both ends agree on what both can", () => {
     pieces: false,
     farewell: false,
     toolchains: false,
+    drain: false,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: ["zstd", "pieces", "future"], maxFrameBytes: minFrameBytes }), {
@@ -109,6 +110,7 @@ test("both ends agree on what both can", () => {
     pieces: true,
     farewell: false,
     toolchains: false,
+    drain: false,
     maxOutgoingFrameBytes: minFrameBytes,
   });
   assert.deepEqual(agree({ capabilities: knownCapabilities }), {
@@ -119,6 +121,7 @@ test("both ends agree on what both can", () => {
     pieces: true,
     farewell: true,
     toolchains: true,
+    drain: true,
     maxOutgoingFrameBytes: maxFrameBytes,
   });
   assert.deepEqual(

@@ -50,6 +50,7 @@ export const knownCapabilities: readonly string[] = [
   "pieces",
   farewell,
   "toolchains",
+  "drain",
 ];
 
 const name = string({ maxLength: maxNameLength });
@@ -213,6 +214,8 @@ export interface Agreement {
   readonly farewell: boolean;
   /** The server may be given the client's toolchain. */
   readonly toolchains: boolean;
+  /** The server says that it begins no more jobs (`drain.ts`), and the client ends the connection after its last one. */
+  readonly drain: boolean;
   /** The longest payload this end sends. */
   readonly maxOutgoingFrameBytes: number;
 }
@@ -232,6 +235,7 @@ export function agree(
     pieces: both("pieces"),
     farewell: both(farewell),
     toolchains: both("toolchains"),
+    drain: both("drain"),
     maxOutgoingFrameBytes: Math.min(maxFrameBytes, peer.maxFrameBytes ?? maxFrameBytes),
   };
 }

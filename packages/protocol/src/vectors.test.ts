@@ -9,6 +9,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { digestOf } from "@homcc/cas/digest";
 import { packNow, unpackNow } from "./compression.ts";
+import { encodeDrain } from "./drain.ts";
 import { encodeFrame, type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "./frame.ts";
 import {
   encodeHello,
@@ -239,6 +240,7 @@ const frames: ReadonlyMap<string, Frame> = new Map([
   ["ping", connectionFrame(frameTypes.ping, "\x07\0\0\0")],
   ["pong", connectionFrame(frameTypes.pong, "\x07\0\0\0")],
   ["goodbye", connectionFrame(frameTypes.goodbye, "homccd is ending")],
+  ["drain", { type: frameTypes.drain, flags: 0, stream: 0, payload: encodeDrain("returning") }],
 ]);
 
 const handshakes: ReadonlyMap<string, Buffer> = new Map([

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { expectedBackMs, HostHealth, hopedForMs, type HostState, patienceMs } from "./health.ts";
+import { expectedBackMs, HostHealth, hopedForMs, type HostState, patienceMs, returningMs } from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
 
@@ -343,6 +343,31 @@ test("a dial into a dead network does not hold up the next while the server is e
   const connection = await server.accept(2);
   assert.equal(server.health.connection, connection);
   assert.equal(server.time.pending, 0);
+});
+
+test("a server that restarts is waited for from its word on, and again from the end of its connection; less than after a dropped line", async () => {
+  const server = new FakeServer();
+  server.health.want();
+  const connection = await server.accept(1);
+  server.health.returning(connection);
+  assert.equal(server.health.connection, undefined, "no more jobs on it");
+  server.health.want();
+  await server.refuse();
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(returningMs - 1);
+  assert.equal(server.health.readiness, "soon");
+  await server.time.advance(1);
+  assert.equal(server.health.readiness, "late");
+  server.health.returning(connection);
+  await server.refuse();
+  assert.equal(server.health.readiness, "soon", "its last job there is done");
+  const next = { number: 2 };
+  await server.time.advance(1000);
+  await server.accept(2);
+  assert.equal(server.health.readiness, "ready");
+  server.health.returning(connection);
+  server.health.lost(connection);
+  assert.deepEqual(server.health.connection, next, "what comes late says nothing of its successor");
 });
 
 test("a server that said goodbye is not waited for", async () => {

@@ -53,6 +53,12 @@ export const patienceMs = 700;
 export const expectedBackMs = 10_000;
 
 /**
+ * How long jobs wait for a server that said it restarts, from that word on and again from the end of its connection. Less than
+ * after a line that dropped: this one was stopped by somebody, and is back in a second or not at all.
+ */
+export const returningMs = 5_000;
+
+/**
  * How long jobs that have no other place at all wait for it: beyond the half minute that the server goes on with what it had begun, so that
  * an outage of that length fails no build that may not be compiled at home.
  */
@@ -87,6 +93,7 @@ export class HostHealth<Connection> {
   #failures = 0;
   #wantedMs: number;
   #droppedAtMs = -Infinity;
+  #expectedForMs = expectedBackMs;
   #cancelExpecting: () => void = () => {};
   #cancelProbe: () => void = () => {};
 
@@ -123,7 +130,7 @@ export class HostHealth<Connection> {
   }
 
   get #isExpected(): boolean {
-    return this.#clock.monotonicMs() < this.#droppedAtMs + expectedBackMs;
+    return this.#clock.monotonicMs() < this.#droppedAtMs + this.#expectedForMs;
   }
 
   get #isHopedFor(): boolean {
@@ -154,15 +161,23 @@ export class HostHealth<Connection> {
   lost(connection: Connection, isExpected = false): void {
     if (this.#doubted === connection) this.#doubted = undefined;
     if (this.connection !== connection) return;
-    if (isExpected) this.#expect();
+    if (isExpected) this.#expect(expectedBackMs);
     this.#enter({ kind: "untried" });
   }
 
-  #expect(): void {
+  /** The server restarts: as soon as it has said so, and when the last of its jobs is done. */
+  returning(connection: Connection): void {
+    if (this.#state.kind === "closed") return;
+    if (this.connection === undefined || this.connection === connection) this.#expect(returningMs);
+    this.lost(connection);
+  }
+
+  #expect(forMs: number): void {
     this.#droppedAtMs = this.#clock.monotonicMs();
+    this.#expectedForMs = forMs;
     this.#cancelExpecting();
     const changed = (): void => this.#options.onChange?.(this.#state);
-    const cancels = [expectedBackMs, hopedForMs].map((ms) => this.#timers.after(ms, changed));
+    const cancels = [forMs, hopedForMs].map((ms) => this.#timers.after(ms, changed));
     this.#cancelExpecting = () => {
       for (const cancel of cancels) cancel();
     };

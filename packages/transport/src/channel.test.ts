@@ -504,6 +504,50 @@ test("a warm job takes a fraction of its text, whatever came late or was for nob
   );
 });
 
+test("a client hears of a drain once and in order, one without the capability hears nothing", async () => {
+  await using pair = await connectPair();
+  pair.server.serve(() => ({ onMessage: () => {} }));
+  const heard: string[] = [];
+  assert.equal(pair.server.announceDrain("returning"), true);
+  pair.server.announceDrain("leaving");
+  await pair.server.received();
+  pair.client.onDrain((drain) => heard.push(drain));
+  assert.deepEqual(heard, ["returning"]);
+  assert.ok(pair.client.isOpen && pair.server.isOpen, "it ends nothing by itself");
+  await using old = await connectPair({ capabilities: ["zstd"] });
+  old.server.serve(() => undefined);
+  assert.equal(old.server.announceDrain("leaving"), false);
+});
+
+test("received: all that was handed over before has been read, however much it was", async () => {
+  await using pair = await connectPair();
+  const streams: number[] = [];
+  pair.server.serve((stream) => {
+    streams.push(stream);
+    return { onMessage: () => {} };
+  });
+  const job = collector<ServerMessage>();
+  pair.client.send(pair.client.openStream(job.handler), exampleJob({}));
+  await pair.server.received();
+  const [stream = 0] = streams;
+  const bytes = randomBytes(8 << 20);
+  await pair.server.sendData(stream, [bytes], { priority: "large", end: true });
+  await pair.server.received();
+  assert.equal(await job.over, "ended");
+  assert.ok(job.bytes().equals(bytes));
+  await pair.client.close("done");
+  await pair.server.received();
+});
+
+test("a connection that is dropped ends for the peer as by a line that drops", async () => {
+  await using pair = await connectPair();
+  pair.server.serve(() => undefined);
+  await pair.server.drop("a restart");
+  await pair.client.closed;
+  assert.ok(pair.client.isLost);
+  assert.equal(pair.server.isOpen, false);
+});
+
 test("what the peer lacks is done without: compression, long frames", async () => {
   const [clientSide, serverSide] = pipes();
   const seen: number[] = [];
@@ -516,6 +560,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
     pieces: true,
     farewell: false,
     toolchains: false,
+    drain: false,
     maxOutgoingFrameBytes: minFrameBytes,
   };
   const client = openClientChannel(clientSide, { peer: "server", agreement });
@@ -529,6 +574,7 @@ test("what the peer lacks is done without: compression, long frames", async () =
       pieces: true,
       farewell: false,
       toolchains: false,
+      drain: false,
       maxOutgoingFrameBytes: maxFrameBytes,
     },
   });

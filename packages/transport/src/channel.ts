@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { pack, type Packed, packNow, unpackNow } from "@homcc/protocol/compression";
+import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
 import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
@@ -180,6 +181,10 @@ export class Channel<Outgoing, Incoming> {
   #pingCount = 0;
   #sendLimit: () => number | undefined = () => undefined;
   #roundTripMs: number | undefined;
+  #onDrain: (drain: Drain) => void = () => {};
+  #drain: Drain | undefined;
+  /** By the number of the ping whose pong says that all before it was received. */
+  readonly #receipts = new Map<number, () => void>();
   #reason: HomccError | undefined;
   #isLost = false;
 
@@ -453,6 +458,39 @@ export class Channel<Outgoing, Incoming> {
     return isCopied;
   }
 
+  /** Server: tells the client that no more jobs are begun. False: this client does not understand that, and is told nothing. */
+  announceDrain(drain: Drain): boolean {
+    if (!this.#agreement.drain) return false;
+    this.#push("control", { type: frameTypes.drain, flags: 0, stream: 0, payload: encodeDrain(drain) });
+    return true;
+  }
+
+  /** Client: calls `listener` when the server begins no more jobs; at once when it has said so. */
+  onDrain(listener: (drain: Drain) => void): void {
+    this.#onDrain = listener;
+    if (this.#drain !== undefined) listener(this.#drain);
+  }
+
+  /** Resolves when the peer has received all that was handed to the socket until now, or the connection has ended. */
+  async received(): Promise<void> {
+    const receipt = Promise.withResolvers<void>();
+    const frame = this.#mark();
+    this.#receipts.set(this.#pingCount >>> 0, receipt.resolve);
+    this.#push("pulse", frame);
+    await Promise.race([receipt.promise, this.closed]);
+  }
+
+  /** Ends the connection as a line that drops does: a peer expects this end back. Resolves when the socket is closed. */
+  async drop(reason: string): Promise<void> {
+    this.#finish(lost(`the connection to ${this.peer} was closed: ${reason}`));
+    if (this.#socket.closed) return;
+    const closed = new Promise<void>((resolve) => {
+      this.#socket.once("close", () => resolve());
+    });
+    this.#socket.destroy();
+    await closed;
+  }
+
   /** Says goodbye with `reason` and ends the connection; open streams are told. Resolves when the socket is closed. */
   async close(reason: string): Promise<void> {
     this.#end(lost(`the connection to ${this.peer} was closed: ${reason}`), reason);
@@ -576,6 +614,12 @@ export class Channel<Outgoing, Incoming> {
         break;
       case frameTypes.pong:
         this.#measureRoundTrip(frame.payload);
+        break;
+      case frameTypes.drain:
+        if (this.#role === "client" && this.#drain === undefined) {
+          this.#drain = decodeDrain(frame.payload);
+          this.#onDrain(this.#drain);
+        }
         break;
       case frameTypes.goodbye:
         this.#leave(lost(`${this.peer} closed the connection: ${readGoodbye(frame.payload)}`));
@@ -735,7 +779,13 @@ export class Channel<Outgoing, Incoming> {
 
   #measureRoundTrip(payload: Uint8Array): void {
     if (payload.byteLength !== pingTokenBytes) return;
-    const roundTripMs = this.#pace.answered(Buffer.from(payload).readUInt32LE());
+    const token = Buffer.from(payload).readUInt32LE();
+    for (const [number, received] of this.#receipts) {
+      if (number > token) continue;
+      this.#receipts.delete(number);
+      received();
+    }
+    const roundTripMs = this.#pace.answered(token);
     if (roundTripMs === undefined) return;
     this.#roundTripMs = roundTripMs;
     this.#isMeasuring = false;

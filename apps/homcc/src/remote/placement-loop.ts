@@ -23,6 +23,9 @@ const sameServerMs = 3_000;
 /** Lines that one job may lose. A server that dies of it each time is not given it for ever. */
 const maxDrops = 5;
 
+/** Servers that turn one job away because they end; more are a server that says so and goes on. */
+const maxTurnedAway = 20;
+
 /** Where a job comes from. */
 export interface JobOrigin {
   /** What the ledger calls it. */
@@ -89,6 +92,7 @@ export async function runOnServers(
   let failure: FailedRun | undefined;
   let dropped: HostId | undefined;
   let drops = 0;
+  let turnedAway = 0;
   for (;;) {
     const pool = servers.poolFor(loaded);
     const ledgerJob: LedgerJob = { action, key, loaded, pool };
@@ -162,6 +166,13 @@ export async function runOnServers(
       if (callSignal.aborted) throw error;
       failure = describeFailure(error, hostId);
       if (failure.outcome === "output-failed" || failure.outcome === "input-changed") return failure;
+      if (error instanceof RefusedByServer && error.isLeaving && turnedAway < maxTurnedAway) {
+        turnedAway += 1;
+        servers.leaving(hostId, session);
+        tried.delete(hostId);
+        dropped = undefined;
+        continue;
+      }
       if (error instanceof DroppedJob && drops < maxDrops) {
         drops += 1;
         dropped = hostId;

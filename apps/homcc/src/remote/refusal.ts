@@ -20,6 +20,8 @@ const outcomeOf: Readonly<Record<RefusalReason, OutcomeName>> = {
 /** The server does not run this job; another one may. */
 export class RefusedByServer extends HomccError {
   readonly outcome: OutcomeName;
+  /** It begins no more jobs: nothing is wrong with this one. */
+  readonly isLeaving: boolean;
 
   constructor(refused: Pick<RefusedMessage, "reason" | "message" | "hint" | "identities">) {
     const { identities } = refused;
@@ -32,6 +34,7 @@ export class RefusedByServer extends HomccError {
       `${refused.message}${both}`,
       refused.hint === undefined ? {} : { hint: refused.hint },
     );
+    this.isLeaving = refused.reason === "shutting-down";
     this.outcome = outcomeOf[refused.reason];
   }
 }

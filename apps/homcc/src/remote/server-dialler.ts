@@ -92,6 +92,7 @@ export class ServerDialler {
     { channel, doubtTunnel, trustTunnel }: ServerConnection & Partial<TunnelledConnection>,
     health: HostHealth<Session>,
   ): void {
+    let isReturning = false;
     channel.watchSilence({
       doubted: () => {
         this.#logger.info(`${session.hostId} is silent: another connection is tried`);
@@ -104,8 +105,16 @@ export class ServerDialler {
         health.trust(session);
       },
     });
+    channel.onDrain((drain) => {
+      this.#logger.info(`${session.hostId} begins no more jobs: it is ${drain}`);
+      isReturning = drain === "returning";
+      if (isReturning) health.returning(session);
+      else health.lost(session);
+      session.retire();
+    });
     void channel.closed.then((reason) => {
       this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
+      if (isReturning) health.returning(session);
       health.lost(session, channel.isLost);
     });
   }

@@ -104,6 +104,13 @@ export class Servers {
     return undefined;
   }
 
+  /** It has refused a job because it ends: as if it had said so to the connection. */
+  leaving(hostId: HostId, session: Session): void {
+    const health = this.#health.get(hostId);
+    if (health?.connection === session) health.returning(session);
+    session.retire();
+  }
+
   /** Resolves when a server whose connection dropped is back, is not expected any more, or after `withinMs`. */
   async whenBack(hostId: HostId, withinMs: number, signal: AbortSignal): Promise<void> {
     const isAwaited = (): boolean => this.#health.get(hostId)?.readiness === "soon";

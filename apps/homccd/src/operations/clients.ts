@@ -1,0 +1,53 @@
+import type { Drain } from "@homcc/protocol/drain";
+import type { ClientSession } from "../client-session.ts";
+
+/** Everybody whom this homccd serves at present. */
+export class Clients {
+  readonly #sessions = new Map<ClientSession, Promise<void>>();
+  /** Each is one job. */
+  readonly #v1 = new Set<Promise<void>>();
+  #drain: Drain | undefined;
+
+  /** Serves a client until it and its jobs are gone. */
+  async serve(session: ClientSession): Promise<void> {
+    const running = session.run();
+    this.#sessions.set(session, running);
+    // It said hello before the drain and got here after it.
+    if (this.#drain !== undefined) void session.drain(this.#drain);
+    try {
+      await running;
+    } finally {
+      this.#sessions.delete(session);
+    }
+  }
+
+  async serveV1(running: Promise<void>): Promise<void> {
+    this.#v1.add(running);
+    try {
+      await running;
+    } finally {
+      this.#v1.delete(running);
+    }
+  }
+
+  get connections(): number {
+    return this.#sessions.size + this.#v1.size;
+  }
+
+  /** Jobs that run or wait. */
+  get jobs(): number {
+    return [...this.#sessions.keys()].reduce((sum, { jobs }) => sum + jobs, this.#v1.size);
+  }
+
+  /** Tells all of them; resolves when they are gone. */
+  async drain(drain: Drain): Promise<void> {
+    this.#drain = drain;
+    for (const session of this.#sessions.keys()) void session.drain(drain);
+    while (this.connections > 0) await Promise.allSettled([...this.#sessions.values(), ...this.#v1]);
+  }
+
+  /** Ends all connections of version 2 and resolves when they are closed; their jobs end with them. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#sessions.keys()].map((session) => session.end()));
+  }
+}
