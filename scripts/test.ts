@@ -21,7 +21,7 @@ const unitTests = [
   "packaging/**/*.test.ts",
   "benchmarks/**/*.test.ts",
 ];
-const systemTests = ["test/conformance/**/*.test.ts", "test/e2e/**/*.test.ts"];
+const systemTests = ["test/conformance/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/e2e/**/*.test.ts"];
 const slowTests = ["test/**/*.slow.test.ts"];
 
 const options = process.argv.slice(2).filter((word) => word.startsWith("--"));

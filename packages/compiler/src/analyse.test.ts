@@ -196,6 +196,9 @@ test("languages: endings are case-sensitive, -x holds from where it stands, C++ 
   assert.equal(await language("gcc -c a.C"), "c++");
   assert.equal(await language("gcc -c a.mm"), "objective-c++");
   assert.equal(await language("gcc -xc++ -c a.c"), "c++");
+  assert.equal((await one("clang", "clang++ -xnone -c a.c")).language, "c++");
+  for (const command of ["g++ -xnone -c a.c", "g++ -c -xc a.c b.c"])
+    assert.match((await atHome("gcc", command)).detail, /g\+\+ reads it for one source only/);
   assert.equal(await language("gcc -x c++ -x none -c a.c"), "c");
   assert.equal(await language("gcc -x c -c noending"), "c");
   const several = await sent("gcc", "gcc -c a.c -x c++ b.c -x none c.i");

@@ -19,6 +19,8 @@ export interface CommandInput {
 /** A command taken apart. */
 export interface CommandShape {
   readonly family: CompilerFamily;
+  /** Called as g++ or clang++. */
+  readonly isCxxDriver: boolean;
   /** Response files expanded; the compiler's name first. */
   readonly argv: readonly string[];
   readonly parts: readonly CommandPart[];
@@ -31,6 +33,7 @@ export interface CommandShape {
 
 export function commandShape(argv: readonly string[], family: CompilerFamily): CommandShape {
   const parts = readOptions(argv, family);
+  const isCxxDriver = basename(argv[0] ?? "").includes("++");
   const actions = new Set(
     parts.flatMap((part) =>
       part.kind === "option" && part.row.meaning.class === "action" ? [part.row.meaning.action] : [],
@@ -38,9 +41,10 @@ export function commandShape(argv: readonly string[], family: CompilerFamily): C
   );
   return {
     family,
+    isCxxDriver,
     argv,
     parts,
-    inputs: commandInputs(parts, { family, cxxDriver: basename(argv[0] ?? "").includes("++") }),
+    inputs: commandInputs(parts, { family, cxxDriver: isCxxDriver }),
     // The drivers stop at the earliest stage that is asked for, whatever the order of the words.
     action: (["syntax", "assembly", "object"] as const).find((action) => actions.has(action)) ?? "link",
     emitsLlvm: actions.has("llvm"),

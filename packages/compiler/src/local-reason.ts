@@ -18,6 +18,7 @@ export function localReason(shape: CommandShape): LocalReason | undefined {
     nothingToCompile(shape) ??
     firstOf(shape.parts, (part) => partReason(part, shape)) ??
     firstOf(shape.inputs, (input) => inputReason(input, shape)) ??
+    languageReason(shape) ??
     outputReason(shape) ??
     (shape.action === "link" ? linkReason(shape) : undefined)
   );
@@ -104,6 +105,18 @@ function inputReason(input: CommandInput, shape: CommandShape): LocalReason | un
     return { outcome: "unsupported-language", detail: `${input.path}: an input of the linker` };
   }
   return undefined;
+}
+
+/**
+ * g++ makes C++ of `.c`, `.i` and `.h` unless an -x, `-x none` too, stands before them, and forgets it after one of them:
+ * of `g++ -xc a.c b.c` the second is C++, and without the first it would be C.
+ */
+function languageReason({ family, isCxxDriver, inputs, parts, argv }: CommandShape): LocalReason | undefined {
+  if (family !== "gcc" || !isCxxDriver || !inputs.some(({ path }) => /\.[chi]$/.test(path))) return undefined;
+  if (inputs.length === 1 && inputs[0]?.declared !== "none") return undefined;
+  const declared = parts.find((part) => part.kind === "option" && part.row.meaning.class === "language");
+  if (declared === undefined) return undefined;
+  return { outcome: "local-option", detail: `${textOf(declared, argv)}: g++ reads it for one source only` };
 }
 
 function outputReason(shape: CommandShape): LocalReason | undefined {

@@ -19,6 +19,8 @@ test("GNU quoting", () => {
   assert.deepEqual(splitResponseFile(`'' a ""`, "gcc"), ["", "a", ""]);
   assert.deepEqual(splitResponseFile(`'' a ""`, "clang"), ["a"]);
   assert.deepEqual(splitResponseFile(" \n", "gcc"), []);
+  assert.deepEqual(splitResponseFile("a\\", "gcc"), ["a"]);
+  assert.deepEqual(splitResponseFile("a\\", "clang"), ["a\\"]);
 });
 
 const quote = (word: string) => `"${word.replaceAll(/[\\"]/g, "\\$&")}"`;
@@ -45,8 +47,8 @@ test("files in files are expanded in place", async () => {
 });
 
 test("a file that cannot be read stays a word, and one that names itself is given up", async () => {
-  const words = ["@missing", "@", "a@b"];
-  const expansion = await expandResponseFiles(words, "gcc", reader({}));
+  const words = ["@missing", "@", "a@b", "@binary"];
+  const expansion = await expandResponseFiles(words, "gcc", reader({ binary: "-c \0 -DX" }));
   assert.deepEqual(expansion, { kind: "expanded", argv: words, changed: true });
   const endless = await expandResponseFiles(["@a"], "gcc", reader({ a: "@b", b: "@a" }));
   assert.deepEqual(endless, { kind: "excessive", file: "@a" });

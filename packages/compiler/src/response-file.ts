@@ -30,7 +30,8 @@ export async function expandResponseFiles(
   let length = 0;
   for (let word = pending.pop(); word !== undefined; word = pending.pop()) {
     const content = namesFile(word.text) ? await readText(word.text.slice(1)) : undefined;
-    if (content === undefined) {
+    // With a NUL in it gcc reads less of it than clang, and no program can be given the rest.
+    if (content === undefined || content.includes("\0")) {
       expanded.push(word.text);
       continue;
     }
@@ -55,7 +56,8 @@ function namesFile(word: string): boolean {
 
 /**
  * GNU quoting: blanks separate, single and double quotes group, a backslash takes the next character literally, inside
- * quotes too. An empty pair of quotes is an empty word to gcc and nothing to clang.
+ * quotes too. An empty pair of quotes is an empty word to gcc and nothing to clang, and a backslash at the very end is
+ * nothing to gcc and a backslash to clang.
  */
 export function splitResponseFile(content: string, family: CompilerFamily): string[] {
   const words: string[] = [];
@@ -65,7 +67,7 @@ export function splitResponseFile(content: string, family: CompilerFamily): stri
     const character = content.charAt(at);
     if (character === "\\") {
       at += 1;
-      word = (word ?? "") + content.charAt(at);
+      word = (word ?? "") + (content.charAt(at) || (family === "clang" ? "\\" : ""));
     } else if (quote !== undefined) {
       if (character === quote) quote = undefined;
       else word = (word ?? "") + character;

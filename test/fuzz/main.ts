@@ -1,0 +1,97 @@
+/**
+ * `npm run fuzz`: feeds everything that reads what others wrote with what nobody wrote.
+ *
+ *     node test/fuzz/main.ts [TARGET…] [--seconds N] [--seed S] [--grow]
+ *     node test/fuzz/main.ts TARGET --input FILE
+ *     node test/fuzz/main.ts --list
+ *
+ * `--seconds`: for all targets together (60). `--grow` puts inputs that reach new code into test/fuzz/corpus. An input for
+ * which the property of a target does not hold is made short and put there too: from then on the tests try it.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { keep } from "./corpus.ts";
+import type { Finding, RunReport } from "./fuzz-run.ts";
+import type { WorkerData } from "./fuzz-worker.ts";
+import { RunningInput } from "./running-input.ts";
+import type { FuzzTarget } from "./target.ts";
+import { findTarget, targets } from "./targets.ts";
+
+/** An input that takes longer counts as one that never ends: the slowest honest one takes 50 ms. */
+const hangMs = 15_000;
+const processHangMs = 90_000;
+/** Heap of a target's thread; what takes more of an input of a few kilobytes is a bomb. */
+const maxHeapMb = 768;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "60" },
+    seed: { type: "string" },
+    grow: { type: "boolean", default: false },
+    input: { type: "string" },
+    list: { type: "boolean", default: false },
+  },
+});
+
+if (values.list) for (const { name, property } of targets) console.log(`${name.padEnd(18)} ${property}`);
+else if (values.input !== undefined) await reproduce(values.input);
+else await fuzzAll();
+
+async function reproduce(path: string): Promise<void> {
+  const target = findTarget(positionals[0] ?? "");
+  await target.check(readFileSync(path));
+  target.close?.();
+  console.log(`${target.name}: ${path} does no harm`);
+}
+
+async function fuzzAll(): Promise<void> {
+  const chosen = positionals.length === 0 ? targets : positionals.map(findTarget);
+  const able = chosen.filter((target) => {
+    const why = target.unavailable?.();
+    if (why !== undefined) console.log(`fuzz: ${target.name}: left out: ${why}`);
+    return why === undefined;
+  });
+  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  console.log(`fuzz: ${able.length} targets, ${values.seconds} s, --seed ${seed}`);
+  for (const target of able) {
+    const report = await runInThread(target, Number(values.seconds) / able.length, seed);
+    console.log(
+      `fuzz: ${target.name.padEnd(18)} ${report.tried} inputs, ${report.findings.length} findings` +
+        (report.reachedCharacters === 0 ? "" : `, ${report.reachedCharacters} characters of source reached`) +
+        (report.kept === 0 ? "" : `, ${report.kept} inputs kept`),
+    );
+    for (const { path, message } of report.findings) {
+      console.log(`${message.replaceAll(/^/gm, "    ")}\n    npm run fuzz -- ${target.name} --input ${path}`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+function runInThread(target: FuzzTarget, seconds: number, seed: number): Promise<RunReport> {
+  const running = new RunningInput();
+  const data: WorkerData = { target: target.name, seconds, seed, grow: values.grow, running: running.buffer };
+  const { promise, resolve } = Promise.withResolvers<RunReport>();
+  const worker = new Worker(new URL("fuzz-worker.ts", import.meta.url), {
+    workerData: data,
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+  });
+  const failed = (message: string): void => {
+    const finding: Finding = { path: keep(target.name, "finding", running.get()), message };
+    void worker.terminate();
+    resolve({ tried: running.count, reachedCharacters: 0, kept: 0, findings: [finding] });
+  };
+  let last = { count: 0, atMs: performance.now() };
+  const watch = setInterval(() => {
+    const { count } = running;
+    if (count !== last.count) last = { count, atMs: performance.now() };
+    else if (performance.now() - last.atMs > (target.startsProcesses === true ? processHangMs : hangMs))
+      failed("an input that does not come to an end");
+  }, 500);
+  worker.once("message", resolve);
+  worker.once("error", (error) =>
+    failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  );
+  return promise.finally(() => clearInterval(watch));
+}
