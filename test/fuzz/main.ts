@@ -10,19 +10,8 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Worker } from "node:worker_threads";
-import { keep } from "./corpus.ts";
-import type { Finding, RunReport } from "./fuzz-run.ts";
-import type { WorkerData } from "./fuzz-worker.ts";
-import { RunningInput } from "./running-input.ts";
-import type { FuzzTarget } from "./target.ts";
+import { fuzzInThread } from "./fuzz-thread.ts";
 import { findTarget, targets } from "./targets.ts";
-
-/** An input that takes longer counts as one that never ends: the slowest honest one takes 50 ms. */
-const hangMs = 15_000;
-const processHangMs = 90_000;
-/** Heap of a target's thread; what takes more of an input of a few kilobytes is a bomb. */
-const maxHeapMb = 768;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -56,7 +45,11 @@ async function fuzzAll(): Promise<void> {
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
   console.log(`fuzz: ${able.length} targets, ${values.seconds} s, --seed ${seed}`);
   for (const target of able) {
-    const report = await runInThread(target, Number(values.seconds) / able.length, seed);
+    const report = await fuzzInThread(target, {
+      seconds: Number(values.seconds) / able.length,
+      seed,
+      grow: values.grow,
+    });
     console.log(
       `fuzz: ${target.name.padEnd(18)} ${report.tried} inputs, ${report.findings.length} findings` +
         (report.reachedCharacters === 0 ? "" : `, ${report.reachedCharacters} characters of source reached`) +
@@ -67,31 +60,4 @@ async function fuzzAll(): Promise<void> {
       process.exitCode = 1;
     }
   }
-}
-
-function runInThread(target: FuzzTarget, seconds: number, seed: number): Promise<RunReport> {
-  const running = new RunningInput();
-  const data: WorkerData = { target: target.name, seconds, seed, grow: values.grow, running: running.buffer };
-  const { promise, resolve } = Promise.withResolvers<RunReport>();
-  const worker = new Worker(new URL("fuzz-worker.ts", import.meta.url), {
-    workerData: data,
-    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-  });
-  const failed = (message: string): void => {
-    const finding: Finding = { path: keep(target.name, "finding", running.get()), message };
-    void worker.terminate();
-    resolve({ tried: running.count, reachedCharacters: 0, kept: 0, findings: [finding] });
-  };
-  let last = { count: 0, atMs: performance.now() };
-  const watch = setInterval(() => {
-    const { count } = running;
-    if (count !== last.count) last = { count, atMs: performance.now() };
-    else if (performance.now() - last.atMs > (target.startsProcesses === true ? processHangMs : hangMs))
-      failed("an input that does not come to an end");
-  }, 500);
-  worker.once("message", resolve);
-  worker.once("error", (error) =>
-    failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-  );
-  return promise.finally(() => clearInterval(watch));
 }
