@@ -36,6 +36,8 @@ export interface LastingServices {
   readonly directives?: KeptDirectives;
   readonly watches?: FolderWatches;
   readonly ledger?: Ledger;
+  /** This process stays until the returned object is disposed: it may send toolchains. */
+  readonly busy?: () => Disposable;
 }
 
 /** What calls need, for an agent that serves many or for one call without an agent. */
@@ -45,7 +47,7 @@ export async function createServices(
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
   lasting: LastingServices = {},
 ): Promise<Services> {
-  const { directives, watches, ledger = new Ledger() } = lasting;
+  const { directives, watches, ledger = new Ledger(), busy } = lasting;
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
     recent: new RecentContents(),
@@ -58,7 +60,7 @@ export async function createServices(
     },
   });
   const tunnels = new SshTunnels(sshFolder(environment));
-  const servers = new Servers(logger, tunnels, systemClock, known);
+  const servers = new Servers(logger, tunnels, systemClock, known, busy);
   const localSlots = createLocalSlots(undefined);
   const homeLoad = new HomeLoad(localSlots);
   return {

@@ -1,6 +1,7 @@
 import type { QuestionSubject } from "@homcc/launch/question";
 import { version } from "@homcc/config/version";
 import type { ServerStatus } from "./remote/server-status.ts";
+import type { ShipmentStatus } from "./remote/toolchains/toolchain-shipments.ts";
 import type { Services } from "./services.ts";
 import { atHomePlace, type SlotHolder } from "./records/slot-holders.ts";
 
@@ -16,6 +17,8 @@ export interface AgentStatus {
     readonly log: string;
   };
   readonly servers: readonly ServerStatus[];
+  /** On their way to servers, or refused there. */
+  readonly toolchains: readonly ShipmentStatus[];
   /** What runs on this machine: links, fallbacks, local compiles. */
   readonly local: {
     readonly slots: { readonly held: number; readonly limit: number };
@@ -54,6 +57,7 @@ function agentStatus(services: Services, place: AgentPlace): AgentStatus {
       log: place.logPath ?? "",
     },
     servers: servers.status(holders),
+    toolchains: servers.shipments?.status() ?? [],
     local: {
       slots: { held: localSlots.held, limit: localSlots.limit },
       jobs: holders.at(atHomePlace),

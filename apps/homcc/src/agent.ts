@@ -57,7 +57,7 @@ const services = await createServices(
   environment,
   logger,
   { idle, logThreshold, statistics, ownResults },
-  { directives, watches, ledger: ledgerFile.ledger },
+  { directives, watches, ledger: ledgerFile.ledger, busy: () => idle.busy() },
 );
 const memory = new IdleWatch(releaseAfterMs, () => {
   withoutHeapGrowthLimit(keepCompiledCode);

@@ -25,12 +25,16 @@ import type { OutputCoding } from "./output-coding.ts";
 import { SentOutputs } from "./sent-outputs.ts";
 import { UnsentResults } from "./unsent-results.ts";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
+import { ToolchainIntake, type ToolchainShipping } from "./toolchains/toolchain-intake.ts";
+import { ToolchainQuestions } from "./toolchains/toolchain-questions.ts";
 
 /** What every session of one homccd shares. */
 export interface ServerServices {
   readonly store: BlobStore;
   readonly adoption: LocalFileAdoption;
   readonly toolchains: ToolchainRegistry;
+  /** Absent where no client's toolchain can be run. */
+  readonly shipping: ToolchainShipping | undefined;
   readonly sandboxes: Pick<Sandboxes, "enter">;
   readonly results: Pick<ResultReuse, "find">;
   readonly inventory: Pick<ServerInventory, "take">;
@@ -76,6 +80,8 @@ export class ClientSession {
   readonly #possession: Possession;
   readonly #sent = new SentOutputs();
   readonly #deltas: DeltaBlobs;
+  readonly #intake: ToolchainIntake | undefined;
+  readonly #questions: ToolchainQuestions;
   readonly #jobs = new Set<Job>();
   #uploads = 0;
   #drain: Drain | undefined;
@@ -94,6 +100,12 @@ export class ClientSession {
     this.#entries = new EntryTable(services.entryBudget);
     this.#possession = new Possession(services.store, channel.provesPossession);
     this.#deltas = new DeltaBlobs(services.store, this.#possession);
+    const { shipping } = services;
+    this.#intake =
+      shipping === undefined || !channel.shipsToolchains
+        ? undefined
+        : new ToolchainIntake(shipping, this.#possession);
+    this.#questions = new ToolchainQuestions(channel, this.#intake);
   }
 
   /**
@@ -151,6 +163,7 @@ export class ClientSession {
         return { onMessage: () => {} };
       case "toolchain":
       case "pieces":
+        return this.#questions.accept(stream, message);
       case "proof":
       case "cancel":
         return undefined;
@@ -183,6 +196,7 @@ export class ClientSession {
       this.#incoming,
       this.#possession,
       this.#sent,
+      this.#intake,
     );
     this.#jobs.add(job);
     void job.run().finally(() => {

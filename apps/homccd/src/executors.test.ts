@@ -36,6 +36,7 @@ async function choose(options: Pick<ExecutorOptions, "choice" | "runner">): Prom
       toolchains,
       folder,
       startFreeBytes: 0,
+      toolchainCacheBytes: 1 << 30,
       logger,
     });
     await (await executor.openSession()).close();

@@ -11,10 +11,12 @@ import { createNamespaceExecutor } from "@homcc/execution/namespace-executor";
 import { createReplayExecutor } from "@homcc/execution/replay-executor";
 import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
+import { ShippedLayers } from "@homcc/execution/shipped-layers";
 import { CopiedToolchainLayers } from "@homcc/execution/toolchain-layer";
 import { HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
+import { manifestBounds } from "./toolchains/toolchain-intake.ts";
 
 export interface ExecutorOptions {
   readonly choice: ServerSettings["executor"];
@@ -25,6 +27,8 @@ export interface ExecutorOptions {
   readonly folder: string;
   /** The job runner's program. */
   readonly runner: string;
+  /** Of toolchains that clients send. */
+  readonly toolchainCacheBytes: number;
   /** No job starts with less room on the store's disk. */
   readonly startFreeBytes: number;
   readonly logger: Logger;
@@ -36,6 +40,8 @@ export interface ChosenExecutor {
   readonly v1Executor: Executor;
   /** As clients are told, the best first. One that replays counts as namespaces: jobs name the client's paths. */
   readonly announced: readonly string[];
+  /** Of toolchains that clients sent; absent where they cannot be run. */
+  readonly shipped: ShippedLayers | undefined;
   /** Those that are better or as good and not used, and why: clients are told. */
   readonly unavailable: readonly { readonly executor: string; readonly reason: string }[];
 }
@@ -74,25 +80,40 @@ export async function chooseExecutor(options: ExecutorOptions): Promise<ChosenEx
 async function replaying(replay: ReplaySettings, logger: Logger): Promise<ChosenExecutor> {
   const executor = await createReplayExecutor(replay);
   logger.warning(`executor replay: nothing is compiled, results come from ${replay.folder}`);
-  return { executor, v1Executor: executor, announced: [executor.name, "namespace"], unavailable: [] };
+  const announced = [executor.name, "namespace"];
+  return { executor, v1Executor: executor, announced, shipped: undefined, unavailable: [] };
 }
 
 const maxReasonLength = 1000;
 
-type Executors = Pick<ChosenExecutor, "executor" | "v1Executor">;
+type Executors = Pick<ChosenExecutor, "executor" | "v1Executor" | "shipped">;
 
 async function namespaces(options: ExecutorOptions, shares: readonly string[]): Promise<Executors> {
   const toolchainsFolder = join(options.folder, "toolchains");
+  const own = new CopiedToolchainLayers(toolchainsFolder, (digest) => options.toolchains.byDigest(digest));
+  const shipped = await ShippedLayers.open({
+    folder: toolchainsFolder,
+    manifests: join(options.folder, "toolchain-manifests"),
+    maxBytes: options.toolchainCacheBytes,
+    blobs: options.store,
+    bounds: manifestBounds,
+    logger: options.logger,
+  });
   const parts = {
     runnerProgram: options.runner,
     toolchainsFolder,
-    toolchains: new CopiedToolchainLayers(toolchainsFolder, (digest) => options.toolchains.byDigest(digest)),
+    toolchains: own,
     blobs: options.store,
     limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   };
   return {
+    shipped,
     executor: await createNamespaceExecutor({
       ...parts,
+      toolchains: {
+        layerFor: (digest) => (shipped.has(digest) ? shipped : own).layerFor(digest),
+        hold: (digest) => shipped.hold(digest),
+      },
       folder: join(options.folder, "sessions"),
       shares,
       baseLayer: "base",
@@ -125,5 +146,5 @@ async function mapped(options: ExecutorOptions): Promise<Executors> {
     comparesSystemFiles: true,
     limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });
-  return { executor, v1Executor: executor };
+  return { executor, v1Executor: executor, shipped: undefined };
 }

@@ -13,7 +13,8 @@ import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { SandboxEnvironment } from "./sandboxes/environment.ts";
 import { isSameCompiler } from "./sandboxes/compilers.ts";
 import { unavailable } from "./sandboxes/unavailable.ts";
-import { driverNames } from "./toolchain-registry.ts";
+import { driverNames, type ToolchainMatch } from "./toolchain-registry.ts";
+import type { ToolchainIntake } from "./toolchains/toolchain-intake.ts";
 
 /** Where a job runs, and what of it is different there. */
 export interface JobPlace {
@@ -24,6 +25,8 @@ export interface JobPlace {
   readonly limits: ServerLimits;
   /** What is said of a result that an earlier job had here; `undefined` when jobs may not get each other's. */
   readonly keptReport: PlaceReport | undefined;
+  /** Disposed when the job has ended: it is the client's own, and may go then. */
+  readonly toolchain: Disposable | undefined;
   execute(action: Action, signal: AbortSignal): Promise<PlacedResult>;
 }
 
@@ -35,17 +38,22 @@ export interface PlacedResult {
 
 type PlaceReport = Pick<ResultMessage, "executor" | "localeKnown" | "sandboxToolchain">;
 
-/** The server's own executor, when its toolchain is the client's. */
+/** The server's own executor, when its toolchain is the client's, or the client's is here. */
 export async function ownPlace(
   job: ResolvedJob,
   session: ExecutorSession,
   services: ServerServices,
+  intake: ToolchainIntake | undefined,
 ): Promise<JobPlace> {
   const { toolchain, environment, steps, inputs, absent } = job;
-  const match = await services.toolchains.match(toolchain, environment["PATH"] ?? "");
+  const shipped = await intake?.use(toolchain);
+  const match: ToolchainMatch =
+    shipped === undefined
+      ? await services.toolchains.match(toolchain, environment["PATH"] ?? "")
+      : { kind: "same", toolchain: shipped };
   if (match.kind === "differs") {
     throw new Refusal({
-      reason: "toolchain-differs",
+      reason: (await intake?.takesSome()) === true ? "toolchain-missing" : "toolchain-differs",
       message: match.message,
       identities: {
         client: { digest: toolchain.digest, version: toolchain.version },
@@ -63,6 +71,7 @@ export async function ownPlace(
     inputs,
     absent,
     limits: serverLimits(match.toolchain),
+    toolchain: shipped,
     keptReport: report.localeKnown ? report : undefined,
     execute: async (action, signal) => ({ result: await session.execute(action, signal), report }),
   };
@@ -142,6 +151,7 @@ async function enteredPlace(
       isToolchainProgram: (path) => path === compiler.driver,
       isInsideRoot: (path) => path === "/dev/null" || isInsideNamespaceRoot(path),
     },
+    toolchain: undefined,
     // Its toolchain is not the one that the action names.
     keptReport: undefined,
     execute: async (action, signal) => ({

@@ -21,6 +21,7 @@ import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { RunHere } from "./name-proofs.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
 import type { SentOutputs } from "./sent-outputs.ts";
+import type { ToolchainIntake } from "./toolchains/toolchain-intake.ts";
 import type { UnsentResults } from "./unsent-results.ts";
 
 /** A job message with its numbers resolved. */
@@ -41,6 +42,7 @@ export class Job {
   readonly #incoming: IncomingBlobs;
   readonly #possession: Possession;
   readonly #sent: SentOutputs;
+  readonly #intake: ToolchainIntake | undefined;
   readonly #abort = new AbortController();
   #share: ExecutionShare | undefined;
   #isLost = false;
@@ -60,6 +62,7 @@ export class Job {
     incoming: IncomingBlobs,
     possession: Possession,
     sent: SentOutputs,
+    intake: ToolchainIntake | undefined,
   ) {
     this.#stream = stream;
     this.#message = message;
@@ -71,6 +74,7 @@ export class Job {
     this.#incoming = incoming;
     this.#possession = possession;
     this.#sent = sent;
+    this.#intake = intake;
   }
 
   /** Ends the job wherever it is; its processes are killed. */
@@ -130,6 +134,7 @@ export class Job {
   async #attempt(): Promise<void> {
     const { toolchain, label, outputs, cwd } = this.#message;
     const place = await this.#place();
+    using _toolchain = place.toolchain;
     const { steps, environment, inputs } = place;
     const objection = checkAction({ steps, cwd, environment, outputs }, toolchain.family, place.limits);
     if (objection !== undefined) throw new Refusal({ reason: "refused", message: objection });
@@ -251,7 +256,7 @@ export class Job {
   async #place(): Promise<JobPlace> {
     const { sandbox } = this.#message;
     return sandbox === undefined
-      ? await ownPlace(this.#message, this.#executorSession, this.#services)
+      ? await ownPlace(this.#message, this.#executorSession, this.#services, this.#intake)
       : await sandboxPlace(this.#message, sandbox, this.#sandboxes, this.#services);
   }
 

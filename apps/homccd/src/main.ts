@@ -13,6 +13,7 @@ import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
 import type { Executor, ExecutorSession } from "@homcc/execution/executor";
+import type { ShippedLayers } from "@homcc/execution/shipped-layers";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
@@ -47,14 +48,15 @@ import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
 import { makeStoreFolder, usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
+import { HomeFiles } from "./toolchains/home-files.ts";
+import { RegisteredFolders } from "./toolchains/registered-folders.ts";
+import type { ToolchainShipping } from "./toolchains/toolchain-intake.ts";
 import { CallPlaces } from "./v1/call-place.ts";
 import { V1Sessions } from "./v1/executor-sessions.ts";
 import { LocalCompilers } from "./v1/local-compiler.ts";
 import { serveV1Client, type V1Services } from "./v1/v1-client.ts";
 
 const serverName = `homccd ${version}`;
-/** Nothing takes a client's toolchain yet. */
-const capabilities = knownCapabilities.filter((name) => name !== "toolchains");
 const openSockets = new Set<Socket>();
 const clients = new Clients();
 const ending = new Ending();
@@ -125,6 +127,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
       folder: settings.store,
       runner,
       startFreeBytes: settings.minFreeBytes,
+      toolchainCacheBytes: settings.toolchainCacheBytes,
       logger,
     }),
   );
@@ -153,6 +156,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     store,
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
+    shipping:
+      chosen.shipped === undefined ? undefined : shippingWith(chosen.shipped, settings, store, logger),
     sandboxes,
     results: new ResultReuse(
       settings.noResultCache ? undefined : await openResults(settings, store, logger),
@@ -218,6 +223,19 @@ async function openResults(settings: ServerSettings, store: BlobStore, logger: L
   return await ResultCache.open({ store, index, folder, logger, pack: packOutput });
 }
 
+function shippingWith(
+  layers: ShippedLayers,
+  settings: ServerSettings,
+  store: BlobStore,
+  logger: Logger,
+): ToolchainShipping {
+  const folders = new RegisteredFolders(settings.store);
+  const registered = (): Promise<readonly string[]> => folders.list();
+  const home = new HomeFiles({ store, registered, logger });
+  const { toolchains: choice, maxToolchainBytes: maxBytes } = settings;
+  return { layers, home, registered, choice, maxBytes, store, logger };
+}
+
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {
   readonly services: ServerServices;
   readonly v1: V1Services;
@@ -247,7 +265,9 @@ async function serveClient(
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
     serveV1: true,
-    capabilities,
+    capabilities: knownCapabilities.filter(
+      (name) => name !== "toolchains" || services.shipping !== undefined,
+    ),
   });
   if (accepted.kind === "rejected") {
     services.logger.info(accepted.why);

@@ -27,6 +27,7 @@ import { OutputCoding } from "./output-coding.ts";
 import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
+import type { ToolchainShipping } from "./toolchains/toolchain-intake.ts";
 
 const path = "/usr/bin:/bin";
 const inspector = new ToolchainInspector();
@@ -98,6 +99,8 @@ export interface ServedOptions {
   readonly lostClientGraceMs?: number;
   /** The server of another client; then only `execute` and `capabilities` count. */
   readonly sharing?: Pick<Served, "services" | "store">;
+  /** Toolchains of clients are taken. */
+  readonly shipping?: (store: BlobStore) => ToolchainShipping;
   /** What the server can do beyond the base; everything when absent. */
   readonly capabilities?: readonly string[];
 }
@@ -142,6 +145,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     store,
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
     toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
+    shipping: options.shipping?.(store),
     sandboxes: {
       enter: async () => {
         throw new HomccError("ERR_HOMCC_SANDBOX", "no sandboxes", { hint: "start one" });

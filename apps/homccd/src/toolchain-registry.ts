@@ -9,7 +9,7 @@ import { SlotQueue } from "@homcc/scheduler/slots";
 import type { StoreFence } from "./store-fence.ts";
 
 export type ToolchainMatch =
-  | { readonly kind: "same"; readonly toolchain: Toolchain }
+  | { readonly kind: "same"; readonly toolchain: Pick<Toolchain, "entries"> }
   | {
       readonly kind: "differs";
       readonly message: string;

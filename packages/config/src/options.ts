@@ -413,6 +413,36 @@ export const serverOptions = {
     paragraph:
       "How jobs run. `namespace`: in namespaces of their own, in which the client's paths exist. `mapped`: in a private folder with mapped paths, for machines that allow no namespaces. `auto`: the first of them that works here. `replay`: not at all, for benchmarks; see replay_dir.",
   },
+  toolchains: {
+    type: values.toolchains,
+    default: "shipped",
+    flags: ["--toolchains"],
+    variables: ["HOMCCD_TOOLCHAINS"],
+    key: "toolchains",
+    setBy: "administrator",
+    paragraph:
+      "Compilers that jobs may use where this server does not have the client's. `shipped`: the client's own, which it uploads once and which runs only inside the jobs' namespaces. `own`: only files of this server's packages and of folders that `homccd toolchain add` names, in the places in which the client has them. Other clients compile at home. The executor `mapped` uses nothing but what is installed here, whatever is chosen.",
+  },
+  max_toolchain_size: {
+    type: values.size,
+    default: "2G",
+    flags: ["--max-toolchain-size"],
+    variables: ["HOMCCD_MAX_TOOLCHAIN_SIZE"],
+    key: "max_toolchain_size",
+    setBy: "administrator",
+    paragraph:
+      "The largest toolchain that is taken from a client: Debian's gcc has 110M, its clang 230M. A number followed by M (mebibytes) or G (gibibytes).",
+  },
+  toolchain_cache_size: {
+    type: values.size,
+    default: "10G",
+    flags: ["--toolchain-cache-size"],
+    variables: ["HOMCCD_TOOLCHAIN_CACHE_SIZE"],
+    key: "toolchain_cache_size",
+    setBy: "administrator",
+    paragraph:
+      "What all toolchains that came from clients take on the disk. The least recently used go first; one that a job uses stays. A number followed by M (mebibytes) or G (gibibytes).",
+  },
   replay_dir: {
     type: values.path,
     flags: ["--replay-dir"],

@@ -1,7 +1,7 @@
 import type { LogLevel } from "@homcc/observability/log";
 import type { AddressRanges } from "./address-ranges.ts";
 import type { SshSettings } from "./ssh-access.ts";
-import type { Compression, ExecutorChoice, NameList } from "./values.ts";
+import type { Compression, ExecutorChoice, NameList, ToolchainChoice } from "./values.ts";
 
 /** Where the remote compiler is meant to run inside the server. */
 export type Sandbox =
@@ -62,6 +62,11 @@ export interface ServerSettings {
   /** Absolute folder of the blob store. */
   readonly store: string;
   readonly executor: ExecutorChoice;
+  /** Of clients whose compiler this server does not have. */
+  readonly toolchains: ToolchainChoice;
+  /** Of one toolchain that a client sends, and of the layers of all of them. */
+  readonly maxToolchainBytes: number;
+  readonly toolchainCacheBytes: number;
   /** Of the executor `replay`, and only of it. */
   readonly replay: ReplaySettings | undefined;
   /** Sandboxes that clients may name. */

@@ -24,6 +24,9 @@ export type Compression = (typeof compressions)[number];
 export const executorChoices = ["auto", "namespace", "mapped", "replay"] as const;
 export type ExecutorChoice = (typeof executorChoices)[number];
 
+export const toolchainChoices = ["own", "shipped"] as const;
+export type ToolchainChoice = (typeof toolchainChoices)[number];
+
 export const text: ValueType<string> = {
   metavar: "TEXT",
   allowed: "any text",
@@ -149,6 +152,8 @@ export function choice<const T extends string>(metavar: string, choices: readonl
 export const logLevel: ValueType<(typeof logLevels)[number]> = choice("LEVEL", logLevels);
 export const compression: ValueType<Compression> = choice("COMPRESSION", compressions);
 export const executor: ValueType<ExecutorChoice> = choice("EXECUTOR", executorChoices);
+
+export const toolchains: ValueType<ToolchainChoice> = choice("TOOLCHAINS", toolchainChoices);
 
 /** Addresses or names of this machine, each once; brackets around IPv6 addresses are taken off. */
 export const listenAddresses: ValueType<readonly string[]> = {

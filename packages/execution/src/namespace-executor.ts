@@ -52,6 +52,8 @@ export interface FloorLayers {
   /** Top first, below /t or relative to the session's folder. */
   readonly layers: readonly string[];
   readonly listing: LayerListing;
+  /** Called when the job has ended: the layers may go. */
+  release?(): void;
 }
 
 export interface NamespaceExecutorOptions extends Omit<
@@ -76,7 +78,10 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
   const listings = new Map<string, Promise<LayerListing>>();
   const listingOf = (layer: string) => {
     const known = listings.get(layer) ?? listLayer(layer);
+    listings.delete(layer);
     listings.set(layer, known);
+    const [oldest] = listings.keys();
+    if (listings.size > maxListings && oldest !== undefined) listings.delete(oldest);
     known.catch(() => listings.delete(layer));
     return known;
   };
@@ -85,12 +90,25 @@ export async function createNamespaceExecutor(options: NamespaceExecutorOptions)
     hidesAbsent: true,
     prepareSession: async () => {},
     layersFor: async (action) => {
-      const layer = await toolchains.layerFor(action.toolchain);
-      return { layers: [`/t/${basename(layer)}`, `/t/${baseLayer}`], listing: await listingOf(layer) };
+      const held = toolchains.hold(action.toolchain);
+      try {
+        const layer = await toolchains.layerFor(action.toolchain);
+        return {
+          layers: [`/t/${basename(layer)}`, `/t/${baseLayer}`],
+          listing: await listingOf(layer),
+          release: () => held[Symbol.dispose](),
+        };
+      } catch (error) {
+        held[Symbol.dispose]();
+        throw error;
+      }
     },
   };
   return await createLayeredExecutor({ ...options, name: "namespace", floor });
 }
+
+/** Of toolchains that jobs have used last, 1 MB each. */
+const maxListings = 64;
 
 /** Jobs in roots that are made of the client's files over a floor. */
 export async function createLayeredExecutor(options: LayeredExecutorOptions): Promise<Executor> {
@@ -159,7 +177,9 @@ class NamespaceSession implements ExecutorSession {
   /** floor → places of all paths → mirror → job folder → run → outputs */
   async #execute(action: Action, signal: AbortSignal): Promise<ActionResult> {
     const { floor } = this.#options;
-    const { layers, listing } = await floor.layersFor(action);
+    const floorLayers = await floor.layersFor(action);
+    using _held = { [Symbol.dispose]: () => floorLayers.release?.() };
+    const { layers, listing } = floorLayers;
     const layout = layOut(action, listing, floor.hidesAbsent);
     const view = await this.#mirror.view([...layout.entries.values()], layout.absent);
     try {

@@ -10,6 +10,8 @@ import { removeTree } from "./remove-tree.ts";
 export interface ToolchainLayers {
   /** An immutable folder that holds exactly the toolchain's entries, at their absolute paths below it. */
   layerFor(toolchain: Digest): Promise<string>;
+  /** Until it is disposed, the layer stays where it is. */
+  hold(toolchain: Digest): Disposable;
 }
 
 /** 130 MB and 3,000 files take 1 s to copy and verify; more at a time only fills memory with chunks. */
@@ -43,6 +45,11 @@ export class CopiedToolchainLayers implements ToolchainLayers {
     return made;
   }
 
+  /** They always do. */
+  hold(): Disposable {
+    return { [Symbol.dispose]: () => {} };
+  }
+
   async #make(digest: Digest): Promise<string> {
     const toolchain = this.#lookUp(digest);
     if (toolchain === undefined) {
@@ -54,7 +61,7 @@ export class CopiedToolchainLayers implements ToolchainLayers {
     if (await isIntact(layer, toolchain)) return layer;
     const partial = join(this.#folder, `${partialPrefix}${hashOf(digest)}`);
     try {
-      await copyEntries(toolchain.entries, partial);
+      await layOutEntries(toolchain.entries, partial, copyVerified);
       await removeTree(layer);
       await rename(partial, layer);
     } catch (error) {
@@ -74,7 +81,8 @@ async function removeHalfMade(folder: string): Promise<void> {
   }
 }
 
-async function isIntact(layer: string, toolchain: Toolchain): Promise<boolean> {
+/** Whether everything lies in `layer` as it was made, every file by its digest: 130 MB take 0.1 s. */
+export async function isIntact(layer: string, toolchain: Pick<Toolchain, "entries">): Promise<boolean> {
   const queue = toolchain.entries.values();
   let intact = true;
   const check = async (): Promise<void> => {
@@ -108,7 +116,14 @@ async function isAsMade(path: string, entry: ToolchainEntry): Promise<boolean> {
   }
 }
 
-async function copyEntries(entries: readonly ToolchainEntry[], layer: string): Promise<void> {
+type FileEntry = Extract<ToolchainEntry, { kind: "file" }>;
+
+/** Below the folder `layer`, which must not exist; `copyFile` makes one file at a path. Rejects once nothing is under way any more. */
+export async function layOutEntries(
+  entries: readonly ToolchainEntry[],
+  layer: string,
+  copyFile: (file: FileEntry, path: string) => Promise<void>,
+): Promise<void> {
   await mkdir(layer, { recursive: true });
   const files = entries.filter((entry) => entry.kind === "file");
   for (const entry of entries) {
@@ -117,7 +132,7 @@ async function copyEntries(entries: readonly ToolchainEntry[], layer: string): P
   }
   const queue = files.values();
   const copy = async () => {
-    for (const file of queue) await copyVerified(file.path, layer + file.path, file.digest, file.executable);
+    for (const file of queue) await copyFile(file, layer + file.path);
   };
   // All must have ended before the caller may remove the folder.
   const workers = await Promise.allSettled(Array.from({ length: parallelCopies }, copy));
@@ -127,12 +142,7 @@ async function copyEntries(entries: readonly ToolchainEntry[], layer: string): P
   }
 }
 
-async function copyVerified(
-  source: string,
-  target: string,
-  digest: Digest,
-  executable: boolean,
-): Promise<void> {
+async function copyVerified({ path: source, digest, executable }: FileEntry, target: string): Promise<void> {
   await using from = await open(source, "r");
   await using to = await open(target, "wx", executable ? 0o755 : 0o644);
   const builder = new DigestBuilder();
@@ -149,7 +159,7 @@ async function copyVerified(
   }
 }
 
-function asLayerError(error: unknown): unknown {
+export function asLayerError(error: unknown): unknown {
   if (error instanceof HomccError || !(error instanceof Error) || !("code" in error)) return error;
   const full = error.code === "ENOSPC" || error.code === "EDQUOT";
   const message = "the toolchain's files could not be copied into the store";

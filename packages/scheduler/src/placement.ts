@@ -27,6 +27,8 @@ export interface PlacementRequest {
   readonly patient?: boolean;
   /** Those of one party wait behind each other, and parties take turns: one edited file is not behind a build in another terminal. */
   readonly party?: number;
+  /** Servers that are nothing for it, and cost it no try. */
+  readonly unfit?: ReadonlySet<HostId>;
   /** Where it goes if there is a free slot: that server has begun it. */
   readonly preferred?: HostId | undefined;
   /** When the job would have its result from a server, in ms; `undefined` when nobody knows, which is as good as any. */
@@ -132,9 +134,9 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   }
 
   /** Whether `place` would find or wait for a server. */
-  hasPlaceFor({ tried, maxTries, patient = false }: PlacementRequest): boolean {
+  hasPlaceFor({ tried, unfit, maxTries, patient = false }: PlacementRequest): boolean {
     if (tried.size >= maxTries) return false;
-    return this.#left(tried).some(({ hostId }) => {
+    return this.#left(tried, unfit).some(({ hostId }) => {
       const readiness = this.#readiness(hostId);
       return readiness === "ready" || readiness === "soon" || (patient && readiness === "late");
     });
@@ -185,6 +187,7 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     for (const waiter of this.#waiters.inTurn()) {
       if (server.held >= server.host.limit || this.#readiness(server.hostId) !== "ready") return;
       if (waiter.request.tried.has(server.hostId)) continue;
+      if (waiter.request.unfit?.has(server.hostId) === true) continue;
       this.#waiters.served(waiter);
       waiter.settle(this.#take(server));
     }
@@ -201,8 +204,8 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     }
   }
 
-  #choose({ tried, preferred, finishMs }: PlacementRequest): Server<Host> | undefined {
-    const candidates = this.#left(tried)
+  #choose({ tried, unfit, preferred, finishMs }: PlacementRequest): Server<Host> | undefined {
+    const candidates = this.#left(tried, unfit)
       .filter(({ hostId }) => this.#readiness(hostId) === "ready")
       .map(({ hostId, host, held }) => ({ hostId, freeSlots: Math.max(0, host.limit - held) }));
     const isFree = candidates.some(({ hostId, freeSlots }) => hostId === preferred && freeSlots > 0);
@@ -213,8 +216,10 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     return hostId === undefined ? undefined : this.#servers.get(hostId);
   }
 
-  #left(tried: ReadonlySet<HostId>): Server<Host>[] {
-    return [...this.#servers.values()].filter(({ hostId, host }) => host.limit > 0 && !tried.has(hostId));
+  #left(tried: ReadonlySet<HostId>, unfit: ReadonlySet<HostId> = new Set()): Server<Host>[] {
+    return [...this.#servers.values()].filter(
+      ({ hostId, host }) => host.limit > 0 && !tried.has(hostId) && !unfit.has(hostId),
+    );
   }
 
   #take(server: Server<Host>): Placement<Host> {

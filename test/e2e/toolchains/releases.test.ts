@@ -28,7 +28,10 @@ for (const { clientIs, serverIs } of directions) {
     if (!meetsAll(t)) return;
     await using release = await createDebianRelease();
     const isOther = { client: clientIs !== "here", server: serverIs !== "here" };
-    await using server = await startServer(isOther.server ? { prefix: release.prefix() } : {});
+    await using server = await startServer({
+      options: ["--toolchains", "own"],
+      ...(isOther.server ? { prefix: release.prefix() } : {}),
+    });
     await using workplace = await createWorkplace({
       hosts: `${server.address}/4`,
       forbidLocal: false,

@@ -37,6 +37,26 @@ test("an agent with a busy server, one that is down and one that nobody needed",
         },
         { host: host("new"), state: "unused", slots: { held: 0, limit: 2 }, jobs: [] },
       ],
+      toolchains: [
+        {
+          host: host("build"),
+          toolchain: "gcc 14.2.0",
+          identity: "0123456789ab",
+          state: "sending",
+          sizeBytes: 100 << 20,
+          sentBytes: 25 << 20,
+          remainingMs: 240_000,
+        },
+        {
+          host: host("down"),
+          toolchain: "gcc 14.2.0",
+          identity: "0123456789ab",
+          state: "refused",
+          sizeBytes: 0,
+          sentBytes: 0,
+          reason: "not taken",
+        },
+      ],
       local: { slots: { held: 1, limit: 2 }, jobs: [{ job: "g++ -o app", seconds: 130 }] },
       queues: { servers: 3, local: 1, discovery: 0 },
     },
@@ -57,6 +77,11 @@ down:3126   unreachable  0 of 2      -               -           -          -
     next try in 4.0 s
 new:3126    unused       0 of 2      -               -           -          -
 
+TOOLCHAIN                  FOR SERVER  STATE    THERE                  REMAINING
+gcc 14.2.0 (0123456789ab)  build:3126  sending  25.0 MiB of 100.0 MiB  4 min
+gcc 14.2.0 (0123456789ab)  down:3126   refused  -                      -
+    not taken
+
 Local slots: 1 of 2 held
     2 min  g++ -o app
 Waiting: 3 for servers, 1 for local slots, 0 for discovery
@@ -66,6 +91,9 @@ Waiting: 3 for servers, 1 for local slots, 0 for discovery
 
 test("no agent and no servers", () => {
   const why = "No agent runs.";
-  const text = renderStatus({ agent: null, why, servers: [], local: null, queues: null }, nowMs);
+  const text = renderStatus(
+    { agent: null, why, servers: [], toolchains: null, local: null, queues: null },
+    nowMs,
+  );
   assert.equal(text, `${why}\n\nNo servers: write ~/.homcc/hosts or set HOMCC_HOSTS.\n`);
 });

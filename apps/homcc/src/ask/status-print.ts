@@ -1,7 +1,8 @@
 import type { ServerStatus } from "../remote/server-status.ts";
 import type { SlotHolder } from "../records/slot-holders.ts";
 import { columns } from "./columns.ts";
-import { durationText } from "./quantities.ts";
+import type { ShipmentStatus } from "../remote/toolchains/toolchain-shipments.ts";
+import { bytesText, durationText } from "./quantities.ts";
 import type { StatusReport } from "./status.ts";
 
 const missing = "-";
@@ -10,7 +11,8 @@ const missing = "-";
 export function renderStatus(report: StatusReport, nowMs: number): string {
   const lines = [...agentLines(report, nowMs), "", ...serverLines(report.servers, nowMs)];
   if (report.agent !== null) {
-    const { local, queues } = report;
+    const { local, queues, toolchains } = report;
+    if (toolchains.length > 0) lines.push("", ...toolchainLines(toolchains));
     lines.push("", `Local slots: ${local.slots.held} of ${local.slots.limit} held`, ...jobLines(local.jobs));
     lines.push(
       `Waiting: ${queues.servers} for servers, ${queues.local} for local slots, ${queues.discovery} for discovery`,
@@ -49,6 +51,25 @@ function serverLines(servers: readonly ServerStatus[], nowMs: number): string[] 
       lines[index] ?? "",
       ...reasonLines(server, nowMs),
       ...jobLines(server.jobs),
+    ]),
+  ];
+}
+
+function toolchainLines(toolchains: readonly ShipmentStatus[]): string[] {
+  const heading = ["TOOLCHAIN", "FOR SERVER", "STATE", "THERE", "REMAINING"];
+  const rows = toolchains.map(({ toolchain, identity, host, state, sizeBytes, sentBytes, remainingMs }) => [
+    `${toolchain} (${identity})`,
+    host,
+    state,
+    sizeBytes === 0 ? missing : `${bytesText(sentBytes)} of ${bytesText(sizeBytes)}`,
+    remainingMs === undefined ? missing : durationText(remainingMs),
+  ]);
+  const [titles = "", ...lines] = columns([heading, ...rows]);
+  return [
+    titles,
+    ...toolchains.flatMap(({ reason }, index) => [
+      lines[index] ?? "",
+      ...(reason === undefined ? [] : [`    ${reason}`]),
     ]),
   ];
 }

@@ -14,6 +14,7 @@ export type StatusReport =
       /** Why there is none, for people. */
       readonly why: string;
       readonly servers: readonly ServerStatus[];
+      readonly toolchains: null;
       readonly local: null;
       readonly queues: null;
     };
@@ -29,7 +30,14 @@ export async function showStatus(
   const report: StatusReport =
     agent.kind === "answered"
       ? withConfigured(parseStatus(agent.text), configured)
-      : { agent: null, why: absenceText(agent.kind, paths), servers: configured, local: null, queues: null };
+      : {
+          agent: null,
+          why: absenceText(agent.kind, paths),
+          servers: configured,
+          toolchains: null,
+          local: null,
+          queues: null,
+        };
   const stdout = json ? `${JSON.stringify(report, undefined, 2)}\n` : renderStatus(report, Date.now());
   return { status: 0, stdout, stderr: "" };
 }

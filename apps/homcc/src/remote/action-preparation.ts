@@ -123,6 +123,7 @@ export async function prepareAction(
         family: toolchain.family,
         version: toolchain.version,
       },
+      offered: toolchain,
       locale: messageLocale(environment),
       label: compilation.source,
       forV1: () => v1Command(compilation, { cwd, family: compiler.family }),

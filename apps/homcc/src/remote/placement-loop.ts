@@ -15,6 +15,7 @@ import { atHomePlace } from "../records/slot-holders.ts";
 import { RefusedByServer } from "./refusal.ts";
 import { DroppedJob, type JobDescription, type RemoteResult, UnheardJob } from "./session.ts";
 import type { Servers } from "./servers.ts";
+import { notThere } from "./toolchains/not-there.ts";
 import type { Services } from "../services.ts";
 
 /** A server that lost a job's connection has begun it: so long it is preferred to others that have room. */
@@ -96,8 +97,10 @@ export async function runOnServers(
   for (;;) {
     const pool = servers.poolFor(loaded);
     const ledgerJob: LedgerJob = { action, key, loaded, pool };
+    const unfit = unfitFor(action, loaded, servers);
+    const passed = new Set([...tried, ...unfit]);
     if (dropped === undefined) {
-      const advice = adviser.advise(ledgerJob, tried);
+      const advice = adviser.advise(ledgerJob, passed);
       if (advice.kind === "local") return comeHome(advice);
     }
     line.enter("blocked", atHomePlace);
@@ -107,7 +110,7 @@ export async function runOnServers(
     const ask = (): Advice => {
       if (dropped !== undefined) return { kind: "remote" };
       return hostId === undefined
-        ? adviser.advise(ledgerJob, tried)
+        ? adviser.advise(ledgerJob, passed)
         : adviser.reconsider(ledgerJob, hostId, isSilent);
     };
     using thoughts = new SecondThoughts(ask, callSignal, time, services.homeLoad);
@@ -115,6 +118,7 @@ export async function runOnServers(
     try {
       const placing = pool.place({
         ...placementRequest(loaded, tried),
+        unfit,
         preferred: dropped,
         party,
         finishMs: (host) => adviser.finishMs(ledgerJob, host),
@@ -125,7 +129,8 @@ export async function runOnServers(
       if (thoughts.soonerAtHome === undefined) throw error;
       return comeHome(thoughts.soonerAtHome.advice);
     }
-    if (placement === undefined) return failure ?? unreachable(loaded, servers);
+    if (placement === undefined)
+      return failure ?? lacking(action, loaded, servers) ?? unreachable(loaded, servers);
     using _slot = placement;
     hostId = placement.hostId;
     const session = servers.sessionOn(hostId);
@@ -142,6 +147,7 @@ export async function runOnServers(
     const placed: JobDescription = {
       ...job,
       compression: compressionFor(hostId, loaded),
+      isPatient: loaded.settings.noLocalCompilation,
       onProgress: () => deadline.moved(),
       onUpload: (upload) => {
         isSilent = false;
@@ -203,6 +209,31 @@ function placementRequest(
   tried: ReadonlySet<HostId>,
 ): Pick<PlacementRequest, "tried" | "maxTries" | "patient"> {
   return { tried, maxTries: settings.remoteCompilationTries, patient: settings.noLocalCompilation };
+}
+
+/** Servers that lack its toolchain; none when there is no other, and no other place. */
+function unfitFor(
+  { toolchain, sandbox }: Pick<Action, "toolchain" | "sandbox">,
+  { hosts, settings }: LoadedSettings,
+  servers: Pick<Servers, "lacking">,
+): ReadonlySet<HostId> {
+  const unfit = sandbox === undefined ? servers.lacking(toolchain) : new Set<HostId>();
+  const isAll = hosts.every((host) => host.limit === 0 || unfit.has(hostIdOf(host)));
+  return isAll && settings.noLocalCompilation ? new Set() : unfit;
+}
+
+/** A server there is, but not for this toolchain. */
+function lacking(
+  { toolchain }: Pick<Action, "toolchain">,
+  { hosts }: LoadedSettings,
+  { shipments }: Pick<Servers, "shipments">,
+): FailedRun | undefined {
+  for (const hostId of hosts.map(hostIdOf)) {
+    const standing = shipments?.standing(hostId, toolchain);
+    if (standing !== undefined && standing.kind !== "ready")
+      return describeFailure(notThere(standing), hostId);
+  }
+  return undefined;
 }
 
 /** A job that was never placed: name each host and why it was not used. */

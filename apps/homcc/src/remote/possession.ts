@@ -5,8 +5,12 @@ import { PossessionProof } from "@homcc/protocol/possession-proof";
 import type { OutputBase } from "./output-bases.ts";
 import { readSmallFile, smallBlobBytes } from "./small-file.ts";
 
-/** Where what a server asks about is at home: an input's path, or an output that was opened. */
-export type ContentAtHome = { readonly path: string } | { readonly base: OutputBase };
+/** Where what a server asks about is at home: an input's path, an output that was opened, or whatever can be read or is in memory. */
+export type ContentAtHome =
+  | { readonly path: string }
+  | { readonly base: OutputBase }
+  | { readonly read: () => Promise<Uint8Array> }
+  | { readonly bytes: Uint8Array };
 
 /** How long files are read and hashed before other work has its turn. */
 const sliceMs = 4;
@@ -45,6 +49,8 @@ async function addsTo(
 ): Promise<boolean> {
   if (content === undefined) return false;
   try {
+    if ("bytes" in content) return await addsPieces(proof, digest, slices(content.bytes));
+    if ("read" in content) return await addsPieces(proof, digest, slices(await content.read()));
     if ("base" in content) return await addsPieces(proof, digest, slices(await content.base.read()));
     const { path } = content;
     const sizeBytes = sizeBytesOf(digest);

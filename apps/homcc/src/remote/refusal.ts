@@ -17,13 +17,16 @@ const outcomeOf: Readonly<Record<RefusalReason, OutcomeName>> = {
   "shutting-down": "no-server",
 };
 
+type Refused = Pick<RefusedMessage, "reason" | "message" | "hint" | "identities">;
+
 /** The server does not run this job; another one may. */
 export class RefusedByServer extends HomccError {
   readonly outcome: OutcomeName;
   /** It begins no more jobs: nothing is wrong with this one. */
   readonly isLeaving: boolean;
+  readonly refused: Refused;
 
-  constructor(refused: Pick<RefusedMessage, "reason" | "message" | "hint" | "identities">) {
+  constructor(refused: Refused) {
     const { identities } = refused;
     const both =
       identities === undefined
@@ -36,6 +39,7 @@ export class RefusedByServer extends HomccError {
     );
     this.isLeaving = refused.reason === "shutting-down";
     this.outcome = outcomeOf[refused.reason];
+    this.refused = refused;
   }
 }
 

@@ -92,7 +92,7 @@ export class RemoteRun {
     try {
       this.#channel.send(this.#stream, {
         kind: "job",
-        toolchain: job.toolchain,
+        toolchain: identityOf(job.toolchain),
         steps: steps.map(({ program, argv }) => ({ program, argv: [...argv] })),
         cwd,
         environment: { ...environment },
@@ -214,6 +214,15 @@ export class RemoteRun {
       throw new HomccError("ERR_HOMCC_PROTOCOL", "data before the result it belongs to");
     return this.#receiver;
   }
+}
+
+function identityOf({
+  digest,
+  driver,
+  family,
+  version,
+}: JobDescription["toolchain"]): JobMessage["toolchain"] {
+  return { digest, driver, family, version };
 }
 
 function withBase(output: DeclaredOutput, base: OutputBase | undefined): JobMessage["outputs"][number] {

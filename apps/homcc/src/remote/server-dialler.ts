@@ -19,6 +19,7 @@ import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
 import { FileSums } from "./v1/file-sums.ts";
+import type { ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
 import type { UplinkLimit } from "./uplink-limit.ts";
 import { V1Session } from "./v1/v1-session.ts";
 
@@ -41,9 +42,18 @@ export class ServerDialler {
   readonly #silentPorts = new Map<HostId, number>();
   readonly #sums = new FileSums();
   readonly #known: KnownContents;
+  readonly #shipments: ToolchainShipments | undefined;
   readonly #targets = new TargetTriples(process.env["PATH"] ?? "/usr/bin:/bin");
 
-  constructor(logger: Logger, tunnels: SshTunnels, uplink: UplinkLimit, clock: Clock, known: KnownContents) {
+  constructor(
+    logger: Logger,
+    tunnels: SshTunnels,
+    uplink: UplinkLimit,
+    clock: Clock,
+    known: KnownContents,
+    shipments?: ToolchainShipments,
+  ) {
+    this.#shipments = shipments;
     this.#known = known;
     this.#logger = logger;
     this.#tunnels = tunnels;
@@ -60,7 +70,7 @@ export class ServerDialler {
       this.#silentPorts.delete(hostId);
       const { channel, welcome } = connection;
       this.#uplink.add(channel);
-      const session = new ServerSession(hostId, channel, welcome, this.#known, tunnel);
+      const session = new ServerSession(hostId, channel, welcome, this.#known, tunnel, this.#shipments);
       this.#watch(session, connection, health);
       return session;
     } catch (error) {

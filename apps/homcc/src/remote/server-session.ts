@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { Action, DeclaredOutput, InputEntry } from "@homcc/cas/action";
 import type { Digest } from "@homcc/cas/digest";
 import { Fingerprints } from "@homcc/cas/fingerprints";
+import type { Toolchain } from "@homcc/compiler/toolchain";
 import { systemClock } from "@homcc/observability/clock";
 import { hasCode, HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
@@ -25,6 +26,9 @@ import {
   UnheardJob,
 } from "./session.ts";
 import { SessionOutlook, UnsentFiles } from "./session-outlook.ts";
+import { notSent, notThere } from "./toolchains/not-there.ts";
+import type { ShippingLink, ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
+import { ToolchainUpload, type UploadWatch } from "./toolchains/toolchain-upload.ts";
 import { type UploadFile, Uploads } from "./uploads.ts";
 
 /** What the sessions of one agent share: contents that both ends have, and from which others can be told. */
@@ -49,7 +53,7 @@ const fullAtShare = 0.75;
 const cheapBytesPerSecond = 8e6;
 
 /** The agent's end of one connection to a server. Jobs share it, and the numbers of the files they name. */
-export class ServerSession implements Session {
+export class ServerSession implements Session, ShippingLink {
   readonly hostId: HostId;
   readonly #channel: ClientChannel;
   readonly #welcome: Welcome;
@@ -62,16 +66,18 @@ export class ServerSession implements Session {
   readonly #unsent: UnsentFiles;
   readonly #running = new Set<RunningJob>();
   readonly #way: ServerWay | undefined;
+  readonly #shipments: ToolchainShipments | undefined;
   #isRetired = false;
   #isDoubtedAfterSleep = false;
 
-  /** `way`: what has to stay up while a job runs. */
+  /** `way`: what has to stay up while a job runs. Without `shipments` no toolchain is sent. */
   constructor(
     hostId: HostId,
     channel: ClientChannel,
     welcome: Welcome,
     known: KnownContents,
     way?: ServerWay,
+    shipments?: ToolchainShipments,
   ) {
     this.hostId = hostId;
     this.#channel = channel;
@@ -81,6 +87,7 @@ export class ServerSession implements Session {
     this.#unsent = new UnsentFiles((digest) => this.#numbering.isNamed(digest), this.#uploads);
     this.#outlook = new SessionOutlook(systemClock, () => channel.receivedBytes);
     this.#way = way;
+    this.#shipments = shipments;
     channel.measureDistance();
   }
 
@@ -150,7 +157,7 @@ export class ServerSession implements Session {
     };
     try {
       const usable = this.#channel.usesDeltas ? action.outputs.map(open) : [];
-      return await this.#run(action, job, signal, usable);
+      return await this.#runWithToolchain(action, job, signal, usable);
     } catch (error) {
       if (this.#channel.isLost && hasCode(error, "ERR_HOMCC_CONNECTION_LOST")) {
         if (!(error instanceof UnheardJob)) throw new DroppedJob(error);
@@ -158,6 +165,35 @@ export class ServerSession implements Session {
       if (!(error instanceof BaseChanged)) throw error;
       // Somebody wrote into an output meanwhile. Once more, and whole.
       return await this.#run(action, job, signal, []);
+    }
+  }
+
+  upload(toolchain: Toolchain, watch: UploadWatch, signal: AbortSignal): Promise<void> {
+    return new ToolchainUpload(this.#channel, toolchain, watch, signal).run();
+  }
+
+  /** A server that lacks the toolchain, and takes it, is given it; most jobs go elsewhere meanwhile. */
+  async #runWithToolchain(
+    action: Action,
+    job: JobDescription,
+    signal: AbortSignal,
+    bases: readonly (OutputBase | undefined)[],
+  ): Promise<RemoteResult> {
+    const shipments = this.#shipments;
+    const { digest } = job.toolchain;
+    const isPatient = job.isPatient === true;
+    if (isPatient) await shipments?.settled(this.hostId, digest, signal);
+    const standing = action.sandbox === undefined ? shipments?.standing(this.hostId, digest) : undefined;
+    if (standing !== undefined && standing.kind !== "ready") throw notThere(standing);
+    try {
+      return await this.#run(action, job, signal, bases);
+    } catch (error) {
+      if (!(error instanceof RefusedByServer) || error.refused.reason !== "toolchain-missing") throw error;
+      const { identities } = error.refused;
+      if (shipments === undefined || job.offered === undefined) throw notSent(error);
+      const offered = await shipments.offer(this, job.offered, identities, isPatient ? signal : undefined);
+      if (offered.kind !== "ready") throw notThere(offered);
+      return await this.#run(action, job, signal, bases);
     }
   }
 

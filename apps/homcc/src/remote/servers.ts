@@ -12,16 +12,20 @@ import { systemTimers } from "@homcc/transport/timers";
 import { SleepWatch } from "@homcc/scheduler/sleep-watch";
 import { OutputBases } from "./output-bases.ts";
 import { RecentContents } from "./recent-contents.ts";
-import type { KnownContents } from "./server-session.ts";
+import { type KnownContents, ServerSession } from "./server-session.ts";
 import { ServerDialler } from "./server-dialler.ts";
 import type { Outlook, Session } from "./session.ts";
 import { connectionStatus, type ServerStatus } from "./server-status.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
+import { type ShippingLink, ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
 import { UplinkLimit } from "./uplink-limit.ts";
 import type { SlotHolders } from "../records/slot-holders.ts";
 
 /** Lists of hosts that are remembered while no job uses them; shells with different HOMCC_HOSTS have one each. */
 const maxIdlePools = 16;
+
+/** So long an upload waits for a server that is gone; a job begins it anew. */
+const missedServerMs = 10 * 60_000;
 
 interface KnownPool {
   readonly pool: HostPool;
@@ -41,6 +45,7 @@ export class Servers {
   readonly #tunnels: SshTunnels;
   readonly #uplink = new UplinkLimit();
   readonly #dialler: ServerDialler;
+  readonly #shipments: ToolchainShipments | undefined;
   readonly #outputs: OutputBases;
   readonly #clock: Clock;
   readonly #recent: RecentContents;
@@ -52,16 +57,29 @@ export class Servers {
   /** The latest job's wish. */
   #connectTimeoutMs = 10_000;
 
-  /** `known`: also what earlier agents have written; nothing without it. */
+  /**
+   * `known`: also what earlier agents have written; nothing without it. `busy`: keeps this process alive until it is disposed; without it
+   * no server is given a toolchain.
+   */
   constructor(
     logger: Logger,
     tunnels: SshTunnels,
     clock: Clock = systemClock,
     known: KnownContents = { recent: new RecentContents(), outputs: new OutputBases() },
+    busy?: () => Disposable,
   ) {
     this.#logger = logger;
     this.#tunnels = tunnels;
-    this.#dialler = new ServerDialler(logger, tunnels, this.#uplink, clock, known);
+    this.#shipments =
+      busy === undefined
+        ? undefined
+        : new ToolchainShipments({
+            clock,
+            logger,
+            busy,
+            linkTo: (host, signal) => this.#linkTo(host, signal),
+          });
+    this.#dialler = new ServerDialler(logger, tunnels, this.#uplink, clock, known, this.#shipments);
     this.#outputs = known.outputs;
     this.#recent = known.recent;
     this.#clock = clock;
@@ -132,6 +150,16 @@ export class Servers {
     }
   }
 
+  /** Toolchains on their way to servers. */
+  get shipments(): ToolchainShipments | undefined {
+    return this.#shipments;
+  }
+
+  /** Servers that a job with this toolchain is not given: they lack it. */
+  lacking(toolchain: Digest): ReadonlySet<HostId> {
+    return this.#shipments?.lacking(toolchain) ?? new Set();
+  }
+
   /** What the connection to a server says of a job; `undefined` without one. */
   outlookOn(hostId: HostId, action: Pick<Action, "inputs">): Outlook | undefined {
     return this.#health.get(hostId)?.connection?.outlook(action);
@@ -169,6 +197,7 @@ export class Servers {
   }
 
   close(): void {
+    this.#shipments?.close();
     for (const health of this.#health.values()) {
       const { connection } = health;
       health.close();
@@ -179,6 +208,36 @@ export class Servers {
       this.#outputs.save();
     } catch (error) {
       this.#logger.info(`the list of outputs cannot be kept: ${describeError(error)}`);
+    }
+  }
+
+  /** The next connection to a server, which is dialled for as long as somebody may still care. */
+  async #linkTo(hostId: HostId, signal: AbortSignal): Promise<ShippingLink | undefined> {
+    const endMs = this.#clock.monotonicMs() + missedServerMs;
+    while (!signal.aborted && this.#clock.monotonicMs() < endMs) {
+      const health = this.#health.get(hostId);
+      if (health === undefined) return undefined;
+      health.want();
+      const session = health.connection;
+      if (session?.takesJobs === true) return session instanceof ServerSession ? session : undefined;
+      await this.#change(missedServerMs / 20, signal);
+    }
+    return undefined;
+  }
+
+  /** Resolves when something is news about a server, or after `withinMs`. */
+  async #change(withinMs: number, signal: AbortSignal): Promise<void> {
+    const settled = Promise.withResolvers<void>();
+    const settle = (): void => settled.resolve();
+    const stop = systemTimers.after(withinMs, settle);
+    signal.addEventListener("abort", settle, { once: true });
+    this.#lookers.add(settle);
+    try {
+      await settled.promise;
+    } finally {
+      stop();
+      signal.removeEventListener("abort", settle);
+      this.#lookers.delete(settle);
     }
   }
 

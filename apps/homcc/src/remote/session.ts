@@ -14,6 +14,10 @@ import type { PendingUpload } from "./upload-progress.ts";
 /** What a job says about itself besides the action. */
 export interface JobDescription {
   readonly toolchain: Pick<Toolchain, "digest" | "driver" | "family" | "version">;
+  /** All of it, for a server that lacks it and takes it. */
+  readonly offered?: Toolchain;
+  /** It may be compiled nowhere else: it waits for whatever a server lacks. */
+  readonly isPatient?: boolean;
   /** The locale of the compiler's messages, when it is not C. */
   readonly locale: string | undefined;
   /** Name of the source, for logs and monitors. */
