@@ -87,6 +87,14 @@ async function ask(
     // Options in it are not on the command line, and no server has the file: like a wrapper, it adds to the command.
     const configuration = /^Configuration file: (\/.*)$/m.exec(answer)?.[1];
     if (configuration !== undefined) paths.add(configuration);
+    // One that appears has some of twenty names: the folders' own stat tells of it.
+    const installed = /^InstalledDir: (\/.*)$/m.exec(answer)?.[1];
+    for (const folder of [
+      posix.dirname(program.path),
+      ...(installed === undefined ? [] : [installed]),
+      "/etc/clang",
+    ])
+      paths.add(folder);
     const wrapper = script || configuration !== undefined || realPathOf(driver) !== program.path;
     return known(
       { ...found, family: "clang", version: clang, wrapper, driver: wrapper ? driver : path },

@@ -32,6 +32,22 @@ test("each variable that changes what the driver runs or writes keeps the job at
   }
 });
 
+for (const [value, kind] of [
+  ["", "forwarded"],
+  ["libfakeroot-sysv.so", "forwarded"],
+  ["/usr/lib/libeatmydata.so:/usr/libexec/coreutils/libstdbuf.so libjemalloc.so.2", "forwarded"],
+  ["/usr/lib/faketime/libfaketime.so.1", "local"],
+  ["libfakeroot-sysv.so:/home/u/mine.so", "local"],
+  ["/tmp/libfakeroot.so/x.so", "local"],
+  ["libfakechroot.so", "local"],
+] as const) {
+  test(`LD_PRELOAD=${value}: ${kind}`, () => {
+    const found = jobEnvironment({ LD_PRELOAD: value, TZ: "UTC" });
+    assert.equal(found.kind, kind);
+    if (found.kind === "forwarded") assert.deepEqual(found.environment, { TZ: "UTC" }, "it stays at home");
+  });
+}
+
 test("no zone file, no zone", () => {
   assert.equal(readTimeZone("/nonexistent/localtime"), undefined);
 });

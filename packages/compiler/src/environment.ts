@@ -56,10 +56,19 @@ export const environmentTable: readonly VariableRow[] = [
   local("CC_PRINT_PROC_STAT*", "clang measures the machine that compiles"),
   local("CC_LOG_DIAGNOSTICS*", "clang writes a log named by it"),
   local("CC_PRINT_INTERNAL_STAT*", "clang measures the machine that compiles"),
+  local(
+    "LD_PRELOAD",
+    "a library is loaded into the compiler, which may change all it sees: the time, names of files",
+  ),
+  local("LD_AUDIT", "a library is loaded into the compiler's loader"),
   local("AS_SECURE_LOG_FILE", "clang's assembler writes a log named by it"),
   local("CLANG_CRASH_DIAGNOSTICS_DIR", "clang writes files there"),
   local("RC_DEBUG_OPTIONS", "puts the command line into the object"),
 ];
+
+/** Libraries that builds run under and that change nothing a compiler reads or writes but owners, buffers, memory and logs. */
+const harmlessPreload =
+  /^lib(fakeroot|eatmydata|jemalloc|tcmalloc|mimalloc|snoopy|stdbuf|sandbox|gtk3-nocsd|ear|exec)\b[\w.-]*\.so[\w.]*$/;
 
 export type JobEnvironment =
   | { readonly kind: "forwarded"; readonly environment: Readonly<Record<string, string>> }
@@ -76,10 +85,16 @@ export function jobEnvironment(
   const forwarded: Record<string, string> = zone === undefined ? {} : { TZ: zone };
   for (const [name, value] of Object.entries(environment)) {
     const verdict = verdictOf(name);
-    if (verdict === "local") return { kind: "local", variable: name };
+    if (verdict === "local" && !isHarmless(name, value)) return { kind: "local", variable: name };
     if (verdict === "sent") forwarded[name] = value;
   }
   return { kind: "forwarded", environment: forwarded };
+}
+
+function isHarmless(name: string, value: string): boolean {
+  if (name !== "LD_PRELOAD") return false;
+  const libraries = value.split(/[ :]+/).filter((library) => library !== "");
+  return libraries.every((library) => harmlessPreload.test(library.slice(library.lastIndexOf("/") + 1)));
 }
 
 function verdictOf(name: string): VariableVerdict | undefined {

@@ -1,11 +1,12 @@
 import { lstatSync } from "node:fs";
 import { LinkWalk, type Resolved } from "./link-walk.ts";
-import { stampOf } from "./stamp.ts";
+import { clockGrainMs, stampOf } from "./stamp.ts";
 
 /** Paths that an answer was made from: each link on the way and what is at the end, with the stat it had. */
 export class StampedPaths {
   readonly #root: string;
   readonly #stamps = new Map<string, string>();
+  #newestMs = 0;
 
   /** `root` as of a LinkWalk. */
   constructor(root = "") {
@@ -17,8 +18,23 @@ export class StampedPaths {
     const walk = new LinkWalk(this.#root);
     const resolved = walk.resolve(path);
     this.addWalk(walk);
-    this.#stamps.set(resolved.path, "stats" in resolved ? stampOf(resolved.stats) : absent);
+    this.addResolved(resolved);
     return resolved;
+  }
+
+  /** Remembers what a walk found at the end of a path, as it was then. What was found first counts. */
+  addResolved(resolved: Resolved): void {
+    if (this.#stamps.has(resolved.path)) return;
+    this.#stamps.set(resolved.path, "stats" in resolved ? stampOf(resolved.stats) : absent);
+    if ("stats" in resolved) this.#newestMs = Math.max(this.#newestMs, Number(resolved.stats.ctimeMs));
+  }
+
+  /**
+   * Whether the stats of what was added with its stat tell of every later change: all of it was old at `atMs`. A time in the
+   * future comes from a clock that was set back, and counts as old.
+   */
+  settledAt(atMs: number): boolean {
+    return this.#newestMs + clockGrainMs < atMs || this.#newestMs > atMs + clockGrainMs;
   }
 
   /** Remembers the links that a walk followed. */

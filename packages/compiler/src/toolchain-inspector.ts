@@ -2,8 +2,7 @@ import { systemClock, type Clock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import type { CompilerFamily } from "./compilation.ts";
 import { findProgram } from "./find-program.ts";
-import { loadedFilesOf } from "./shared-libraries.ts";
-import { StampedPaths } from "./stamped-paths.ts";
+import { loadedFilesOf, type LoadedFiles, loaderFiles, realPathsOf } from "./shared-libraries.ts";
 import { ToolchainDigests } from "./toolchain-digests.ts";
 import { isExecutable, ToolchainLayout } from "./toolchain-layout.ts";
 import { manifestDigest, sortEntries } from "./toolchain-manifest.ts";
@@ -21,6 +20,14 @@ export interface InspectorOptions {
   readonly place?: ToolchainPlace;
 }
 
+export interface ToolchainQuestion {
+  readonly family: CompilerFamily;
+  /** PATH of the job: assemblers are found through it. */
+  readonly path: string;
+  /** LD_LIBRARY_PATH of the job, its folders absolute. */
+  readonly libraryPath?: string;
+}
+
 interface Inspection {
   readonly toolchain: Promise<Toolchain>;
   /** Filled when the inspection is complete. */
@@ -31,6 +38,8 @@ interface Inspection {
 const defaultRecheckMs = 1000;
 /** Different PATHs with the same compiler are different questions. */
 const maxInspections = 256;
+/** A package is replaced in a second or two; the job compiles at home meanwhile. */
+const maxAttempts = 2;
 
 /**
  * Finds out what a compiler consists of, on the client for its own and on the server for the client's: equal digests
@@ -51,21 +60,21 @@ export class ToolchainInspector {
   }
 
   /**
-   * `path` is PATH of the job: assemblers are found through it. Rejects with ERR_HOMCC_TOOLCHAIN when the driver is
-   * missing, a script, or does not answer. Concurrent calls share one inspection.
+   * Rejects with ERR_HOMCC_TOOLCHAIN when the driver is missing, a script, does not answer, needs LD_LIBRARY_PATH, or keeps
+   * changing. Concurrent calls share one inspection.
    */
-  async inspect(
-    driver: string,
-    { family, path }: { readonly family: CompilerFamily; readonly path: string },
-  ): Promise<Toolchain> {
-    const key = JSON.stringify([driver, family, path]);
+  async inspect(driver: string, question: ToolchainQuestion): Promise<Toolchain> {
+    const key = JSON.stringify([driver, question.family, question.path, question.libraryPath]);
     const known = this.#inspections.get(key);
     if (known !== undefined && this.#holds(known)) return known.toolchain;
     const inspection: Inspection = {
-      toolchain: this.#inspect(driver, family, path, (unchanged) => {
-        inspection.unchanged = unchanged;
-        inspection.checkedAtMs = this.#clock.monotonicMs();
-      }),
+      toolchain: sameIfEqual(
+        known?.toolchain,
+        this.#inspect(driver, question, (unchanged) => {
+          inspection.unchanged = unchanged;
+          inspection.checkedAtMs = this.#clock.monotonicMs();
+        }),
+      ),
       unchanged: () => true,
       checkedAtMs: this.#clock.monotonicMs(),
     };
@@ -82,22 +91,44 @@ export class ToolchainInspector {
     return inspection.unchanged();
   }
 
+  /** Again when something changed meanwhile: one part as it was before and another as it is now are no toolchain. */
   async #inspect(
     driver: string,
-    family: CompilerFamily,
-    path: string,
+    question: ToolchainQuestion,
     complete: (unchanged: () => boolean) => void,
   ): Promise<Toolchain> {
+    for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+      const found = await this.#inspectOnce(driver, question);
+      if (found === undefined) continue;
+      complete(found.unchanged);
+      return found.toolchain;
+    }
+    throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${driver} changes while it is looked at`, {
+      hint: "is the compiler being upgraded?",
+    });
+  }
+
+  async #inspectOnce(
+    driver: string,
+    question: ToolchainQuestion,
+  ): Promise<{ readonly toolchain: Toolchain; readonly unchanged: () => boolean } | undefined> {
     const place = this.#place;
-    const { root } = place;
-    const layout = new ToolchainLayout(root);
+    const { family, path } = question;
+    const startedAtMs = this.#clock.wallMs();
+    const layout = new ToolchainLayout(place.root);
+    for (const file of Object.values(loaderFiles)) layout.lookAt(file);
     const parts = await collectParts({ driver, family, path, place }, layout);
-    await addPrograms(parts, layout, place);
+    await addPrograms(parts, question, layout, place);
     const entries = sortEntries(await this.#entries(layout));
     await this.#digests.save();
-    const stamps = stampsOf(layout, root);
-    complete(() => stamps.unchanged() && sameLookups(parts, path, root));
-    return { family, version: parts.version, driver, digest: manifestDigest(entries), entries };
+    const stamps = layout.stamps();
+    if (stamps?.unchanged() !== true) return undefined;
+    const settled = stamps.settledAt(startedAtMs);
+    const toolchain = { family, version: parts.version, driver, digest: manifestDigest(entries), entries };
+    return {
+      toolchain,
+      unchanged: () => settled && stamps.unchanged() && sameLookups(parts, path, place.root),
+    };
   }
 
   async #entries(layout: ToolchainLayout): Promise<ToolchainEntry[]> {
@@ -112,8 +143,18 @@ export class ToolchainInspector {
   }
 }
 
+/** Others keep what they know of a toolchain by the object. */
+async function sameIfEqual(
+  known: Promise<Toolchain> | undefined,
+  found: Promise<Toolchain>,
+): Promise<Toolchain> {
+  const [before, now] = await Promise.all([known?.catch(() => undefined), found]);
+  return before?.digest === now.digest ? before : now;
+}
+
 async function addPrograms(
   parts: ToolchainParts,
+  { libraryPath }: ToolchainQuestion,
   layout: ToolchainLayout,
   place: ToolchainPlace,
 ): Promise<void> {
@@ -126,16 +167,34 @@ async function addPrograms(
       });
     }
     for (const path of loaded.paths) layout.addFile(path);
-    if (loaded.needsCache) layout.addFile("/etc/ld.so.cache");
+    for (const path of loaded.tried) layout.lookAt(path);
+    if (loaded.needsCache) layout.addFile(loaderFiles.cache);
+    await compareLibraries(program, loaded, libraryPath, layout, place);
   }
+  // The libraries it names were listed with the others.
+  layout.addFile(loaderFiles.preload);
 }
 
-/** Everything whose change makes another toolchain, folders by their own stat: a new file in one changes it. */
-function stampsOf(layout: ToolchainLayout, root: string): StampedPaths {
-  const stamps = new StampedPaths(root);
-  stamps.addWalk(layout.walk);
-  for (const path of [...layout.files.keys(), ...layout.trees]) stamps.addPath(path);
-  return stamps;
+/** The job has no LD_LIBRARY_PATH elsewhere: where it makes a difference, the compiler is another one than there. */
+async function compareLibraries(
+  program: string,
+  loaded: LoadedFiles,
+  libraryPath: string | undefined,
+  layout: ToolchainLayout,
+  { root, ...place }: ToolchainPlace,
+): Promise<void> {
+  const found =
+    libraryPath === undefined ? loaded : await loadedFilesOf(program, { root, ...place }, libraryPath);
+  for (const path of found?.tried ?? []) layout.lookAt(path);
+  if (found !== undefined && realPathsOf(found.paths, root) !== realPathsOf(loaded.paths, root)) {
+    throw new HomccError("ERR_HOMCC_TOOLCHAIN", `LD_LIBRARY_PATH gives ${program} other libraries`);
+  }
+  if (loaded.missing !== undefined) {
+    throw new HomccError(
+      "ERR_HOMCC_TOOLCHAIN",
+      `${program} needs ${loaded.missing}, which its loader does not find`,
+    );
+  }
 }
 
 function sameLookups(parts: ToolchainParts, path: string, root: string): boolean {

@@ -1,7 +1,8 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import { HomccError } from "@homcc/observability/error";
-import { LinkWalk, type Existing } from "./link-walk.ts";
+import { LinkWalk, type Existing, type Resolved } from "./link-walk.ts";
+import { StampedPaths } from "./stamped-paths.ts";
 
 /** Whether a regular file found in a folder of the toolchain is part of it. */
 export type FileFilter = (name: string, executable: boolean) => boolean;
@@ -20,17 +21,50 @@ export class ToolchainLayout {
   readonly trees = new Set<string>();
 
   readonly #root: string;
+  readonly #looks: StampedPaths;
+  /** Its links and folders are no part. */
+  readonly #lookWalk: LinkWalk;
 
   /** `root` as of a LinkWalk. */
   constructor(root = "") {
     this.#root = root;
     this.walk = new LinkWalk(root);
+    this.#lookWalk = new LinkWalk(root);
+    this.#looks = new StampedPaths(root);
   }
 
-  /** A file, or what a link to it leads to; what does not exist is left out. */
+  /** A file, or what a link to it leads to; what does not exist is left out, and makes another toolchain when it appears. */
   addFile(path: string): void {
     const resolved = this.walk.resolve(path);
+    this.#looks.addResolved(resolved);
     if (resolved.kind === "file") this.#add(resolved);
+  }
+
+  /** What is no part, and whose appearance or change makes another toolchain: places that the compiler looks at first. */
+  lookAt(path: string): Resolved {
+    const resolved = this.#lookWalk.resolve(path);
+    this.#looks.addResolved(resolved);
+    return resolved;
+  }
+
+  /**
+   * Everything whose change makes another toolchain, as it was when it was looked at: folders by their own stat, since a new file
+   * in one changes it. `undefined` when a link has changed meanwhile.
+   */
+  stamps(): StampedPaths | undefined {
+    for (const walk of [this.walk, this.#lookWalk]) {
+      this.#looks.addWalk(walk);
+      for (const [link, target] of walk.links) if (this.#readLink(link) !== target) return undefined;
+    }
+    return this.#looks;
+  }
+
+  #readLink(path: string): string | undefined {
+    try {
+      return readlinkSync(this.#root + path);
+    } catch {
+      return undefined;
+    }
   }
 
   /** A folder with everything in it, links followed as far as they lead to parts of a toolchain. */
@@ -38,6 +72,7 @@ export class ToolchainLayout {
     const folder = this.walk.resolve(path);
     if (folder.kind !== "directory" || this.trees.has(folder.path)) return;
     this.trees.add(folder.path);
+    this.#looks.addResolved(folder);
     for (const entry of readdirSync(this.#root + folder.path, { withFileTypes: true, encoding: "utf8" })) {
       this.#addFromTree(posix.join(folder.path, entry.name), entry.isSymbolicLink(), filter);
     }
@@ -77,6 +112,7 @@ export class ToolchainLayout {
 
   #add(file: Existing): void {
     this.files.set(file.path, file);
+    this.#looks.addResolved(file);
     if (this.files.size > maxFiles) {
       throw new HomccError("ERR_HOMCC_TOOLCHAIN", `more than ${maxFiles} files belong to the compiler`);
     }

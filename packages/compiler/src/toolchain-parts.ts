@@ -10,7 +10,7 @@ import type { ToolchainPlace } from "./toolchain-place.ts";
 export interface ToolchainParts {
   /** First line of `--version`. */
   readonly version: string;
-  /** Programs a compile runs, and those that are looked for in PATH with the answer PATH gave. */
+  /** Programs a compile runs, and those that may be looked for in PATH with the answer PATH gave. */
   readonly programs: readonly string[];
   readonly lookedUp: ReadonlyMap<string, string | undefined>;
 }
@@ -23,8 +23,12 @@ interface Question {
   readonly place: ToolchainPlace;
 }
 
+/** What a driver runs beside the compiler proper. */
+const tools = ["as", "objcopy"];
+
 /** Asks the driver for its parts and lays out the folders it brings along. */
 export async function collectParts(question: Question, layout: ToolchainLayout): Promise<ToolchainParts> {
+  layout.addFile(question.driver); // its answers count only if it is the same afterwards
   const version = (await answer(question, ["--version"])).split("\n", 1)[0] ?? "";
   if (version === "") {
     throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${question.driver} does not answer --version`);
@@ -33,7 +37,10 @@ export async function collectParts(question: Question, layout: ToolchainLayout):
     question.family === "gcc" ? await gccParts(question, layout) : await clangParts(question, layout);
   const lookedUp = new Map<string, string | undefined>();
   const programs = [question.driver, ...compilers];
-  for (const name of ["as", "objcopy"]) {
+  const target = await answer(question, ["-dumpmachine"]);
+  for (const name of [...tools, ...tools.map((tool) => `${target}-${tool}`)])
+    lookedUp.set(name, findProgram(name, question.path, question.place.root));
+  for (const name of tools) {
     const printed = await answer(question, [`-print-prog-name=${name}`]);
     const program = findProgram(printed, question.path, question.place.root);
     if (!printed.includes("/")) lookedUp.set(printed, program);
@@ -43,6 +50,8 @@ export async function collectParts(question: Question, layout: ToolchainLayout):
   for (const link of ["/bin", "/lib", "/lib64"]) layout.walk.resolve(link);
   return { version, programs, lookedUp };
 }
+
+const compilersOfGcc = ["cc1", "cc1plus", "cc1obj", "cc1objplus"];
 
 /**
  * gcc's own folder is taken whole, with its headers, specs and plugins; without static libraries, which only a linker
@@ -54,14 +63,40 @@ async function gccParts(question: Question, layout: ToolchainLayout): Promise<st
   if (install === undefined)
     throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${question.driver} has no install folder`);
   layout.addTree(install, (name, executable) => isGccPart(name, executable, true));
-  layout.addFile(posix.join(install, "../specs"));
+  for (const folder of searchList(folders, "libraries")) layout.lookAt(`${folder}/specs`);
+  const said = await answer(question, ["-v"]);
+  for (const [, specs = ""] of said.matchAll(/^Reading specs from (.*)$/gm)) layout.addFile(specs);
+  const target = /^Target: (.*)$/m.exec(said)?.[1] ?? "";
+  const names = [...compilersOfGcc, ...tools, ...tools.map((name) => `${target}-${name}`)];
+  for (const folder of searchList(folders, "programs"))
+    for (const name of names) layout.lookAt(`${folder}/${name}`);
   const programs: string[] = [];
-  for (const name of ["cc1", "cc1plus", "cc1obj", "cc1objplus"]) {
+  for (const name of compilersOfGcc) {
     const printed = await answer(question, [`-print-prog-name=${name}`]);
     if (printed.startsWith("/") && isThere(printed, question.place)) programs.push(printed);
   }
   return programs;
 }
+
+/** Absolute folders of a line of `-print-search-dirs`. */
+function searchList(answered: string, title: "programs" | "libraries"): string[] {
+  const list = new RegExp(`^${title}: =(.*)$`, "m").exec(answered)?.[1] ?? "";
+  return [...new Set(list.split(":").filter((folder) => folder.startsWith("/")))];
+}
+
+/**
+ * Where clang looks for installations of gcc, beside those it has found: a newer one that appears is the one it takes. And for
+ * files of options.
+ */
+const placesOfGcc = [
+  "/usr/lib",
+  "/usr/lib64",
+  "/usr/lib/gcc",
+  "/usr/lib64/gcc",
+  "/usr/lib/gcc-cross",
+  "/opt/rh",
+];
+const placesOfConfiguration = ["/etc/clang", "/etc/llvm", "/etc/env.d/gcc"];
 
 /**
  * clang's resource folder without its run-time libraries; the GCC installation it chose, and the object by which it
@@ -76,6 +111,16 @@ async function clangParts(question: Question, layout: ToolchainLayout): Promise<
   for (const [, candidate = ""] of said.matchAll(/^Found candidate GCC installation: (.*)$/gm)) {
     for (const multilib of ["", "32", "64", "x32"])
       layout.addFile(posix.join(candidate, multilib, "crtbegin.o"));
+    for (const above of ["..", "../.."]) layout.lookAt(`${candidate}/${above}`);
+  }
+  for (const place of [...placesOfGcc, ...placesOfConfiguration]) layout.lookAt(place);
+  const installed = /^InstalledDir: (.*)$/m.exec(said)?.[1];
+  const programs = await answer(question, ["-print-search-dirs"]);
+  for (const folder of [posix.dirname(question.driver), installed, ...searchList(programs, "programs")]) {
+    if (folder === undefined) continue;
+    // Their own stat: a file of options may have many names.
+    layout.lookAt(folder);
+    for (const name of ["../lib", "../lib/gcc", "../lib64/gcc", ...tools]) layout.lookAt(`${folder}/${name}`);
   }
   const selected = /^Selected GCC installation: (.*)$/m.exec(said)?.[1];
   if (selected !== undefined)

@@ -285,14 +285,14 @@ export class DependencyCache implements IncludeFinder {
 
 function keyOf(
   compilation: Compilation,
-  { cwd, environment, compilerPath, family }: DiscoveryContext,
+  { cwd, environment, compilerPath, family, toolchain }: DiscoveryContext,
 ): string {
   const { source, language, discoveryArguments, includeDirectories, forcedIncludes, extraInputs, outputs } =
     compilation;
   const folders = includeDirectories.map(({ path }) => path);
   const variables = relevantVariables.map((name) => environment[name] ?? null);
   const command = [source, language, discoveryArguments, folders, forcedIncludes, extraInputs, outputs];
-  return JSON.stringify([compilerPath, family, cwd, command, variables]);
+  return JSON.stringify([compilerPath, family, toolchain, cwd, command, variables]);
 }
 
 /** `undefined` when a folder vanished meanwhile. What was absent before it was looked at now is checked next time. */

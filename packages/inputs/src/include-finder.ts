@@ -1,4 +1,5 @@
 import type { InputEntry } from "@homcc/cas/action";
+import type { Digest } from "@homcc/cas/digest";
 import type { Compilation, CompilerFamily } from "@homcc/compiler/compilation";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import type { FileRecord } from "./file-digests.ts";
@@ -12,6 +13,8 @@ export interface DiscoveryContext {
   /** Absolute. */
   readonly compilerPath: string;
   readonly family: CompilerFamily;
+  /** What the compiler is, by all its files: what it said is forgotten when one changes. Without it by the driver alone. */
+  readonly toolchain?: Digest;
   readonly signal: AbortSignal;
 }
 

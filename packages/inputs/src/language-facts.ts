@@ -84,7 +84,14 @@ export class LanguageFactsCache {
   ): Promise<LanguageFacts | undefined> {
     // Compilers find their configuration by these.
     const variables = ["PATH", "HOME", "SOURCE_DATE_EPOCH"].map((name) => context.environment[name]);
-    const key = JSON.stringify([context.compilerPath, language, context.cwd, args, variables]);
+    const key = JSON.stringify([
+      context.compilerPath,
+      context.toolchain,
+      language,
+      context.cwd,
+      args,
+      variables,
+    ]);
     const known = this.#known.get(key);
     if (known?.compiler.unchanged() === true) {
       const facts = await known.facts.catch(() => undefined);

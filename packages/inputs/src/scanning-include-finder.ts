@@ -160,7 +160,7 @@ export class ScanningIncludeFinder implements IncludeFinder {
     if (isPreprocessed(compilation)) return undefined;
     const { languageArguments } = readScanCommandLine(compilation, context.family);
     const trust = this.#trusts.of(
-      JSON.stringify([context.compilerPath, compilation.language, languageArguments]),
+      JSON.stringify([context.compilerPath, context.toolchain, compilation.language, languageArguments]),
     );
     if (!trust.isKept) return undefined;
     const inputs = await this.#scanned(compilation, context, trust);
@@ -299,12 +299,12 @@ function kindOf(kind: ReturnType<Surroundings["look"]>): Resolved["kind"] {
 /** All that `lookAround` depends on beside the source. */
 function surroundingsKey(
   { outputs, includeDirectories, forcedIncludes, extraInputs }: Compilation,
-  { environment, compilerPath }: DiscoveryContext,
+  { environment, compilerPath, toolchain }: DiscoveryContext,
   { missing, duplicate, majorVersion }: SearchFolders,
 ): string {
   const variables = ["PWD", ...localeVariables].map((name) => environment[name] ?? null);
   const folders = [includeDirectories, missing, duplicate, majorVersion];
-  return JSON.stringify([outputs, forcedIncludes, extraInputs, folders, compilerPath, variables]);
+  return JSON.stringify([outputs, forcedIncludes, extraInputs, folders, compilerPath, toolchain, variables]);
 }
 
 /** gcc includes `stdc-predef.h` of its own accord only then. */

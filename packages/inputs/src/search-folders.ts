@@ -49,7 +49,8 @@ export class SearchFolderCache {
   async of(compilation: Compilation, context: DiscoveryContext): Promise<SearchFolders | undefined> {
     const args = withoutMacros(compilation.discoveryArguments);
     const variables = folderVariables.map((name) => context.environment[name]);
-    const key = JSON.stringify([context.compilerPath, compilation.language, context.cwd, args, variables]);
+    const { compilerPath, toolchain, cwd } = context;
+    const key = JSON.stringify([compilerPath, toolchain, compilation.language, cwd, args, variables]);
     const known = this.#known.get(key);
     if (known !== undefined && holds(known)) return known.folders;
     return this.#share(key, async () => {

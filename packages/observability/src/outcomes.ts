@@ -214,6 +214,14 @@ export const outcomes = {
       "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
     cure: "Install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
   },
+  "toolchain-unknown": {
+    number: 58,
+    kind: "fallback",
+    label: "the compiler cannot be compared",
+    paragraph:
+      "It cannot be said what the compiler consists of: its assembler is a script, LD_LIBRARY_PATH gives it other libraries than its loader finds, or its files are being replaced at this moment.",
+    cure: "The detail names the file. Register libraries with the system (`/etc/ld.so.conf.d` and `ldconfig`, or a RUNPATH in the compiler) in place of LD_LIBRARY_PATH, put a program in place of the script. During an upgrade: nothing, the jobs after it are sent.",
+  },
   "toolchain-under-way": {
     number: 57,
     kind: "fallback",

@@ -13,6 +13,7 @@ import type { ClientSettings } from "@homcc/config/settings";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { ScanTrust } from "@homcc/inputs/scan-trust";
 import type { LaunchCall } from "@homcc/launch/call";
+import { describeError, hasCode } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { accessSync, constants, lstatSync, realpathSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -60,8 +61,11 @@ export async function prepareAction(
   const inspecting = services.toolchains.inspect(realpathSync.native(compiler.driver), {
     family: compiler.family,
     path: request.environment["PATH"] ?? "",
+    ...libraryPathOf(request),
   });
-  const toolchain = await phases.time("toolchain", inspecting);
+  const inspected = await phases.time("toolchain", inspecting.catch(uncomparable));
+  if ("kind" in inspected) return inspected;
+  const toolchain = inspected;
   const sandbox = settings.sandbox.kind === "none" ? undefined : settings.sandbox;
   if (sandbox !== undefined && (compilation.replay || compiler.wrapper)) {
     const detail = "what the driver or wrapper makes of it here means nothing to the sandbox's compiler";
@@ -84,6 +88,7 @@ export async function prepareAction(
     environment: request.environment,
     compilerPath: request.compilerPath,
     family: compiler.family,
+    toolchain: toolchain.digest,
     signal,
   });
   const discovery = await phases.time("discover and digest", discovering);
@@ -130,6 +135,21 @@ export async function prepareAction(
       mappedVeto: compilation.mappedVeto ?? (compiler.wrapper ? replayVeto : undefined),
     },
   };
+}
+
+function uncomparable(error: unknown): Extract<Preparation, { kind: "local" }> {
+  if (!hasCode(error, "ERR_HOMCC_TOOLCHAIN")) throw error;
+  return { kind: "local", outcome: "toolchain-unknown", detail: describeError(error) };
+}
+
+/** LD_LIBRARY_PATH; what is relative in it, or empty, is below the working folder. */
+function libraryPathOf({ environment, cwd }: LaunchCall["request"]): { readonly libraryPath?: string } {
+  const list = environment["LD_LIBRARY_PATH"] ?? "";
+  if (list === "") return {};
+  const folders = list
+    .split(/[:;]/)
+    .map((folder) => (folder.startsWith("$") ? folder : resolve(cwd, folder)));
+  return { libraryPath: folders.join(":") };
 }
 
 async function stepsOf(

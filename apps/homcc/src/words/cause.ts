@@ -9,6 +9,7 @@ import type { Conclusion } from "../conclusion.ts";
  */
 const distinctions: Readonly<Partial<Record<OutcomeName, "server" | "hosts" | "detail" | "nothing">>> = {
   "toolchain-differs": "detail",
+  "toolchain-unknown": "detail",
   "toolchain-under-way": "server",
   "no-server": "hosts",
   refused: "server",
