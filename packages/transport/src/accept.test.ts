@@ -100,7 +100,7 @@ test("a homcc 1.x client can be handed over", async () => {
 test("TLS, web browsers, ssh and noise are closed with a line for the log", async () => {
   assertRejected(
     await exchange([Buffer.from("16030102000100fc", "hex")]),
-    /a TLS hello, and TLS is not configured/,
+    /a TLS hello, and this server has no TLS to offer/,
   );
   assertRejected(await exchange([Buffer.from("GET / HTTP/1.1\r\n\r\n")]), /begin no protocol of homcc/);
   assertRejected(await exchange([Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")]), /begin no protocol of homcc/);

@@ -56,6 +56,8 @@ export interface ChannelOptions {
   readonly agreement: Agreement;
   /** Bytes that came with the handshake and belong to the frames. */
   readonly initialBytes?: Uint8Array;
+  /** What carries the connection where that is not a TCP socket itself, but TLS over one. */
+  readonly carrier?: Socket;
   /** Measured by the handshake. */
   readonly roundTripMs?: number;
   readonly clock?: Clock;
@@ -145,6 +147,8 @@ export class Channel<Outgoing, Incoming> {
 
   readonly #role: Role;
   readonly #socket: Duplex;
+  /** `undefined` where another process carries the connection. */
+  readonly #carrier: Socket | undefined;
   readonly #outgoing: Schema<Outgoing>;
   readonly #incoming: IncomingSchema<Incoming>;
   readonly #agreement: Agreement;
@@ -210,11 +214,10 @@ export class Channel<Outgoing, Incoming> {
     const closed = Promise.withResolvers<HomccError>();
     this.closed = closed.promise;
     this.#resolveClosed = closed.resolve;
-    if (socket instanceof Socket) {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, keepAliveMs[role]);
-      socket.setTimeout(0);
-    }
+    this.#carrier = options.carrier ?? (socket instanceof Socket ? socket : undefined);
+    this.#carrier?.setNoDelay(true);
+    this.#carrier?.setKeepAlive(true, keepAliveMs[role]);
+    this.#carrier?.setTimeout(0);
     this.#rate = new LinkRate(this.#clock);
     this.#pace = new SendPace({
       clock: this.#clock,
@@ -819,8 +822,7 @@ export class Channel<Outgoing, Incoming> {
     if (this.#reason !== undefined) return;
     this.#isLost = true;
     // Should the line be back, a plain end would say that this process is gone.
-    const resets = this.#agreement.farewell && this.#role === "client" && this.#socket instanceof Socket;
-    if (resets) this.#socket.resetAndDestroy();
+    if (this.#agreement.farewell && this.#role === "client") this.#carrier?.resetAndDestroy();
     this.#leave(reason);
   }
 

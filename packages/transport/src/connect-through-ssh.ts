@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { ConnectError, type ConnectOptions, greetServer, type ServerConnection } from "./connect.ts";
+import { type ConnectOptions, greetServer, type ServerConnection } from "./connect.ts";
+import { ConnectError } from "./connect-error.ts";
 import { handshakeSignal } from "./preface-reader.ts";
 import { channelRefused, timedOut } from "./ssh-error.ts";
 import type { SshTunnel, Tunnelled } from "./ssh-tunnel.ts";

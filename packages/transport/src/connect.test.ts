@@ -3,7 +3,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import { encodeHello, encodeRefusal, encodeWelcome, knownCapabilities } from "@homcc/protocol/hello";
-import { ConnectError, type ConnectFailure, connectToServer, type ServerConnection } from "./connect.ts";
+import { connectToServer, type ServerConnection } from "./connect.ts";
+import { ConnectError, type ConnectFailure } from "./connect-error.ts";
 import { startLoopbackServer, startServer } from "./fixtures/loopback-server.ts";
 
 const connect = (port: number, connectTimeoutMs = 5_000, signal?: AbortSignal): Promise<ServerConnection> =>

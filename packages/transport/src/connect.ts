@@ -1,7 +1,7 @@
 import { connect as connectSocket, type OnReadOpts, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
-import { describeError, type ErrorCode, HomccError } from "@homcc/observability/error";
+import { describeError } from "@homcc/observability/error";
 import {
   agree,
   type ConnectionRefusal,
@@ -15,8 +15,10 @@ import {
 import { maxFrameBytes, maxHelloBytes, maxTextLength } from "@homcc/protocol/limits";
 import { printable } from "@homcc/protocol/printable";
 import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
+import { ConnectError } from "./connect-error.ts";
 import { lookUpName } from "./name-lookup.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
+import { secureClient, type ServerTrust } from "./tls-client.ts";
 import { V1Connection, type V1ConnectionOptions } from "./v1-connection.ts";
 
 export interface ConnectOptions {
@@ -27,47 +29,13 @@ export interface ConnectOptions {
   /** Called when the name is resolved and when the server's machine accepted: who waits may go on waiting. */
   readonly onProgress?: () => void;
   readonly signal?: AbortSignal;
+  /** Whom the server has to be. With it no byte of ours leaves but in TLS, and no peer of homcc 1.x is spoken to. */
+  readonly trust?: ServerTrust;
   /** Program and version, such as `homcc 2.0.0`. */
   readonly agent?: string;
   readonly clock?: Clock;
   /** Timers of the channel's heartbeat, for tests. */
   readonly channel?: Pick<ChannelOptions, "timers" | "busyPace" | "idlePace">;
-}
-
-/** How an attempt to connect failed. */
-export type ConnectFailure =
-  /** Nobody listens, no route, no such name. */
-  | "unreachable"
-  | "timed-out"
-  /** It does what a server of homcc 1.x does on our hello: it closes at once, or refuses in the words of 1.x. */
-  | "v1"
-  /** Something listens that is neither. */
-  | "not-v2"
-  /** A homccd that speaks none of our versions; the message names both. */
-  | "version-mismatch"
-  /** A homccd 2 that does not want us: our address, its shutdown. */
-  | "refused";
-
-const codeOf: Readonly<Record<ConnectFailure, ErrorCode>> = {
-  unreachable: "ERR_HOMCC_UNAVAILABLE",
-  "timed-out": "ERR_HOMCC_CONNECT_TIMEOUT",
-  v1: "ERR_HOMCC_PROTOCOL",
-  "not-v2": "ERR_HOMCC_PROTOCOL",
-  "version-mismatch": "ERR_HOMCC_PROTOCOL",
-  refused: "ERR_HOMCC_REFUSED",
-};
-
-export class ConnectError extends HomccError {
-  readonly failure: ConnectFailure;
-
-  constructor(
-    failure: ConnectFailure,
-    message: string,
-    options: { readonly hint?: string; readonly cause?: unknown } = {},
-  ) {
-    super(codeOf[failure], message, options);
-    this.failure = failure;
-  }
 }
 
 export interface ServerConnection {
@@ -77,10 +45,25 @@ export interface ServerConnection {
 
 /** Connects and greets. Rejects with a `ConnectError`, or with the signal's reason when it is aborted. */
 export async function connectToServer(options: ConnectOptions): Promise<ServerConnection> {
-  return await withSocket({ ...options, reusesReadBuffer: true }, async (socket, peer, deadline) => {
-    options.onProgress?.();
-    return await greetServer(socket, { ...options, peer, deadline });
-  });
+  const { trust } = options;
+  return await withSocket(
+    { ...options, reusesReadBuffer: trust === undefined },
+    async (socket, peer, deadline) => {
+      options.onProgress?.();
+      return await greetTrusted(socket, trust, { ...options, peer, deadline });
+    },
+  );
+}
+
+/** Greets a server over a connection of our own, within TLS where the server has to prove who it is. */
+export async function greetTrusted(
+  socket: Socket,
+  trust: ServerTrust | undefined,
+  options: GreetOptions & { readonly host: string },
+): Promise<ServerConnection> {
+  if (trust === undefined) return await greetServer(socket, options);
+  const secured = await secureClient(socket, trust, options);
+  return await greetServer(secured, { ...options, carrier: socket });
 }
 
 /** Connects to a server that is known to speak the format of homcc 1.x: nobody greets there. */
@@ -152,6 +135,8 @@ export interface GreetOptions extends Pick<ConnectOptions, "agent" | "clock" | "
   readonly deadline: AbortSignal;
   /** Another process carries the connection on, and may end it. */
   readonly isCarried?: boolean;
+  /** What TLS goes over: the peer has proven who it is. */
+  readonly carrier?: Socket;
 }
 
 /** The client's half of the handshake, over any connection. Does not destroy the socket when it fails. */
@@ -165,7 +150,8 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
   const first = await readFirstMessage(socket, { maxJsonBytes: maxHelloBytes, signal: options.deadline });
   switch (first.kind) {
     case "closed":
-      if (first.receivedBytes === 0) throw v1(peer, "it closed the connection on our hello", first.cause);
+      if (first.receivedBytes === 0 && options.carrier === undefined)
+        throw v1(peer, "it closed the connection on our hello", first.cause);
       throw notV2(peer, "its answer broke off", first.cause);
     case "tls":
       throw notV2(peer, "it speaks TLS");
@@ -174,7 +160,7 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
     case "json":
       break;
   }
-  const welcome = readWelcome(peer, first.json);
+  const welcome = readWelcome(peer, first.json, options.carrier !== undefined);
   const channel = openClientChannel(socket, {
     ...options.channel,
     peer,
@@ -182,25 +168,27 @@ export async function greetServer(socket: Duplex, options: GreetOptions): Promis
     agreement: agree(welcome, capabilities),
     initialBytes: first.rest,
     roundTripMs: clock.monotonicMs() - startMs,
+    ...(options.carrier === undefined ? {} : { carrier: options.carrier }),
   });
   return { channel, welcome };
 }
 
-function readWelcome(peer: string, json: Uint8Array): Welcome {
+function readWelcome(peer: string, json: Uint8Array, isSecured: boolean): Welcome {
   let greeting: ReturnType<typeof readServerGreeting>;
   try {
     greeting = readServerGreeting(json);
   } catch (error) {
     throw notV2(peer, printable(describeError(error), maxTextLength));
   }
-  if (greeting.kind === "refused") throw refused(peer, greeting.refusal);
+  if (greeting.kind === "refused") throw refused(peer, greeting.refusal, isSecured);
   const { welcome } = greeting;
   if (!protocolVersions.includes(welcome.version))
     throw versionMismatch(peer, welcome.server, [welcome.version]);
   return welcome;
 }
 
-function refused(peer: string, refusal: ConnectionRefusal): ConnectError {
+function refused(peer: string, refusal: ConnectionRefusal, isSecured: boolean): ConnectError {
+  if (refusal.server === undefined && isSecured) return notV2(peer, `it refuses: ${refusal.info}`);
   if (refusal.server === undefined) return v1(peer, `a homcc 1.x server refuses: ${refusal.info}`);
   const { versions } = refusal;
   if (versions !== undefined && !versions.some((version) => protocolVersions.includes(version))) {

@@ -5,7 +5,8 @@ import type { HomccError } from "@homcc/observability/error";
 /** What a connection began with. */
 export type FirstMessage =
   | { readonly kind: "json"; readonly json: Buffer; /** Bytes that came with it. */ readonly rest: Buffer }
-  | { readonly kind: "tls" }
+  /** `bytes` are all that was read: they belong to TLS. */
+  | { readonly kind: "tls"; readonly bytes: Buffer }
   | { readonly kind: "unknown"; readonly why: string }
   /** The peer closed before its message was complete. */
   | { readonly kind: "closed"; readonly receivedBytes: number; readonly cause: Error | undefined };
@@ -48,7 +49,7 @@ export async function readFirstMessage(socket: Duplex, options: FirstMessageOpti
     if (receivedBytes < v1PrefixBytes) return;
     preface ??= readPreface(start(chunks, v1PrefixBytes), options.maxJsonBytes);
     if (preface.kind !== "json") {
-      finish(preface);
+      finish(preface.kind === "tls" ? { kind: "tls", bytes: Buffer.concat(chunks) } : preface);
       return;
     }
     const { jsonBytes } = preface;

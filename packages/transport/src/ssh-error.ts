@@ -1,4 +1,4 @@
-import { ConnectError, type ConnectFailure } from "./connect.ts";
+import { ConnectError, type ConnectFailure } from "./connect-error.ts";
 import { destinationOf, type SshRoute } from "./ssh-command.ts";
 
 /** How far a connection through ssh came: not to a login, not to a forwarded port, not to a homccd. */

@@ -5,7 +5,8 @@ import { version } from "@homcc/config/version";
 import { systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
-import { ConnectError, greetServer } from "@homcc/transport/connect";
+import { greetServer } from "@homcc/transport/connect";
+import { ConnectError } from "@homcc/transport/connect-error";
 import { askInventory, type InventoryAnswer } from "../ask/inventory.ts";
 import type { Examination } from "./examination.ts";
 
@@ -140,6 +141,8 @@ export function ungreeted(host: Host, timeoutMs: number, error: unknown): [strin
         error.message,
         "add that address to the option `allow` of homccd there, as in --allow 'private 203.0.113.7', and restart it",
       ];
+    case "untrusted":
+      return [error.message, error.hint ?? "ask whoever runs that server"];
     case "unreachable":
     case "timed-out":
       return [error.message, `is the port right at ${host.source}?`];

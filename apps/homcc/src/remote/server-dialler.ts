@@ -6,12 +6,12 @@ import type { Logger } from "@homcc/observability/log";
 import type { HostHealth } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import {
-  ConnectError,
   type ConnectOptions,
   connectToServer,
   connectToV1Server,
   type ServerConnection,
 } from "@homcc/transport/connect";
+import { ConnectError } from "@homcc/transport/connect-error";
 import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
 import { V1Connection } from "@homcc/transport/v1-connection";
