@@ -8,6 +8,7 @@ import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import type { EntryBudget } from "@homcc/protocol/entry-budget";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { Credential } from "@homcc/transport/accept";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
 import type { ClientIdentity } from "@homcc/transport/client-identity";
 import { BlobUpload } from "./blob-upload.ts";
@@ -65,11 +66,14 @@ export interface ConnectedClient {
   readonly channel: ServerChannel;
   /** For limits, the access log, and whatever else is told or kept of a client. */
   readonly identity: ClientIdentity;
+  /** `undefined` for an address. */
+  readonly credential: Credential | undefined;
 }
 
 /** One client connection: its numbered files, its jobs, its uploads. */
 export class ClientSession {
   readonly identity: ClientIdentity;
+  readonly credential: Credential | undefined;
   readonly #channel: ServerChannel;
   readonly #executorSession: ExecutorSession;
   readonly #sandboxes = new ClientSandboxes();
@@ -89,11 +93,12 @@ export class ClientSession {
   #onIdle: () => void = () => {};
 
   constructor(
-    { channel, identity }: ConnectedClient,
+    { channel, identity, credential }: ConnectedClient,
     executorSession: ExecutorSession,
     services: ServerServices,
   ) {
     this.identity = identity;
+    this.credential = credential;
     this.#channel = channel;
     this.#executorSession = executorSession;
     this.#services = services;
@@ -144,6 +149,11 @@ export class ClientSession {
     }
     await this.#channel.received();
     await this.end();
+  }
+
+  /** Ends the connection of a client that is not to be served any more; its jobs end with it. */
+  async turnOut(why: string): Promise<void> {
+    await this.#channel.close(why);
   }
 
   /** Ends the connection now, so that the client looks for the next server behind this address, if one is expected there. */

@@ -7,6 +7,7 @@ import type { ServerSettings } from "@homcc/config/settings";
 import { version } from "@homcc/config/version";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { serverLine } from "@homcc/observability/log";
+import { identityCommandOf, runIdentityCommand, type Told } from "./identity/identity-commands.ts";
 import { askHomccd, hasControlSocket, type ControlCommand } from "./operations/control-socket.ts";
 import { serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
@@ -43,8 +44,12 @@ export async function parseServerCommandLine(
   if (flags.values["help"] !== undefined) return print(renderHelp("homccd"));
   if (flags.values["version"] !== undefined) return print(`homccd ${version}\n`);
   const [word, unexpected] = flags.rest;
+  const identityCommand = identityCommandOf(word);
   const asked = administrativeCommands.find((name) => name === word);
-  if (asked === undefined ? word !== undefined : unexpected !== undefined) {
+  if (
+    identityCommand === undefined &&
+    (asked === undefined ? word !== undefined : unexpected !== undefined)
+  ) {
     return fail(usageStatus, [
       `unexpected argument '${asked === undefined ? word : unexpected}' (homccd --help lists the options)`,
     ]);
@@ -52,6 +57,9 @@ export async function parseServerCommandLine(
   const { settings, problems } = await loadServerSettings({ ...call, commandLine: flags.values });
   const errors = problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
+  if (identityCommand !== undefined) {
+    return await tell(() => runIdentityCommand(identityCommand, flags.rest.slice(1), settings));
+  }
   if (asked !== undefined) return await ask(asked, settings.store, isStoreNamed(settings.store, call));
   if (flags.values["profiles"] !== undefined) {
     const administration = new Administration(call.environment);
@@ -80,6 +88,17 @@ async function ask(command: ControlCommand, store: string, isNamed: boolean): Pr
   } catch (error) {
     if (!(error instanceof HomccError)) throw error;
     return fail(exitStatusOf[error.code] ?? 1, [describeError(error)]);
+  }
+}
+
+async function tell(command: () => Promise<Told>): Promise<ServerCommand> {
+  try {
+    return { kind: "exit", status: 0, ...(await command()) };
+  } catch (error) {
+    // What the system says about a folder is as much the administrator's to know as our own errors are.
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    const status = error instanceof HomccError ? exitStatusOf[error.code] : undefined;
+    return fail(status ?? 1, [describeError(error)]);
   }
 }
 

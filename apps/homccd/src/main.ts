@@ -35,6 +35,8 @@ import { Clients } from "./operations/clients.ts";
 import { type ControlAnswer, type ControlCommand, openControlSocket } from "./operations/control-socket.ts";
 import { Ending } from "./operations/ending.ts";
 import { afterPredecessor } from "./operations/predecessor.ts";
+import { ClientAuthentication } from "./identity/client-authentication.ts";
+import { LastSeen } from "./identity/last-seen.ts";
 import { OwnCompilers } from "./own-compilers.ts";
 import { NameProofs } from "./name-proofs.ts";
 import { OutputCoding } from "./output-coding.ts";
@@ -100,6 +102,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
   const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
+  const isRoot = process.getuid?.() === 0;
+  using authentication = await ClientAuthentication.open(settings, logger);
   const door = await usingStore(settings.store, () => enterAccount(settings, logger));
   const runner = join(settings.store, "runner");
   const disk = await usingStore(settings.store, async () => {
@@ -132,6 +136,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     }),
   );
   const { executor } = chosen;
+  authentication.checkExecutor(executor.name, isRoot, logger);
   const shared = new SharedFolder(settings.sandboxFolder, tagOf(settings.store), runner);
   const administration = new Administration(environment);
   const sandboxes = new Sandboxes({
@@ -186,7 +191,11 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     sha1: await DigestIndex.open(join(settings.store, "sha1-index"), logger),
     logger,
   };
-  started.resolve({ services, v1, ...chosen });
+  const turnOut = (): void => clients.turnOut((client) => whyNoLonger(client, authentication));
+  authentication.watchRevocations(turnOut);
+  const lastSeen = new LastSeen(settings.store);
+  started.resolve({ services, v1, authentication, lastSeen, ...chosen });
+  logger.info(authentication.describe(settings.allow.text));
   process.stdout.write(
     `${serverName} listening on ${settings.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
@@ -239,6 +248,15 @@ function shippingWith(
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {
   readonly services: ServerServices;
   readonly v1: V1Services;
+  readonly authentication: ClientAuthentication;
+  readonly lastSeen: LastSeen;
+}
+
+function whyNoLonger(
+  { identity, credential }: ClientSession,
+  authentication: ClientAuthentication,
+): string | undefined {
+  return authentication.whyNoLonger(identity, credential);
 }
 
 async function serveClient(
@@ -248,7 +266,8 @@ async function serveClient(
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
-  const { services, v1, executor, announced, unavailable } = await started;
+  const { services, v1, executor, announced, unavailable, authentication, lastSeen } = await started;
+  const { acceptance } = authentication;
   const accepted = await acceptConnection(socket, {
     server: serverName,
     welcome: () => {
@@ -264,6 +283,8 @@ async function serveClient(
     },
     handshakeTimeoutMs,
     allow: { allows: (address) => settings.allow.includes(address ?? "") },
+    requiresCertificate: settings.requiresCertificate,
+    ...(acceptance === undefined ? {} : { tls: acceptance }),
     serveV1: true,
     capabilities: knownCapabilities.filter(
       (name) => name !== "toolchains" || services.shipping !== undefined,
@@ -278,7 +299,18 @@ async function serveClient(
     return;
   }
   services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
-  await clients.serve(new ClientSession(accepted, await openSession(executor, accepted.channel), services));
+  const { identity, credential } = accepted;
+  if (identity.kind === "paired") void lastSeen.note(identity.name).catch(() => {});
+  const session = new ClientSession(accepted, await openSession(executor, accepted.channel), services);
+  // It may have been revoked since its certificate was looked at, and expires some day.
+  const check = (): void => {
+    const why = whyNoLonger(session, authentication);
+    if (why !== undefined) void session.turnOut(why);
+  };
+  using _expiry = atTime(credential?.expiresMs, check);
+  const serving = clients.serve(session);
+  check();
+  await serving;
 }
 
 /** A client that cannot be served is told so: it would wait for answers as long as the connection lives. */
@@ -329,6 +361,22 @@ async function administer(command: ControlCommand, answer: ControlAnswer): Promi
       await ended.promise;
       return "ended";
   }
+}
+
+/** Timers of Node count 24 days at most. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** Calls back once that time is over, by the clock on the wall. */
+function atTime(ms: number | undefined, callBack: () => void): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    if (ms === undefined) return;
+    const leftMs = ms - Date.now();
+    if (leftMs < 0) callBack();
+    else timer = setTimeout(wait, Math.min(leftMs + 1, maxTimerMs));
+  };
+  wait();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 function timeLimit(limitMs: number): Disposable & { readonly over: Promise<void> } {

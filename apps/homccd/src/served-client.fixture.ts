@@ -166,7 +166,11 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
   let openResults = 0;
   let closed = false;
   const session = new ClientSession(
-    { channel: pair.server, identity: options.identity ?? { kind: "address", address: "127.0.0.1" } },
+    {
+      channel: pair.server,
+      identity: options.identity ?? { kind: "address", address: "127.0.0.1" },
+      credential: undefined,
+    },
     {
       async execute(action, signal) {
         executed.push(action);

@@ -91,6 +91,10 @@ const samples: Readonly<Record<string, string>> = {
   store: "/store",
   replay_dir: "/records",
   user: "builder",
+  identity_dir: "/keys",
+  tls_certificate: "/server.pem",
+  tls_key: "/server.pem",
+  tls_client_ca: "/company.pem",
 };
 
 test("numbers of outcomes are unique and in the document", () => {

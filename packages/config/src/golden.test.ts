@@ -56,6 +56,12 @@ test("the example files of homcc 1.x", async () => {
       compression: "lzo",
       sandbox: { kind: "none" },
       ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment: call.environment },
+      tls: {
+        folders: client.settings.tls.folders,
+        certificate: undefined,
+        key: undefined,
+        authorities: undefined,
+      },
       compilationRequestTimeoutMs: 120_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
+import { type Fingerprint, isFingerprint } from "@homcc/identity/fingerprint";
 import type { HostText } from "./host-text.ts";
 import { type Compression, compression as compressionType, compressions } from "./values.ts";
 
@@ -9,6 +10,11 @@ export const defaultLimit = 2;
 /** More than any build starts at once; keeps sums exact. */
 const maxLimit = 100_000;
 
+/** What a line of the hosts file demands of a server: `key=FINGERPRINT` or `tls`. */
+export type HostProtection =
+  | { readonly kind: "pool"; readonly fingerprint: Fingerprint }
+  | { readonly kind: "authority" };
+
 export type ParsedHost =
   | {
       readonly kind: "server";
@@ -18,6 +24,8 @@ export type ParsedHost =
         readonly limit: number;
         readonly compression: Compression | undefined;
       };
+      /** How the connection has to be protected; `undefined`: not at all. */
+      readonly protection: HostProtection | undefined;
       /** What stands before the `@`; `undefined` without one. */
       readonly sshUser: string | undefined;
     }
@@ -29,7 +37,7 @@ export type ParsedHost =
     };
 
 const forms =
-  "HOST, HOST:PORT, [IPV6]:PORT, each with USER@ or @ before it, and with /LIMIT and then ,COMPRESSION";
+  "HOST, HOST:PORT, [IPV6]:PORT, each with USER@ or @ before it, and with /LIMIT and then ,COMPRESSION or ,key=FINGERPRINT or ,tls";
 
 /** Parses one host as the grammar in `hosts.ts` describes it. */
 export function parseHost(hostText: HostText): ParsedHost {
@@ -47,13 +55,21 @@ export function parseHost(hostText: HostText): ParsedHost {
 
 function parse(text: string): ParsedHost {
   const addressEnd = indexOrEnd(text, /[/,]/);
-  const { limit, compression } = parseSuffixes(text, addressEnd);
+  const { limit, compression, protection } = parseSuffixes(text, addressEnd);
   const at = text.lastIndexOf("@", addressEnd - 1);
   const { name, port } = parseAddress(text.slice(0, addressEnd), at + 1);
   const sshUser = at < 0 ? undefined : parseUser(text.slice(0, at));
   if (sshUser === undefined && name.toLowerCase() === "localhost")
     return { kind: "localhost", limit, hasPort: port !== undefined };
-  return { kind: "server", host: { name, port: port ?? defaultPort, limit, compression }, sshUser };
+  if (sshUser !== undefined && protection !== undefined) {
+    throw new HostSyntaxError(
+      at,
+      "SSH and TLS in one",
+      "HOST,key=FINGERPRINT or USER@HOST: SSH protects it already",
+    );
+  }
+  const host = { name, port: port ?? defaultPort, limit, compression };
+  return { kind: "server", host, protection, sshUser };
 }
 
 /** Never an option for ssh. */
@@ -63,25 +79,49 @@ function parseUser(user: string): string {
   throw new HostSyntaxError(0, `'${user}' is no user name`, allowed);
 }
 
-function parseSuffixes(text: string, start: number): { limit: number; compression: Compression | undefined } {
+interface Suffixes {
+  readonly limit: number;
+  readonly compression: Compression | undefined;
+  readonly protection: HostProtection | undefined;
+}
+
+function parseSuffixes(text: string, start: number): Suffixes {
   const slash = text.indexOf("/", start);
   const comma = text.indexOf(",", start);
   if (slash > comma && comma >= 0) {
     throw new HostSyntaxError(slash, "the limit comes after the compression", "HOST/LIMIT,COMPRESSION");
   }
   const limitEnd = comma >= 0 ? comma : text.length;
-  return {
-    limit: slash >= 0 ? parseNumber(text, slash + 1, limitEnd, "limit", 0, maxLimit) : defaultLimit,
-    compression: comma >= 0 ? parseCompression(text, comma + 1) : undefined,
-  };
+  const limit = slash >= 0 ? parseNumber(text, slash + 1, limitEnd, "limit", 0, maxLimit) : defaultLimit;
+  let compression: Compression | undefined;
+  let protection: HostProtection | undefined;
+  for (let index = comma; index >= 0; index = text.indexOf(",", index + 1)) {
+    const next = text.indexOf(",", index + 1);
+    const word = text.slice(index + 1, next < 0 ? text.length : next);
+    const found = parseWord(word, index + 1);
+    if (typeof found !== "string" && protection === undefined) protection = found;
+    else if (typeof found === "string" && compression === undefined) compression = found;
+    else throw new HostSyntaxError(index + 1, `'${word}' is one too many`, forms);
+  }
+  return { limit, compression, protection };
 }
 
-function parseCompression(text: string, start: number): Compression {
-  const found = compressionType.parse(text.slice(start), "file");
+/** One word behind a comma, which begins at `start`. */
+function parseWord(word: string, start: number): Compression | HostProtection {
+  if (word === "tls") return { kind: "authority" };
+  const fingerprint = /^key=(.*)$/s.exec(word)?.[1];
+  if (fingerprint !== undefined) {
+    if (isFingerprint(fingerprint)) return { kind: "pool", fingerprint };
+    throw new HostSyntaxError(
+      start + 4,
+      `'${fingerprint}' is no fingerprint`,
+      "the 43 letters that homccd pair prints",
+    );
+  }
+  const found = compressionType.parse(word, "file");
   if (found !== undefined) return found;
-  const given = text.slice(start);
-  const message = given === "" ? "the compression is missing" : `unknown compression '${given}'`;
-  throw new HostSyntaxError(start, message, compressions.join(", "));
+  const message = word === "" ? "the compression is missing" : `unknown compression '${word}'`;
+  throw new HostSyntaxError(start, message, `${compressions.join(", ")}, key=FINGERPRINT, tls`);
 }
 
 /** `start` is where the address begins in `text`, which ends with it. */

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { FileReader } from "./files.ts";
 import { unreadable } from "./homcc-conf.ts";
-import { type ParsedHosts, parseHosts } from "./hosts.ts";
+import { type AccessSettings, type ParsedHosts, parseHosts } from "./hosts.ts";
 import type { Problem } from "./problem.ts";
-import type { SshSettings } from "./ssh-access.ts";
 
 export interface HostsCall {
   /** Value of `--host`. */
@@ -12,14 +11,14 @@ export interface HostsCall {
   readonly variable: string;
   readonly folders: readonly string[];
   readonly files: FileReader;
-  /** For hosts with an `@`. */
-  readonly ssh: SshSettings;
+  /** For hosts with an `@`, `key=` or `tls`. */
+  readonly access: AccessSettings;
 }
 
 /** `--host` alone, else `HOMCC_HOSTS`, else the first file `hosts` that is not empty. */
 export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
-  if (call.host !== undefined) return parseHosts(call.host, "--host", call.ssh);
-  if (call.variable.trim() !== "") return parseHosts(call.variable, "HOMCC_HOSTS", call.ssh);
+  if (call.host !== undefined) return parseHosts(call.host, "--host", call.access);
+  if (call.variable.trim() !== "") return parseHosts(call.variable, "HOMCC_HOSTS", call.access);
   const problems: Problem[] = [];
   for (const folder of call.folders) {
     const path = join(folder, "hosts");
@@ -34,7 +33,7 @@ export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
         hint: "it is skipped",
       });
     } else if (reading.kind === "text") {
-      const parsed = parseHosts(reading.text, path, call.ssh);
+      const parsed = parseHosts(reading.text, path, call.access);
       return { ...parsed, problems: [...problems, ...parsed.problems] };
     }
   }

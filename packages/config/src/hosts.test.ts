@@ -60,7 +60,14 @@ test("a bad host is named with line, column and what is allowed; the others coun
     ["a/2/3", "1:3", "a limit from 0 to 100000"],
     ["a,", "1:3", "lzo, lzma, no_compression"],
     ["a,zip", "1:3", "lzo, lzma, no_compression"],
-    ["a,lzo,lzo", "1:3", "lzo, lzma, no_compression"],
+    ["a,lzo,lzo", "1:7", "HOST, HOST:PORT"],
+    ["a,tls,lzo,tls", "1:11", "HOST, HOST:PORT"],
+    ["a,tls=1", "1:3", "key=FINGERPRINT, tls"],
+    ["a,key=", "1:7", "the 43 letters"],
+    ["a,key=abc", "1:7", "the 43 letters"],
+    [`a,key=${"a".repeat(42)}!`, "1:7", "the 43 letters"],
+    ["a,tls/3", "1:6", "HOST/LIMIT,COMPRESSION"],
+    ["me@a,tls", "1:3", "SSH protects it already"],
     ["a,lzo/3", "1:6", "HOST/LIMIT,COMPRESSION"],
     ["/3", "1:1", "HOST, HOST:PORT"],
     [":3126", "1:1", "HOST, HOST:PORT"],
@@ -120,7 +127,7 @@ test("a host with @ is reached through SSH, also when it is this machine; its po
   ];
   const ssh = { executable: "/opt/ssh", options: ["-4"], controlPersistMs: 5, environment: { A: "b" } };
   for (const [text, user, name, port, limit, compression] of forms) {
-    const parsed = parseHosts(text, "hosts", ssh);
+    const parsed = parseHosts(text, "hosts", { ssh });
     assert.deepEqual([parsed.problems, parsed.hostLines, parsed.localhostLimit], [[], [text], undefined]);
     const expected = { name, port, limit, compression, ssh: { ...ssh, user }, text, source: "hosts:1:1" };
     assert.deepEqual(parsed.hosts, [expected]);
@@ -233,4 +240,44 @@ test("no text makes the parser throw, and every problem points into the text", (
     }),
     { numRuns: 2000 },
   );
+});
+
+test("a server may have to prove who it is, by a pool's key or by its name", () => {
+  const key = "Ab_-".repeat(10) + "xyz";
+  const tls = { folders: ["/home/me/.homcc"], certificate: "/c.pem", key: undefined, authorities: "/ca.pem" };
+  const { hosts, problems } = parseHosts(`a:1/3,key=${key} b , tls\n[::1]/4,lzo,key=${key} c`, "hosts", {
+    tls,
+  });
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    hosts.map(({ name, limit, compression, tls: demanded }) => [name, limit, compression, demanded]),
+    [
+      ["a", 3, undefined, { ...tls, kind: "pool", fingerprint: key }],
+      ["b", 2, undefined, { ...tls, kind: "authority" }],
+      ["::1", 4, "lzo", { ...tls, kind: "pool", fingerprint: key }],
+      ["c", 2, undefined, undefined],
+    ],
+  );
+});
+
+test("no other line makes a server less trusted, wherever it stands", () => {
+  const [key, other] = ["a".repeat(43), "b".repeat(43)];
+  for (const [text, used] of [
+    [`a a,key=${key}`, `a,key=${key}`],
+    [`a,key=${key} a`, `a,key=${key}`],
+    [`a,key=${key} a,key=${other}`, `a,key=${key}`],
+    [`a/4 A:3126/2,tls a`, "A:3126/2,tls"],
+  ] as const) {
+    const { hosts, problems } = parseHosts(text, "hosts");
+    assert.deepEqual(
+      hosts.map((host) => host.text),
+      [used],
+      text,
+    );
+    assert.ok(
+      problems.every(({ hint }) => hint.includes(used)),
+      text,
+    );
+    assert.equal(problems.length, text.split(" ").length - 1);
+  }
 });

@@ -3,14 +3,16 @@
  *
  *     file    := line*                         lines end in LF or CR LF
  *     line    := host* ["#" comment]           blanks separate hosts
- *     host    := address ["/" limit] ["," compression]
+ *     host    := address ["/" limit] ("," word)*
+ *     word    := compression | "key=" fingerprint | "tls"
  *     address := name [":" port] | "[" ipv6 "]" [":" port] | ipv6 | [user] "@" address
  *
  * Blanks around `/`, `,`, `:` and `#` mean nothing. `localhost` is this machine: its limit counts local jobs, and it
- * is never contacted. An address with `@` is reached through SSH, also `@localhost`; its port is homccd's, not sshd's.
+ * is never contacted. An address with `@` is reached through SSH, also `@localhost`; its port is homccd's, not sshd's. With
+ * `key=` or `tls` a server has to prove who it is, and nothing is ever said to it outside TLS.
  */
 import { cutHosts } from "./host-text.ts";
-import { type ParsedHost, parseHost } from "./host.ts";
+import { type HostProtection, type ParsedHost, parseHost } from "./host.ts";
 import type { Problem } from "./problem.ts";
 import { defaultSshSettings, type SshAccess, type SshSettings } from "./ssh-access.ts";
 import type { Compression } from "./values.ts";
@@ -26,10 +28,37 @@ export interface Host {
   readonly compression: Compression | undefined;
   /** Set when the server is reached through SSH: `port` is then one of its loopback interface. */
   readonly ssh?: SshAccess;
+  /** Set when the server has to prove who it is. */
+  readonly tls?: TlsAccess;
   /** As configured, without blanks. */
   readonly text: string;
   /** `FILE:LINE:COLUMN`. */
   readonly source: string;
+}
+
+/** How a client shows who it is, as configured. */
+export interface TlsSettings {
+  /** In which `pairings` lie, the first one first. */
+  readonly folders: readonly string[];
+  /** PEM files of the company's, for hosts with `tls`. */
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  readonly authorities: string | undefined;
+}
+
+export type TlsAccess = HostProtection & TlsSettings;
+
+const defaultTlsSettings: TlsSettings = {
+  folders: [],
+  certificate: undefined,
+  key: undefined,
+  authorities: undefined,
+};
+
+/** How hosts are reached that need more than an address. */
+export interface AccessSettings {
+  readonly ssh?: SshSettings;
+  readonly tls?: TlsSettings;
 }
 
 /** This machine as a place for jobs. */
@@ -49,10 +78,11 @@ export interface ParsedHosts {
 }
 
 /**
- * Reads every host of `text`; what is wrong becomes a problem and the others count. `source` names the file, and `ssh`
- * says how hosts with an `@` are reached.
+ * Reads every host of `text`; what is wrong becomes a problem and the others count. `source` names the file, and `access`
+ * says how hosts with an `@`, `key=` or `tls` are reached.
  */
-export function parseHosts(text: string, source: string, ssh: SshSettings = defaultSshSettings): ParsedHosts {
+export function parseHosts(text: string, source: string, access: AccessSettings = {}): ParsedHosts {
+  const { ssh = defaultSshSettings, tls = defaultTlsSettings } = access;
   const hosts = new Map<string, Host>();
   const hostLines: string[] = [];
   const problems: Problem[] = [];
@@ -73,15 +103,19 @@ export function parseHosts(text: string, source: string, ssh: SshSettings = defa
       problems.push(...localhostWarnings(parsed, localhostLimit, place));
       localhostLimit = parsed.limit;
     } else {
-      const { host, sshUser } = parsed;
-      const access = sshUser === undefined ? {} : { ssh: { ...ssh, user: sshUser } };
-      addHost(hosts, { ...host, ...access, text: hostText.text, source: place }, problems);
+      const { host, sshUser, protection } = parsed;
+      const way = sshUser === undefined ? {} : { ssh: { ...ssh, user: sshUser } };
+      const secured = protection === undefined ? {} : { tls: { ...tls, ...protection } };
+      addHost(hosts, { ...host, ...way, ...secured, text: hostText.text, source: place }, problems);
     }
   }
   return { hosts: [...hosts.values()], localhostLimit, hostLines, problems };
 }
 
-/** The first line of an address counts: two entries for one server would let a job try the same server twice. */
+/**
+ * The first line of an address counts: two entries for one server would let a job try the same server twice. But one that
+ * demands a key beats one that does not: no other line makes a server less trusted.
+ */
 function addHost(hosts: Map<string, Host>, host: Host, problems: Problem[]): void {
   const login = host.ssh === undefined ? "" : `${host.ssh.user}@`;
   const address = `${login}${host.name.toLowerCase()} ${host.port}`;
@@ -90,11 +124,13 @@ function addHost(hosts: Map<string, Host>, host: Host, problems: Problem[]): voi
     hosts.set(address, host);
     return;
   }
+  const used = first.tls === undefined && host.tls !== undefined ? host : first;
+  hosts.set(address, used);
   problems.push({
     severity: "warning",
     source: host.source,
     message: `'${host.text}' is listed twice and counts once`,
-    hint: `'${first.text}' at ${first.source} is used`,
+    hint: `'${used.text}' at ${used.source} is used`,
   });
 }
 

@@ -57,11 +57,16 @@ test("defaults", async () => {
   await inFolders(async (folders) => {
     const loaded = await folders.load();
     const { environment } = loaded.settings.ssh;
+    const tls = { certificate: undefined, key: undefined, authorities: undefined };
     assert.deepEqual(Object.keys(environment), ["HOME"]);
     assert.deepEqual(loaded.settings, {
       compression: undefined,
       sandbox: { kind: "none" },
       ssh: { executable: "ssh", options: [], controlPersistMs: 600_000, environment },
+      tls: {
+        ...tls,
+        folders: [join(folders.home, ".homcc"), join(folders.home, ".config/homcc"), folders.systemFolder],
+      },
       compilationRequestTimeoutMs: 240_000,
       establishConnectionTimeoutMs: 10_000,
       remoteCompilationTries: 3,
@@ -159,7 +164,7 @@ test("a bad value names its source and what is allowed, and the next source coun
       [
         "FILE:3: log_level: 'LOUD' is not allowed (allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL)",
         "FILE:4: compression: a '%' that is not followed by '%' or '(NAME)s' ('%%' stands for a percent sign)",
-        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, uplink_limit, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size)",
+        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, uplink_limit, tls_certificate, tls_key, tls_ca, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size)",
         "FILE:7: agent_idle_time: 'z' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_ESTABLISH_CONNECTION_TIMEOUT: '-1' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_REMOTE_COMPILATION_TRIES: '0x3' is not allowed (allowed: a whole number from 1 to 1000)",
@@ -371,7 +376,7 @@ test("the server's settings", async () => {
         systemFolder,
       });
     const { settings, problems } = await load({});
-    const { allow, allowedProfiles, allowedContainers, ...plain } = settings;
+    const { allow, allowedProfiles, allowedContainers, tlsClientNames, ...plain } = settings;
     assert.deepEqual(plain, {
       limit: availableParallelism() + 2,
       port: 3126,
@@ -390,7 +395,23 @@ test("the server's settings", async () => {
       sandboxFolder: "/tmp",
       user: undefined,
       drainTimeoutMs: 60_000,
+      requiresCertificate: false,
+      identityFolder:
+        process.getuid?.() === 0 ? join(systemFolder, "identity") : join(HOME, ".config/homcc/identity"),
+      tlsCertificate: undefined,
+      tlsKey: undefined,
+      tlsClientAuthorities: undefined,
     });
+    assert.equal(tlsClientNames.text, "any");
+    assert.equal(
+      (await load({ HOMCC_DIR: "own" })).settings.identityFolder,
+      join(folders.root, "own/identity"),
+    );
+    assert.equal(
+      (await load({ HOMCCD_IDENTITY_DIR: "keys" })).settings.identityFolder,
+      join(folders.root, "keys"),
+    );
+    assert.ok((await load({ HOMCCD_AUTHENTICATION: "required" })).settings.requiresCertificate);
     assert.deepEqual([allow.text, problems], ["private", []]);
     assert.deepEqual([allowedProfiles.text, allowedContainers.text], ["any", "any"]);
     const restricted = await load({

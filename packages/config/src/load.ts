@@ -5,7 +5,7 @@
 import { HomccError } from "@homcc/observability/error";
 import { resolve } from "node:path";
 import { ConfigurationFiles, configurationFolders, type FileReader } from "./files.ts";
-import { storeFolder } from "./folders.ts";
+import { identityFolder, storeFolder } from "./folders.ts";
 import { readConfiguration } from "./homcc-conf.ts";
 import { readHosts } from "./hosts-file.ts";
 import type { Host, Localhost, ParsedHosts } from "./hosts.ts";
@@ -101,9 +101,9 @@ async function readSettings(call: ReadCall): Promise<LoadedSettings> {
   const sources = { program: "homcc", commandLine, environment, ini: configuration.ini } as const;
   const options = createOptionReader(clientOptions, sources);
   const { sandbox, conflict } = chooseSandbox(options);
-  const settings = clientSettings(options, sandbox, { environment, cwd });
+  const settings = clientSettings(options, sandbox, { environment, cwd, folders });
   const variable = environment["HOMCC_HOSTS"] ?? "";
-  const parsed = await readHosts({ host: options.get("host"), variable, folders, files, ssh: settings.ssh });
+  const parsed = await readHosts({ host: options.get("host"), variable, folders, files, access: settings });
   const { hosts } = parsed;
   return {
     settings,
@@ -122,10 +122,12 @@ async function readSettings(call: ReadCall): Promise<LoadedSettings> {
 function clientSettings(
   options: OptionReader<typeof clientOptions>,
   sandbox: Sandbox,
-  { environment, cwd }: Required<Pick<SettingsCall, "environment" | "cwd">>,
+  { environment, cwd, folders }: Pick<ReadCall, "environment" | "cwd" | "folders">,
 ): ClientSettings {
   const verbose = options.get("verbose");
   const debugFolder = options.get("debug_directory");
+  const pathOf = (path: string | undefined): string | undefined =>
+    path === undefined ? undefined : resolve(cwd, path);
   return {
     compression: options.get("compression"),
     sandbox,
@@ -134,6 +136,12 @@ function clientSettings(
       options: options.get("ssh_options") ?? [],
       controlPersistMs: options.get("ssh_control_persist") * 1000,
       environment,
+    },
+    tls: {
+      folders,
+      certificate: pathOf(options.get("tls_certificate")),
+      key: pathOf(options.get("tls_key")),
+      authorities: pathOf(options.get("tls_ca")),
     },
     compilationRequestTimeoutMs: options.get("compilation_request_timeout"),
     establishConnectionTimeoutMs: options.get("establish_connection_timeout"),
@@ -147,7 +155,7 @@ function clientSettings(
     agentLogLevel: options.get("agent_log_level"),
     stateFiles: options.get("state_files"),
     clientCacheBytes: options.get("client_cache_size"),
-    debugFolder: debugFolder === undefined ? undefined : resolve(cwd, debugFolder),
+    debugFolder: pathOf(debugFolder),
   };
 }
 
@@ -167,6 +175,8 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
   const options = createOptionReader(serverOptions, sources);
   const verbose = options.get("verbose");
   const { replay, conflicts } = chooseReplay(options, cwd);
+  const pathOf = (path: string | undefined): string | undefined =>
+    path === undefined ? undefined : resolve(cwd, path);
   const settings: ServerSettings = {
     limit: options.get("limit") ?? processorCount() + 2,
     port: options.get("port"),
@@ -187,6 +197,12 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     sandboxFolder: resolve(cwd, options.get("sandbox_dir")),
     user: options.get("user"),
     allow: options.get("allow"),
+    requiresCertificate: options.get("authentication") === "required",
+    identityFolder: identityFolder(options.get("identity_dir"), environment, cwd, systemFolder),
+    tlsCertificate: pathOf(options.get("tls_certificate")),
+    tlsKey: pathOf(options.get("tls_key")),
+    tlsClientAuthorities: pathOf(options.get("tls_client_ca")),
+    tlsClientNames: options.get("tls_client_names"),
     drainTimeoutMs: options.get("drain_timeout"),
   };
   return { settings, problems: [...configuration.problems, ...options.problems, ...conflicts] };

@@ -239,6 +239,33 @@ export const clientOptions = {
     paragraph:
       "Mbit/s that are sent at most, to all servers together. Without it homcc sends as much as leaves the link usable for others, which it measures; a limit only lowers that. Of several builds the latest job's wish counts. Peers of homcc 1.x are not limited.",
   },
+  tls_certificate: {
+    type: values.path,
+    flags: [],
+    variables: ["HOMCC_TLS_CERTIFICATE"],
+    key: "tls_certificate",
+    setBy: "user",
+    paragraph:
+      "PEM file with the certificate that hosts with `,tls` are shown, and those between it and the company's authority. Paired servers (`,key=…`) need none.",
+  },
+  tls_key: {
+    type: values.path,
+    computedDefault: "the file of tls_certificate",
+    flags: [],
+    variables: ["HOMCC_TLS_KEY"],
+    key: "tls_key",
+    setBy: "user",
+    paragraph: "PEM file with its private key, without a passphrase.",
+  },
+  tls_ca: {
+    type: values.path,
+    computedDefault: "the authorities that Node comes with",
+    flags: [],
+    variables: ["HOMCC_TLS_CA"],
+    key: "tls_ca",
+    setBy: "user",
+    paragraph: "PEM file with the authorities that certificates of hosts with `,tls` must come from.",
+  },
   ssh_executable: {
     type: values.path,
     default: "ssh",
@@ -392,7 +419,65 @@ export const serverOptions = {
     key: "allow",
     setBy: "administrator",
     paragraph:
-      "Addresses that are served: addresses and ranges between blanks or commas. `private` stands for loopback, private, link-local and VPN ranges, `any` for every address. homccd has no authentication: never use `any` on a machine that the internet can reach.",
+      "Addresses that are served without a pairing or a certificate: addresses and ranges between blanks or commas. `private` stands for loopback, private, link-local and VPN ranges, `any` for every address. Never use `any` on a machine that the internet can reach: who is served so proves nothing. Paired clients may come from anywhere.",
+  },
+  authentication: {
+    type: values.authentication,
+    default: "none",
+    flags: ["--authentication"],
+    variables: ["HOMCCD_AUTHENTICATION"],
+    key: "authentication",
+    setBy: "administrator",
+    paragraph:
+      "`required`: only clients that are paired, or have a certificate of tls_client_ca, are served, from whatever address. Everybody else is told how to be paired: homcc 1.x and clients that come through SSH, too. `none`: those in `allow` are served as well.",
+  },
+  identity_dir: {
+    type: values.path,
+    computedDefault:
+      "$HOMCC_DIR/identity, else /etc/homcc/identity for root or where that folder is, else ~/.config/homcc/identity",
+    flags: ["--identity-dir"],
+    variables: ["HOMCCD_IDENTITY_DIR"],
+    key: "identity_dir",
+    setBy: "administrator",
+    paragraph:
+      "Folder with the pool's key (`pool.pem`), who was revoked (`revoked`) and records of pairings; made at the first start. Servers with the same `pool.pem` are one pool: a pairing with one of them is good for all. A homccd that is started as root reads the key before it gives up its rights, so that no job can.",
+  },
+  tls_certificate: {
+    type: values.path,
+    flags: ["--tls-certificate"],
+    variables: ["HOMCCD_TLS_CERTIFICATE"],
+    key: "tls_certificate",
+    setBy: "administrator",
+    paragraph:
+      "PEM file with a certificate for this host of an authority of your own, and those between it and the authority: for clients whose hosts line says `,tls`. Pairing works beside it.",
+  },
+  tls_key: {
+    type: values.path,
+    computedDefault: "the file of tls_certificate",
+    flags: ["--tls-key"],
+    variables: ["HOMCCD_TLS_KEY"],
+    key: "tls_key",
+    setBy: "administrator",
+    paragraph: "PEM file with its private key, without a passphrase. Read once, at the start.",
+  },
+  tls_client_ca: {
+    type: values.path,
+    flags: ["--tls-client-ca"],
+    variables: ["HOMCCD_TLS_CLIENT_CA"],
+    key: "tls_client_ca",
+    setBy: "administrator",
+    paragraph:
+      "PEM file with the authorities whose certificates let clients in. The common name is the client's name; `homccd revoke` knows it too.",
+  },
+  tls_client_names: {
+    type: values.nameList,
+    default: "any",
+    flags: ["--tls-client-names"],
+    variables: ["HOMCCD_TLS_CLIENT_NAMES"],
+    key: "tls_client_names",
+    setBy: "administrator",
+    paragraph:
+      "Names of the certificates of tls_client_ca that let somebody in: common names between blanks or commas, `any` or `none`.",
   },
   user: {
     type: values.name("USER", "the name of an account"),

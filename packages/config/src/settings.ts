@@ -1,5 +1,6 @@
 import type { LogLevel } from "@homcc/observability/log";
 import type { AddressRanges } from "./address-ranges.ts";
+import type { TlsSettings } from "./hosts.ts";
 import type { SshSettings } from "./ssh-access.ts";
 import type { Compression, ExecutorChoice, NameList, ToolchainChoice } from "./values.ts";
 
@@ -16,6 +17,8 @@ export interface ClientSettings {
   readonly sandbox: Sandbox;
   /** Each `Host` with an `@` already has them. */
   readonly ssh: SshSettings;
+  /** Each `Host` with `key=` or `tls` already has them. */
+  readonly tls: TlsSettings;
   readonly compilationRequestTimeoutMs: number;
   readonly establishConnectionTimeoutMs: number;
   /** Hosts tried for one job, busy ones included; at least 1. */
@@ -76,8 +79,18 @@ export interface ServerSettings {
   readonly sandboxFolder: string;
   /** Account that a homccd started as root drops to; `undefined` leaves the choice to homccd. */
   readonly user: string | undefined;
-  /** Clients from other addresses are refused. */
+  /** Clients from other addresses are refused, unless they prove who they are. */
   readonly allow: AddressRanges;
+  /** Nobody is served who does not prove who he is. */
+  readonly requiresCertificate: boolean;
+  /** Absolute folder of the pool's key. */
+  readonly identityFolder: string;
+  /** Absolute paths of the company's certificates in PEM. */
+  readonly tlsCertificate: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsClientAuthorities: string | undefined;
+  /** Names in certificates of clients that the company's authority has signed. */
+  readonly tlsClientNames: NameList;
   /** How long jobs that run may go on when homccd is to end. */
   readonly drainTimeoutMs: number;
 }

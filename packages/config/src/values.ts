@@ -27,6 +27,8 @@ export type ExecutorChoice = (typeof executorChoices)[number];
 export const toolchainChoices = ["own", "shipped"] as const;
 export type ToolchainChoice = (typeof toolchainChoices)[number];
 
+export const authenticationChoices = ["none", "required"] as const;
+
 export const text: ValueType<string> = {
   metavar: "TEXT",
   allowed: "any text",
@@ -154,6 +156,11 @@ export const compression: ValueType<Compression> = choice("COMPRESSION", compres
 export const executor: ValueType<ExecutorChoice> = choice("EXECUTOR", executorChoices);
 
 export const toolchains: ValueType<ToolchainChoice> = choice("TOOLCHAINS", toolchainChoices);
+
+export const authentication: ValueType<(typeof authenticationChoices)[number]> = choice(
+  "AUTHENTICATION",
+  authenticationChoices,
+);
 
 /** Addresses or names of this machine, each once; brackets around IPv6 addresses are taken off. */
 export const listenAddresses: ValueType<readonly string[]> = {

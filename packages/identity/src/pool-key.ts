@@ -5,7 +5,7 @@ import { HomccError } from "@homcc/observability/error";
 import { makeCertificate, publicKeyOf } from "./certificate.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { pemBlocks } from "./pem.ts";
-import { makePrivateFolder, writeWhole } from "./private-file.ts";
+import { makeOpenFolder, writeWhole } from "./private-file.ts";
 
 /** The one secret of a pool: whoever has it is each of its servers, and can pair clients with them. */
 export interface PoolKey {
@@ -29,7 +29,8 @@ export const clockToleranceMs = 12 * 3_600_000;
 export async function openPoolKey(folder: string, nowMs: number): Promise<PoolKey> {
   const known = await readPoolKey(folder);
   if (known !== undefined) return known;
-  await makePrivateFolder(folder);
+  // A homccd that was started as root watches it later, as another account.
+  await makeOpenFolder(folder);
   const made = makePoolKey(nowMs);
   // Of two that begin at once, such as a server and the first `homccd pair`, one is too late and takes the other's.
   await writeWhole(join(folder, poolKeyFile), textOf(made), { mode: 0o600, exclusive: true });

@@ -1,10 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { chown, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { chmod, chown, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Makes the folder and those above it; only what is made anew gets the mode. */
 export async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+}
+
+/** The same for a folder that everybody may list; what is secret in it has a mode of its own, whatever the umask is. */
+export async function makeOpenFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o755 });
+  if (made !== undefined) await chmod(folder, 0o755);
 }
 
 /**

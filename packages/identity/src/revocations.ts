@@ -1,6 +1,6 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { giveToFolderOwner, makePrivateFolder, writeWhole } from "./private-file.ts";
+import { giveToFolderOwner, makeOpenFolder, writeWhole } from "./private-file.ts";
 
 /** Beside the pool's key: one line a revocation, `NAME UNTIL`. Lines may be added, in any order, from other servers' files. */
 export const revocationFile = "revoked";
@@ -61,7 +61,7 @@ export async function revoke(
 ): Promise<string> {
   const path = join(folder, revocationFile);
   const until = new Date(Math.max(nowMs + clockMarginMs, latestIssuedMs)).toISOString();
-  await makePrivateFolder(folder);
+  await makeOpenFolder(folder);
   await writeWhole(path, opening, { mode: 0o644, exclusive: true });
   // A file that somebody edited may lack the end of its last line.
   await appendFile(path, `\n${name} ${until}\n`, { flush: true });

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { X509Certificate } from "node:crypto";
+import { digestOf } from "@homcc/cas/digest";
 import { commonNameOf, issuedMsOf } from "@homcc/identity/certificate";
 import { makePairing } from "@homcc/identity/pairing";
 import { makePoolKey, type PoolKey } from "@homcc/identity/pool-key";
@@ -38,7 +39,11 @@ function judge(certificate: X509Certificate, error: string | undefined): Certifi
   };
 }
 
-function trustIn(key: PoolKey, pairedWith = key, expiresMs = nowMs + 90 * dayMs): ServerTrust {
+function trustIn(
+  key: PoolKey,
+  pairedWith = key,
+  expiresMs = nowMs + 90 * dayMs,
+): Extract<ServerTrust, { kind: "pool" }> {
   const { privateKey, certificate } = makePairing(pairedWith, {
     name: "alice",
     issuedMs: nowMs,
@@ -89,7 +94,7 @@ test("a paired client is known by its name, and says as much as over a plain con
     onEnd: () => whole.resolve(),
   }));
   const stream = channel.openStream({ onMessage: () => {} });
-  channel.send(stream, { kind: "blob", digest: "0".repeat(64) + "/5242880" } as never);
+  channel.send(stream, { kind: "blob", digest: digestOf(bytes) });
   await channel.sendData(stream, [bytes], { priority: "large", end: true });
   await whole.promise;
   assert.ok(Buffer.concat(received).equals(bytes));
@@ -113,7 +118,7 @@ test("a client that is killed, resets or says goodbye is told apart as over a pl
   size.writeUInt32LE(hello.byteLength);
   const carrier = connect(server.port, "127.0.0.1");
   await once(carrier, "connect");
-  const { client } = trustIn(pool) as Extract<ServerTrust, { kind: "pool" }>;
+  const { client } = trustIn(pool);
   const socket = connectTls({
     socket: carrier,
     cert: client.chain,
@@ -223,8 +228,8 @@ test("TLS 1.2, noise after the first byte, and a hello that breaks off are let g
     maxVersion: "TLSv1.2",
     rejectUnauthorized: false,
   });
-  const [error] = (await once(old, "error")) as [Error];
-  assert.match(error.message, /protocol version/);
+  const [error]: unknown[] = await once(old, "error");
+  assert.match(String(error), /protocol version/);
   assert.equal((await server.next()).kind, "rejected");
   const slow = await dial(server.port);
   slow.socket.resume();
@@ -242,7 +247,7 @@ test("sessions are not resumed: a certificate is looked at anew each time", asyn
   await using server = await startLoopbackServer({ tls });
   let session: Buffer | undefined;
   for (const expected of [false, false]) {
-    const { client } = trustIn(pool) as Extract<ServerTrust, { kind: "pool" }>;
+    const { client } = trustIn(pool);
     const socket = connectTls({
       port: server.port,
       host: "127.0.0.1",

@@ -8,6 +8,7 @@ import { connectToServer } from "@homcc/transport/connect";
 import { ConnectError } from "@homcc/transport/connect-error";
 import { connectThroughSsh } from "@homcc/transport/connect-through-ssh";
 import { askInventory, type InventoryAnswer } from "./inventory.ts";
+import { trustIn } from "../remote/server-trust.ts";
 import type { SshTunnels } from "../remote/ssh-tunnels.ts";
 
 /** What became of asking one server what it is. */
@@ -44,8 +45,9 @@ async function askServer(
   const options = { agent: `homcc ${version}`, connectTimeoutMs };
   const tunnel = tunnels.to(host);
   try {
+    const trust = await trustIn(host.tls);
     const { channel, welcome } = await (tunnel === undefined
-      ? connectToServer({ ...options, host: name, port })
+      ? connectToServer({ ...options, host: name, port, ...(trust === undefined ? {} : { trust }) })
       : connectThroughSsh({ ...options, tunnel, peer: hostIdOf(host) }));
     const { roundTripMs } = channel;
     const inventory = await askInventory(channel, welcome);

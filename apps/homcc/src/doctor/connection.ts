@@ -3,11 +3,13 @@ import { errnoOf } from "@homcc/cas/errno";
 import type { Host } from "@homcc/config/hosts";
 import { version } from "@homcc/config/version";
 import { systemClock } from "@homcc/observability/clock";
-import { describeError } from "@homcc/observability/error";
+import { shortFingerprint } from "@homcc/identity/fingerprint";
+import { describeError, HomccError } from "@homcc/observability/error";
 import type { Welcome } from "@homcc/protocol/hello";
-import { greetServer } from "@homcc/transport/connect";
+import { greetTrusted } from "@homcc/transport/connect";
 import { ConnectError } from "@homcc/transport/connect-error";
 import { askInventory, type InventoryAnswer } from "../ask/inventory.ts";
+import { trustIn } from "../remote/server-trust.ts";
 import type { Examination } from "./examination.ts";
 
 /** A server that has welcomed us. */
@@ -38,11 +40,20 @@ export async function examineConnection(
   }
   const { welcome, roundTripMs } = success.greeted;
   examination.ok(
-    `${welcome.server} answers at ${success.address} port ${host.port}, round trip ${roundTripMs.toFixed(1)} ms`,
+    `${welcome.server} answers at ${success.address} port ${host.port}, round trip ${roundTripMs.toFixed(1)} ms, ${protectionOf(host)}`,
   );
   for (const each of attempts)
     if (each.kind === "failed") examination.note(`another address of ${host.name}: ${each.text}`);
   return success.greeted;
+}
+
+/** How what is sent is protected, for people. */
+export function protectionOf({ tls, ssh }: Host): string {
+  if (ssh !== undefined) return "through SSH";
+  if (tls === undefined) return "not encrypted";
+  return tls.kind === "pool"
+    ? `TLS with the pool's key ${shortFingerprint(tls.fingerprint)}…`
+    : "TLS with a certificate for that name";
 }
 
 async function attempt(host: Host, address: string, timeoutMs: number): Promise<Attempt> {
@@ -60,7 +71,9 @@ async function attempt(host: Host, address: string, timeoutMs: number): Promise<
   try {
     const peer = `${isIPv6(address) ? `[${address}]` : address}:${host.port}`;
     const startMs = systemClock.monotonicMs();
-    const { channel, welcome } = await greetServer(socket, { peer, deadline, agent: `homcc ${version}` });
+    const trust = await trustIn(host.tls);
+    const options = { peer, host: host.name, deadline, agent: `homcc ${version}` };
+    const { channel, welcome } = await greetTrusted(socket, trust, options);
     const roundTripMs = systemClock.monotonicMs() - startMs;
     const receivedAtMs = systemClock.wallMs();
     const inventory = await askInventory(channel, welcome);
@@ -118,6 +131,9 @@ function familyCure(isV6: boolean): string {
 /** Cause and cure of a connection that came about, to something that did not welcome us. */
 export function ungreeted(host: Host, timeoutMs: number, error: unknown): [string, string] {
   const place = `${host.name} port ${host.port}`;
+  if (error instanceof HomccError && error.code === "ERR_HOMCC_CONFIGURATION") {
+    return [describeError(error), error.hint ?? `correct it at ${host.source}`];
+  }
   if (!(error instanceof ConnectError)) {
     return [
       error instanceof DOMException
@@ -137,6 +153,11 @@ export function ungreeted(host: Host, timeoutMs: number, error: unknown): [strin
     case "version-mismatch":
       return [error.message, error.hint ?? "install the same version on both machines"];
     case "refused":
+      if (host.tls !== undefined || error.message.includes("homccd pair"))
+        return [
+          error.message,
+          "ask the administrator of that server for a line of homccd pair, and run homcc pair",
+        ];
       return [
         error.message,
         "add that address to the option `allow` of homccd there, as in --allow 'private 203.0.113.7', and restart it",

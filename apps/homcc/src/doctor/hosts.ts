@@ -22,7 +22,7 @@ export function chooseHosts(
       (host) => host.text === text || host.name === text || hostIdOf(host) === text.toLowerCase(),
     );
     if (known.length > 0) return known;
-    const parsed = parseHosts(text, "the command line", settings.ssh);
+    const parsed = parseHosts(text, "the command line", settings);
     for (const { source, message, hint } of parsed.problems)
       examination.problem(`${source}: ${message}`, hint);
     return parsed.hosts;

@@ -15,9 +15,11 @@ import { ConnectError } from "@homcc/transport/connect-error";
 import { connectThroughSsh, type TunnelledConnection } from "@homcc/transport/connect-through-ssh";
 import type { SshTunnel } from "@homcc/transport/ssh-tunnel";
 import { V1Connection } from "@homcc/transport/v1-connection";
+import type { ServerTrust } from "@homcc/transport/tls-client";
 import { type KnownContents, ServerSession } from "./server-session.ts";
 import type { Session } from "./session.ts";
 import type { SshTunnels } from "./ssh-tunnels.ts";
+import { trustIn } from "./server-trust.ts";
 import { FileSums } from "./v1/file-sums.ts";
 import type { ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
 import type { UplinkLimit } from "./uplink-limit.ts";
@@ -66,7 +68,7 @@ export class ServerDialler {
     const hostId = hostIdOf(host);
     const tunnel = this.#tunnels.known(hostId);
     try {
-      const connection = await this.#connect(host, tunnel, attempt);
+      const connection = await this.#connect(host, tunnel, await trustIn(host.tls), attempt);
       this.#silentPorts.delete(hostId);
       const { channel, welcome } = connection;
       this.#uplink.add(channel);
@@ -75,7 +77,8 @@ export class ServerDialler {
       return session;
     } catch (error) {
       if (!(error instanceof ConnectError) || error.failure !== "v1") throw error;
-      if (this.#isSilentPort(hostId)) throw error;
+      // homcc 1.x proves nothing.
+      if (host.tls !== undefined || this.#isSilentPort(hostId)) throw error;
       return this.#v1Session(host, tunnel, health, attempt.connectTimeoutMs);
     }
   }
@@ -83,6 +86,7 @@ export class ServerDialler {
   #connect(
     host: HostAddress,
     tunnel: SshTunnel | undefined,
+    trust: ServerTrust | undefined,
     { connectTimeoutMs, signal, alive }: DialAttempt,
   ): Promise<ServerConnection & Partial<TunnelledConnection>> {
     const options: Omit<ConnectOptions, "host" | "port"> = {
@@ -93,7 +97,12 @@ export class ServerDialler {
       clock: this.#clock,
     };
     return tunnel === undefined
-      ? connectToServer({ ...options, host: host.name, port: host.port })
+      ? connectToServer({
+          ...options,
+          host: host.name,
+          port: host.port,
+          ...(trust === undefined ? {} : { trust }),
+        })
       : connectThroughSsh({ ...options, tunnel, peer: hostIdOf(host) });
   }
 

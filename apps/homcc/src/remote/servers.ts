@@ -334,6 +334,12 @@ function isIdle(pool: HostPool, hostIds: readonly HostId[]): boolean {
   return pool.waiting === 0 && hostIds.every((hostId) => pool.heldOn(hostId) === 0);
 }
 
-function addressOf({ name, port, limit, ssh }: Host): HostAddress {
-  return ssh === undefined ? { name, port, limit } : { name, port, limit, ssh };
+function addressOf({ name, port, limit, ssh, tls }: Host): HostAddress {
+  return {
+    name,
+    port,
+    limit,
+    ...(ssh === undefined ? {} : { ssh }),
+    ...(tls === undefined ? {} : { tls }),
+  };
 }

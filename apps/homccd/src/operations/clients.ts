@@ -39,6 +39,14 @@ export class Clients {
     return [...this.#sessions.keys()].reduce((sum, { jobs }) => sum + jobs, this.#v1.size);
   }
 
+  /** Ends the connections of clients that are not to be served any more: `whyNoLonger` gives the reason. */
+  turnOut(whyNoLonger: (session: ClientSession) => string | undefined): void {
+    for (const session of this.#sessions.keys()) {
+      const why = whyNoLonger(session);
+      if (why !== undefined) void session.turnOut(why);
+    }
+  }
+
   /** Tells all of them; resolves when they are gone. */
   async drain(drain: Drain): Promise<void> {
     this.#drain = drain;
