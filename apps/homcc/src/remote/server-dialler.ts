@@ -25,7 +25,7 @@ import type { ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
 import type { UplinkLimit } from "./uplink-limit.ts";
 import { V1Session } from "./v1/v1-session.ts";
 
-/** So long a port that closes without a word is not taken for a server of homcc 1.x again. */
+/** So long a port that closes without a word is not taken for a server of homcc 1.x (again). */
 const silentPortMs = 30_000;
 
 export interface DialAttempt {
@@ -134,6 +134,8 @@ export class ServerDialler {
     void channel.closed.then((reason) => {
       this.#logger.info(`${session.hostId}: ${describeError(reason)}`);
       if (isReturning) health.returning(session);
+      // What closes our hello now is a forwarded port whose server is gone: it does not become one of homcc 1.x so soon.
+      if (channel.isLost && !isReturning) this.#silentPorts.set(session.hostId, this.#clock.monotonicMs());
       health.lost(session, channel.isLost);
     });
   }
