@@ -30,7 +30,7 @@ export interface Phase {
   /** The first job on this server, whose layer is not there yet. */
   readonly cold?: boolean;
   /** Resolves when the last of the jobs is in this phase. */
-  reach(scene: Scene): Promise<readonly Job[]>;
+  readonly reach: (scene: Scene) => Promise<readonly Job[]>;
 }
 
 async function start({ workplace }: Scene, unit: string, text: string): Promise<Job> {
@@ -81,11 +81,11 @@ export const phases: readonly Phase[] = [
   {
     name: "its result is sent",
     reach: async (scene) => {
-      scene.link.hold("down", 60_000);
+      scene.link.hold("down", 450_000);
       const job = await start(
         scene,
         "large",
-        `extern const unsigned char large[] = {${[...noise(200_000)].join(",")}};\n`,
+        `extern const unsigned char large[] = {${[...noise(500_000)].join(",")}};\n`,
       );
       await waitFor("half of the object", () => scene.link.isHeld("down"), 60_000);
       return [job];

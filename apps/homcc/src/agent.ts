@@ -21,6 +21,7 @@ import { OwnResults } from "./own-results.ts";
 import { LedgerFile, ledgerFilePath } from "./records/ledger-file.ts";
 import { JobStatistics } from "./records/statistics.ts";
 import { tallyFilePath } from "./records/tally-file.ts";
+import { rememberTemporaryOutputs } from "./remote/temporary-outputs.ts";
 
 const { values } = parseArgs({
   options: { "listen-fd": { type: "string" }, socket: { type: "string" }, identity: { type: "string" } },
@@ -52,6 +53,7 @@ const watches = new FolderWatches({
   onProblem: (error) =>
     logger.info(`headers of the system are looked at for each file: ${describeError(error)}`),
 });
+const forgetTemporaryOutputs = await rememberTemporaryOutputs(join(agentFolder(environment), "unfinished"));
 const ledgerFile = new LedgerFile(ledgerFilePath(environment), logger);
 const services = await createServices(
   environment,
@@ -94,5 +96,6 @@ async function shutDown(reason: string): Promise<void> {
   await directives.release();
   ledgerFile.save();
   await ownResults.close();
+  await forgetTemporaryOutputs();
   process.exit(0);
 }

@@ -1,7 +1,8 @@
-import { readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
 import { errnoOf } from "./errno.ts";
+import { processIdentity } from "./process-identity.ts";
 
 /** Held while a process uses a store folder. */
 export interface StoreLock {
@@ -11,19 +12,19 @@ export interface StoreLock {
 /**
  * Takes `FOLDER/lock`, or rejects with ERR_HOMCC_CONFIGURATION while another process has it.
  *
- * The lock is a symbolic link whose target names its holder, `PID:START:BOOT`: made in one step with its content, and
- * without needing a block of a full disk. START (in clock ticks after boot) and BOOT tell the holder from a later
- * process with the same number, so a lock left by `kill -9` or a power cut is taken over.
+ * The lock is a symbolic link whose target names its holder, its `processIdentity`: made in one step with its content, and
+ * without needing a block of a full disk. A lock left by `kill -9` or a power cut is taken over, whatever process has the
+ * number of its holder now.
  */
 export async function lockStore(folder: string): Promise<StoreLock> {
   const path = join(folder, "lock");
-  const self = await identityOf(process.pid);
+  const self = await processIdentity(process.pid);
   if (self === undefined) throw new Error("/proc does not show this process");
   while (!(await created(path, self))) {
     const holder = await unlessGone(readlink(path));
     if (holder === undefined) continue;
     const pid = Number.parseInt(holder, 10);
-    if ((await identityOf(pid)) === holder) throw inUse(folder, pid);
+    if ((await processIdentity(pid)) === holder) throw inUse(folder, pid);
     await removeStale(path, holder);
   }
   return { release: () => rm(path, { force: true }) };
@@ -55,22 +56,6 @@ async function unlessGone<Result>(result: Promise<Result>): Promise<Result | und
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-/** `undefined` when there is no such process. */
-async function identityOf(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "latin1");
-    const boot = await readFile("/proc/sys/kernel/random/boot_id", "latin1");
-    // Field 2 is the program's name in parentheses and may hold blanks; the start time is field 22.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // Ended, and nobody has asked how: in a container without an init that may stay so.
-    if (fields[0] === "Z") return undefined;
-    const start = fields[19];
-    return `${pid}:${start}:${boot.slice(0, 8)}`;
-  } catch {
-    return undefined;
   }
 }
 

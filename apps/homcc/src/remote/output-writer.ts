@@ -1,12 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { fchmodSync } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { HomccError } from "@homcc/observability/error";
-
-/** Of this process: its names are nobody else's, and a random one for each file costs 0.1 ms. */
-const ownPrefix = randomBytes(5).toString("hex");
-let nextNumber = 1;
+import { temporaryPathFor } from "./temporary-outputs.ts";
 
 type State =
   | { readonly kind: "unopened" }
@@ -28,12 +23,7 @@ export class OutputWriter {
   constructor(path: string, mode: number) {
     this.path = path;
     this.#mode = mode;
-    // Dot-file, so that globs of running builds do not pick it up; at most 255 bytes, whatever the output is called.
-    const stem = Buffer.from(basename(path))
-      .subarray(0, 200)
-      .toString("latin1")
-      .replaceAll(/[^\w.-]/g, "_");
-    this.#temporaryPath = join(dirname(path), `.${stem}.homcc-${ownPrefix}${nextNumber++}`);
+    this.#temporaryPath = temporaryPathFor(path);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
