@@ -3,7 +3,13 @@ import { connect, createServer, type Socket } from "node:net";
 
 export type Direction = "up" | "down";
 
-/** A line between a client and a port of loopback that stands still where a test wants: nothing is lost, nothing ends. */
+export interface Cut {
+  readonly direction: Direction;
+  /** So many bytes pass before. */
+  readonly afterBytes: number;
+}
+
+/** A line between a client and a port of loopback that stands still, or is cut, where a test wants. */
 export interface HeldLink extends AsyncDisposable {
   /** `127.0.0.1:PORT`, as a line of the hosts file has it. */
   readonly address: string;
@@ -15,11 +21,17 @@ export interface HeldLink extends AsyncDisposable {
   isHeld(direction: Direction): boolean;
   /** Lets everything through again. */
   release(): void;
+  /** Resets all connections when so many bytes have passed from now on; then the next of them counts from there. */
+  cut(...cuts: readonly Cut[]): void;
+  /** Cuts that were made so far. */
+  cuts(): number;
 }
 
 interface Lane {
   passedBytes: number;
   room: number;
+  /** What happens to the byte behind the room. */
+  behind: "wait" | "cut";
   /** What goes on as soon as there is room. */
   readonly waiting: Set<() => void>;
 }
@@ -27,6 +39,23 @@ interface Lane {
 export async function startHeldLink(port: number): Promise<HeldLink> {
   const lanes: Readonly<Record<Direction, Lane>> = { up: newLane(), down: newLane() };
   const sockets = new Set<Socket>();
+  let due: readonly Cut[] = [];
+  let cuts = 0;
+  const arm = (): void => {
+    const [next, ...rest] = due;
+    due = rest;
+    for (const lane of [lanes.up, lanes.down]) Object.assign(lane, { room: Infinity, behind: "wait" });
+    if (next !== undefined) Object.assign(lanes[next.direction], { room: next.afterBytes, behind: "cut" });
+  };
+  const cutAll = (): void => {
+    cuts += 1;
+    const all = [...sockets];
+    arm();
+    // A turn later, so that what was passed is on its way.
+    setImmediate(() => {
+      for (const socket of all) socket.resetAndDestroy();
+    });
+  };
   const server = createServer((client) => {
     const target = connect(port, "127.0.0.1");
     for (const socket of [client, target]) {
@@ -38,8 +67,8 @@ export async function startHeldLink(port: number): Promise<HeldLink> {
         target.destroy();
       });
     }
-    forward(client, target, lanes.up);
-    forward(target, client, lanes.down);
+    forward(client, target, lanes.up, cutAll);
+    forward(target, client, lanes.down, cutAll);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -59,6 +88,11 @@ export async function startHeldLink(port: number): Promise<HeldLink> {
         lane.waiting.clear();
       }
     },
+    cut: (...wanted) => {
+      due = wanted;
+      arm();
+    },
+    cuts: () => cuts,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -68,10 +102,10 @@ export async function startHeldLink(port: number): Promise<HeldLink> {
 }
 
 function newLane(): Lane {
-  return { passedBytes: 0, room: Infinity, waiting: new Set() };
+  return { passedBytes: 0, room: Infinity, behind: "wait", waiting: new Set() };
 }
 
-function forward(from: Socket, to: Socket, lane: Lane): void {
+function forward(from: Socket, to: Socket, lane: Lane, cutAll: () => void): void {
   const pass = (chunk: Buffer): void => {
     const part = chunk.subarray(0, lane.room);
     lane.room -= part.length;
@@ -79,6 +113,10 @@ function forward(from: Socket, to: Socket, lane: Lane): void {
     if (part.length > 0) to.write(part);
     if (part.length === chunk.length) return;
     from.pause();
+    if (lane.behind === "cut") {
+      cutAll();
+      return;
+    }
     const goOn = (): void => {
       pass(chunk.subarray(part.length));
       from.resume();
