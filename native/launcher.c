@@ -354,7 +354,8 @@ static _Noreturn void die_by(int number) {
   sigemptyset(&set);
   sigaddset(&set, number);
   sigprocmask(SIG_UNBLOCK, &set, NULL);
-  raise(number);
+  /* One that only stops would leave a build waiting for ever. */
+  if (number != SIGSTOP && number != SIGTSTP && number != SIGTTIN && number != SIGTTOU) raise(number);
   _exit(128 + number);
 }
 

@@ -7,7 +7,8 @@ import { Random } from "./random.ts";
 import { targets } from "./targets.ts";
 
 /** Inputs of the grammar that every run tries too. */
-const freshInputs = 20;
+const freshInputs = 50;
+const freshProcessInputs = 4;
 
 for (const target of targets) {
   const why = target.unavailable?.();
@@ -16,9 +17,10 @@ for (const target of targets) {
       test(relative(repository, path), async () => {
         await target.check(bytes);
       });
-    test(`${freshInputs} generated inputs`, async () => {
+    const count = target.startsProcesses === true ? freshProcessInputs : freshInputs;
+    test(`${count} generated inputs`, async () => {
       const random = new Random(1);
-      for (let left = freshInputs; left > 0; left--) await target.check(Buffer.from(target.generate(random)));
+      for (let left = count; left > 0; left--) await target.check(Buffer.from(target.generate(random)));
     });
     test("ends what it started", () => target.close?.());
   });

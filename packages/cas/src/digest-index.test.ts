@@ -24,6 +24,10 @@ test("what was added is there after a restart, whatever a crash left behind it",
     assert.equal(again.get(first), digest);
     assert.equal(again.get(second), digestOf(Buffer.from("other")));
     assert.equal(again.get("c".repeat(40)), undefined);
+    again.add("d".repeat(40), digest);
+    await again.flush();
+    const after = await DigestIndex.open(path, silentLogger);
+    assert.equal(after.get("d".repeat(40)), digest, "no part of the torn line");
   } finally {
     await rm(folder, { recursive: true });
   }

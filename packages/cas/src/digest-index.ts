@@ -20,6 +20,8 @@ export class DigestIndex {
   readonly #logger: Logger;
   readonly #digests = new Map<string, Digest>();
   #lines = 0;
+  /** The file ends within a line, which the next one must not become part of. */
+  #isTorn = false;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, logger: Logger) {
@@ -30,7 +32,10 @@ export class DigestIndex {
   /** A file that is missing or damaged costs uploads, nothing else. */
   static async open(path: string, logger: Logger): Promise<DigestIndex> {
     const index = new DigestIndex(path, logger);
-    for (const line of (await readFile(path, "latin1").catch(() => "")).split("\n")) {
+    const text = await readFile(path, "latin1").catch(() => "");
+    index.#isTorn = text !== "" && !text.endsWith("\n");
+    // What follows the last line's end is torn, even where it looks whole.
+    for (const line of text.split("\n").slice(0, -1)) {
       const [key, text] = line.split(" ");
       const digest = parseDigest(text ?? "");
       if (key === undefined || !keyPattern.test(key) || digest === undefined) continue;
@@ -53,8 +58,10 @@ export class DigestIndex {
     this.#keep(key, digest);
     this.#lines += 1;
     const isCrowded = this.#lines > 2 * maxEntries;
+    const line = `${this.#isTorn ? "\n" : ""}${key} ${digest}\n`;
+    this.#isTorn = false;
     this.#writing = this.#writing
-      .then(() => (isCrowded ? this.#rewrite() : appendFile(this.#path, `${key} ${digest}\n`)))
+      .then(() => (isCrowded ? this.#rewrite() : appendFile(this.#path, line)))
       .catch((error: unknown) => this.#logger.warning(`cannot write ${this.#path}: ${describeError(error)}`));
   }
 

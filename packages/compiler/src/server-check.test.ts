@@ -27,6 +27,13 @@ test("ordinary commands are run", () => {
   assert.equal(clang("-c", "/abs/a.c", "-Xclang", "-fno-pch-timestamp", "-o", "/dev/null"), undefined);
 });
 
+test("names that are relative to a folder of the machine are outside too", () => {
+  const asked = action("/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "self/environ");
+  assert.match(checkAction({ ...asked, cwd: "/proc" }, "gcc", limits) ?? "", /outside/);
+  const root = action("/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "proc/self/environ");
+  assert.match(checkAction({ ...root, cwd: "/" }, "gcc", limits) ?? "", /outside/);
+});
+
 test("what loads, starts or reads outside is refused, however it is written", () => {
   for (const words of [
     ["-fplugin=x.so"],

@@ -27,6 +27,8 @@ export function checkAction(
 ): string | undefined {
   const outside = action.outputs.find(({ path }) => leavesRoot(path, action.cwd, limits));
   if (outside !== undefined) return `${outside.path} is outside the job's root`;
+  // Names of a command may be relative to it.
+  if (leavesRoot(action.cwd, action.cwd, limits)) return `${action.cwd} is outside the job's root`;
   const variable = foreignVariable(action.environment);
   if (variable !== undefined) return `the variable ${variable} does not travel`;
   for (const step of action.steps) {
@@ -104,7 +106,7 @@ function checkReplayed(step: Step, cwd: string, limits: ServerLimits): string | 
   for (const [index, word] of step.argv.entries()) {
     if (index === 0) continue;
     if (isDangerous(word)) return `${word}: it would load or start something`;
-    const path = /^(?:-I|-L|-o)?(\.{0,2}\/.*|\.\.)$/s.exec(word)?.[1];
+    const path = word.startsWith("-") ? /^-[ILo](\.{0,2}\/.*|\.\.)$/s.exec(word)?.[1] : word;
     if (path !== undefined && leavesRoot(path, cwd, limits)) return `${path} is outside the job's root`;
   }
   return undefined;

@@ -19,7 +19,7 @@ export const searchPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 export class Project {
   readonly folder: string;
 
-  constructor(t: TestContext) {
+  constructor(t: Pick<TestContext, "after">) {
     this.folder = realpathSync(mkdtempSync("/tmp/inputs-"));
     t.after(() => rmSync(this.folder, { recursive: true }));
   }

@@ -46,7 +46,11 @@ function packedSections(object: Uint8Array): PackedSection[] {
 
 /** `.zdebug_*` of older tools: "ZLIB" and the size. */
 function isOldStyle(object: Uint8Array, at: number, sizeBytes: number): boolean {
-  return sizeBytes > 12 && Buffer.from(object.subarray(at, at + 4)).toString("latin1") === "ZLIB";
+  return (
+    sizeBytes > 12 &&
+    at + sizeBytes <= object.byteLength &&
+    Buffer.from(object.subarray(at, at + 4)).toString("latin1") === "ZLIB"
+  );
 }
 
 /** Reads out of range reject the object, as a RangeError. */
@@ -68,6 +72,9 @@ class ElfReader {
     if (tableAt === 0) return;
     // More than 65,279 sections: the first one's size has the number.
     if (count === 0) count = this.#word(tableAt + (this.#isWide ? 32 : 20));
+    // Else a table of nothing could have 2^53 of them.
+    if (entryBytes < (this.#isWide ? 64 : 40) || tableAt + count * entryBytes > this.#view.byteLength)
+      throw new RangeError("a table of sections that does not fit");
     for (let index = 0; index < count; index += 1) {
       const at = tableAt + index * entryBytes;
       const type = this.#view.getUint32(at + 4, this.#little);
@@ -84,7 +91,9 @@ class ElfReader {
     const headerBytes = this.#isWide ? 24 : 12;
     const kind = type === 1 ? "zlib" : type === 2 ? "zstd" : undefined;
     if (kind === undefined || sizeBytes < headerBytes) throw new Error(`a section compressed in way ${type}`);
-    const { buffer, byteOffset } = this.#view;
+    const { buffer, byteOffset, byteLength } = this.#view;
+    // An object may lie in a buffer with others.
+    if (at + sizeBytes > byteLength) throw new RangeError("a section that does not fit");
     const bytes = new Uint8Array(buffer, byteOffset + at + headerBytes, sizeBytes - headerBytes);
     return { kind, bytes, sizeBytes: this.#word(at + (this.#isWide ? 8 : 4)) };
   }

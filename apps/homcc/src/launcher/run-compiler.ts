@@ -58,10 +58,16 @@ export async function runCompiler(
 
 /** Ends this process by the signal that ended the compiler. */
 export function dieBy(signal: number): never {
-  restoreDefault(signal);
-  process.kill(process.pid, signal);
+  // One that only stops would leave a build waiting for ever.
+  if (!stopping.has(signal)) {
+    restoreDefault(signal);
+    process.kill(process.pid, signal);
+  }
   process.exit(128 + signal);
 }
+
+const { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } = constants.signals;
+const stopping: ReadonlySet<number> = new Set([SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]);
 
 async function endOf(child: ChildProcess): Promise<LaunchEnd> {
   return new Promise((resolve, reject) => {
