@@ -9,6 +9,7 @@ import { describeError, exitStatusOf, HomccError } from "@homcc/observability/er
 import { serverLine } from "@homcc/observability/log";
 import { identityCommandOf, runIdentityCommand, type Told } from "./identity/identity-commands.ts";
 import { askHomccd, hasControlSocket, type ControlCommand } from "./operations/control-socket.ts";
+import type { ReadSettings } from "./operations/live-settings.ts";
 import { serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { describeProfiles } from "./sandboxes/profiles.ts";
@@ -22,11 +23,13 @@ export type ServerCommand =
       readonly settings: ServerSettings;
       /** To be logged once the server has a log. */
       readonly warnings: readonly string[];
+      /** Reads the same places as they are then. */
+      readonly again: () => Promise<ReadSettings>;
     }
   | { readonly kind: "exit"; readonly status: number; readonly stdout: string; readonly stderr: string };
 
-/** What can be asked of a homccd that runs: `homccd drain`. */
-const administrativeCommands = ["drain"] as const satisfies readonly ControlCommand[];
+/** What can be asked of a homccd that runs: `homccd drain`, `homccd reload`. */
+const administrativeCommands = ["drain", "reload"] as const satisfies readonly ControlCommand[];
 
 /** Of the package's unit, which has a cache folder of its own. */
 const serviceStore = "/var/cache/homcc/server";
@@ -54,9 +57,9 @@ export async function parseServerCommandLine(
       `unexpected argument '${asked === undefined ? word : unexpected}' (homccd --help lists the options)`,
     ]);
   }
-  const { settings, problems } = await loadServerSettings({ ...call, commandLine: flags.values });
-  const errors = problems.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, errors.map(describeProblem));
+  const read = await readSettings(flags.values, call);
+  if (read.kind === "problems") return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, read.texts);
+  const { settings, warnings } = read;
   if (identityCommand !== undefined) {
     return await tell(() => runIdentityCommand(identityCommand, flags.rest.slice(1), settings));
   }
@@ -71,7 +74,18 @@ export async function parseServerCommandLine(
       await describeProfiles({ ...sandboxPrograms(administration, ""), account, allowed: settings }),
     );
   }
-  return { kind: "serve", settings, warnings: problems.map(describeProblem) };
+  const again = (): Promise<ReadSettings> => readSettings(flags.values, call);
+  return { kind: "serve", settings, warnings, again };
+}
+
+async function readSettings(
+  commandLine: Readonly<Record<string, string>>,
+  call: Omit<SettingsCall, "commandLine">,
+): Promise<ReadSettings> {
+  const { settings, problems } = await loadServerSettings({ ...call, commandLine });
+  const errors = problems.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) return { kind: "problems", texts: errors.map(describeProblem) };
+  return { kind: "settings", settings, warnings: problems.map(describeProblem) };
 }
 
 /** Named by an option, or by the folder that everything of homcc lies in. */

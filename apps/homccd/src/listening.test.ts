@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { HomccError } from "@homcc/observability/error";
 import { silentLogger } from "@homcc/observability/log";
-import { type Listening, listenOn } from "./listening.ts";
+import { type Listening, listenOn, passedSockets } from "./listening.ts";
 
 /** Listens as homccd does, and ends each connection at once. */
 async function listen(addresses: readonly string[], port = 0): Promise<Listening & Disposable> {
@@ -65,4 +65,16 @@ test("an address that is not of this machine", async () => {
     assert.match(error.hint ?? "", /an address of this machine/);
     return true;
   });
+});
+
+test("sockets of a service manager are for the process that they name, and for no program that it starts", () => {
+  const passed = (environment: NodeJS.ProcessEnv): [number, string[]] => [
+    passedSockets(environment, 7),
+    Object.keys(environment),
+  ];
+  assert.deepEqual(passed({ LISTEN_PID: "7", LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b", A: "" }), [2, ["A"]]);
+  assert.deepEqual(passed({ LISTEN_PID: "8", LISTEN_FDS: "2" }), [0, []]);
+  for (const count of ["0", "-1", "x", "", "1000"])
+    assert.deepEqual(passed({ LISTEN_PID: "7", LISTEN_FDS: count }), [0, []]);
+  assert.deepEqual(passed({}), [0, []]);
 });

@@ -29,11 +29,12 @@ import { diskOf } from "./disk-space.ts";
 import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
 import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
-import { listenOn } from "./listening.ts";
+import { listenOn, listenOnPassed, passedSockets } from "./listening.ts";
 import { shuttingDown } from "./job-refusal.ts";
 import { Clients } from "./operations/clients.ts";
 import { type ControlAnswer, type ControlCommand, openControlSocket } from "./operations/control-socket.ts";
 import { Ending } from "./operations/ending.ts";
+import { LiveSettings } from "./operations/live-settings.ts";
 import { afterPredecessor } from "./operations/predecessor.ts";
 import { ClientAuthentication } from "./identity/client-authentication.ts";
 import { LastSeen } from "./identity/last-seen.ts";
@@ -69,6 +70,7 @@ const handshakeTimeoutMs = 10_000;
 /** A router that starts anew, or a laptop that changes from cable to radio, is back within half a minute, or not soon. */
 const lostClientGraceMs = 30_000;
 
+const passed = passedSockets(process.env);
 const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
 );
@@ -79,7 +81,12 @@ if (command.kind === "exit") {
   process.exit(command.status);
 }
 const { settings } = command;
-const logger = createLogger(settings.logLevel, serverLine, (line) => process.stderr.write(line));
+const live = new LiveSettings(settings, command.again);
+const logger = createLogger(
+  () => live.current.logLevel,
+  serverLine,
+  (line) => process.stderr.write(line),
+);
 for (const warning of command.warnings) logger.warning(warning);
 try {
   await serve(settings, logger);
@@ -92,14 +99,17 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const started = Promise.withResolvers<Serving>();
   const sessions = new Set<Promise<void>>();
   ending.heedSignals();
+  process.on("SIGHUP", () => void reload().catch((error: unknown) => logger.error(describeError(error))));
   // From the first moment on: a client that comes while we start waits for its welcome.
-  const listening = await listenOn(settings, logger, (socket) => {
+  const take = (socket: Socket): void => {
     const session = serveClient(socket, settings, started.promise).catch((error: unknown) =>
       logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     );
     sessions.add(session);
     void session.finally(() => sessions.delete(session));
-  });
+  };
+  const listening =
+    passed > 0 ? await listenOnPassed(passed, logger, take) : await listenOn(settings, logger, take);
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
   const runnerProgram = await readFile(join(import.meta.dirname, "runner"));
   const isRoot = process.getuid?.() === 0;
@@ -141,7 +151,14 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const administration = new Administration(environment);
   const sandboxes = new Sandboxes({
     administration,
-    allowed: settings,
+    allowed: {
+      get allowedProfiles() {
+        return live.current.allowedProfiles;
+      },
+      get allowedContainers() {
+        return live.current.allowedContainers;
+      },
+    },
     tag: tagOf(settings.store),
     namespaces: executor.name === "namespace",
     door,
@@ -155,6 +172,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   await sandboxes.cleanUp();
   const slots = new SlotQueue(settings.limit);
+  live.onReload(({ limit }) => slots.resize(limit));
   const proofs = new NameProofs({ store, slots, logger });
   const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const services: ServerServices = {
@@ -197,7 +215,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   started.resolve({ services, v1, authentication, lastSeen, ...chosen });
   logger.info(authentication.describe(settings.allow.text));
   process.stdout.write(
-    `${serverName} listening on ${settings.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
+    `${serverName} listening on ${listening.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
 
   const control = await openControlSocket(settings.store, administer);
@@ -205,7 +223,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   logger.info(`ending: ${clients.connections} connections, ${clients.jobs} jobs`);
   listening.close();
   proofs.close();
-  using patience = timeLimit(settings.drainTimeoutMs);
+  using patience = timeLimit(live.current.drainTimeoutMs);
   const isDrained = await Promise.race([
     clients.drain(drain).then(() => true),
     patience.over.then(() => false),
@@ -275,14 +293,14 @@ async function serveClient(
       return {
         server: serverName,
         executors: [...announced],
-        slots: settings.limit,
+        slots: live.current.limit,
         unavailable: [...unavailable],
         timeMs: Date.now(),
         ...diskOf(settings.store),
       };
     },
     handshakeTimeoutMs,
-    allow: { allows: (address) => settings.allow.includes(address ?? "") },
+    allow: { allows: (address) => live.current.allow.includes(address ?? "") },
     requiresCertificate: settings.requiresCertificate,
     ...(acceptance === undefined ? {} : { tls: acceptance }),
     serveV1: true,
@@ -355,6 +373,8 @@ async function administer(command: ControlCommand, answer: ControlAnswer): Promi
       clearInterval(timer);
       return "drained";
     }
+    case "reload":
+      return (await reload()).join("\n");
     case "follow":
       if (ending.drain === undefined) return "serving";
       answer.progress("ending");
@@ -377,6 +397,13 @@ function atTime(ms: number | undefined, callBack: () => void): Disposable {
   };
   wait();
   return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** At SIGHUP, and on request. */
+async function reload(): Promise<readonly string[]> {
+  const lines = await live.reload();
+  for (const line of lines) logger.info(line);
+  return lines;
 }
 
 function timeLimit(limitMs: number): Disposable & { readonly over: Promise<void> } {

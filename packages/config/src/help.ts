@@ -15,6 +15,7 @@ to compiling here. The first word that is neither an option nor its value is the
 through a link with a compiler's name, homcc acts for that compiler.`,
   homccd: `Usage: homccd [OPTION]...
        homccd [--store PATH] drain        finish what runs, send clients elsewhere, and end
+       homccd [--store PATH] reload       read homcc.conf anew; connections and jobs stay
        homccd pair --name NAME [--expires 90d] [--host HOST]...   print a line for homcc pair
        homccd clients                     who was paired, until when, and who was here last
        homccd revoke NAME                 end the connections of NAME and refuse it from now on

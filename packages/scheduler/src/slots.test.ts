@@ -218,3 +218,65 @@ test("who stops waiting for a slot to borrow gets none", async () => {
     /enough/,
   );
 });
+
+test("a party's members take turns inside its own turn: ten connections are not ten clients", async () => {
+  const queue = new SlotQueue(1);
+  const first = await queue.acquire();
+  const [greedy, modest] = [{}, {}];
+  const order: string[] = [];
+  let last: Promise<void> = Promise.resolve();
+  const wait = (party: object, member: object, name: string): void => {
+    last = queue.acquire(undefined, party, member).then((slot) => {
+      order.push(name);
+      slot.release();
+    });
+  };
+  const connections = Array.from({ length: 10 }, () => ({}));
+  for (const [index, connection] of connections.entries())
+    for (let job = 0; job < 20; job += 1) wait(greedy, connection, `greedy${index}.${job}`);
+  const only = {};
+  assert.equal(queue.ahead(modest, only), 1);
+  wait(modest, only, "modest.0");
+  assert.equal(queue.ahead(modest, only), 3);
+  wait(modest, only, "modest.1");
+  assert.equal(queue.ahead(greedy, {}), 10 + 2, "one of each connection, and the other client's two");
+  first.release();
+  while (order.length < 202) {
+    await last;
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(order.slice(0, 4), ["greedy0.0", "modest.0", "greedy1.0", "modest.1"]);
+  assert.deepEqual(
+    order.slice(4, 14),
+    [2, 3, 4, 5, 6, 7, 8, 9].map((index) => `greedy${index}.0`).concat("greedy0.1", "greedy1.1"),
+  );
+  assert.deepEqual([queue.held, queue.waiting], [0, 0]);
+});
+
+test("what keeps slots back lets nobody overtake, and who waits for too long is told", async () => {
+  let isAllowed = false;
+  const queue = new SlotQueue(4, (held) => isAllowed || held === 0);
+  const first = queue.tryAcquire();
+  assert.ok(first);
+  assert.equal(queue.tryAcquire(), undefined);
+  const waiting = [
+    queue.acquire(),
+    queue.acquire(undefined, {}),
+    queue.acquire(new AbortController().signal),
+  ];
+  first.release();
+  (await waiting[0])?.release();
+  (await waiting[1])?.release();
+  const second = await waiting[2];
+  const refused = queue.acquire();
+  const isRefused = assert.rejects(refused, /short of memory/);
+  queue.refuseWaiting(new Error("short of memory"));
+  await isRefused;
+  const late = queue.acquire();
+  assert.equal(queue.waiting, 1);
+  isAllowed = true;
+  queue.lookAgain();
+  (await late).release();
+  second?.release();
+  assert.deepEqual([queue.held, queue.waiting], [0, 0]);
+});

@@ -6,27 +6,39 @@ export interface Slot extends Disposable {
 /** Whoever has a turn of its own: a client, the session of a launcher. */
 type Party = object | number;
 
+/** Who has a turn among those of one party: a connection of a client that has several. */
+type Member = object | number;
+
+/** Waiters of one party, by member; the one whose turn it is first. None is empty. */
+type Members = Map<Member, Set<Waiter>>;
+
 interface Waiter {
   grant(slot: Slot): void;
+  refuse(reason: Error): void;
 }
 
 /**
- * At most `limit` slots are held at a time; who finds none waits. Free ones go to the parties in turn, and within a party to
- * who came first: one edited file is not behind a colleague's 3,000. A holder that vanishes
+ * At most `limit` slots are held at a time; who finds none waits. Free ones go to the parties in turn, within a party to its
+ * members in turn, and within a member to who came first: one edited file is not behind a colleague's 3,000, and ten connections
+ * do not get a client ten turns. A holder that vanishes
  * without `release` keeps its slot for ever: tie the release to the end of the connection or process it stands for.
  */
 export class SlotQueue {
   #limit: number;
   #held = 0;
+  /** Whether there may be another one at all, as far as other things than their number go. */
+  readonly #admits: (held: number) => boolean;
   /** By party; the one whose turn it is first. None is empty. */
-  readonly #parties = new Map<Party, Set<Waiter>>();
+  readonly #parties = new Map<Party, Members>();
   /** Served when no party waits. */
   readonly #borrowers = new Set<Waiter>();
   /** What those who have borrowed a slot are told when it is wanted; the first one first. */
   readonly #lent = new Set<() => void>();
 
-  constructor(limit: number) {
+  /** `admits` is asked with the number that is held, and may change its mind: call `lookAgain` then. */
+  constructor(limit: number, admits: (held: number) => boolean = () => true) {
     this.#limit = checkedLimit(limit);
+    this.#admits = admits;
   }
 
   get limit(): number {
@@ -38,30 +50,34 @@ export class SlotQueue {
   }
 
   get waiting(): number {
-    return [...this.#parties.values()].reduce((sum, { size }) => sum + size, 0);
+    return [...this.#parties.values()].reduce((sum, members) => sum + waitersOf(members), 0);
   }
 
-  /** How many are served before one of `party` who comes now. */
-  ahead(party: Party): number {
-    const own = this.#parties.get(party)?.size ?? 0;
-    let others = 0;
-    for (const [other, { size }] of this.#parties) if (other !== party) others += Math.min(size, own + 1);
-    return own + others;
+  /** How many are served before one of `member` who comes now. */
+  ahead(party: Party, member: Member = party): number {
+    const members: Members = this.#parties.get(party) ?? new Map();
+    const own = members.get(member)?.size ?? 0;
+    let ahead = own;
+    for (const [other, { size }] of members) if (other !== member) ahead += Math.min(size, own + 1);
+    const ofParty = ahead;
+    for (const [other, waiting] of this.#parties)
+      if (other !== party) ahead += Math.min(waitersOf(waiting), ofParty + 1);
+    return ahead;
   }
 
   /**
-   * A slot, as soon as it is the turn of `party` and all of it who asked before have had one. Rejects with the signal's reason
+   * A slot, as soon as it is the turn of `party` and in it that of `member`, and all of that who asked before have had one. Rejects with the signal's reason
    * when it is aborted first; once granted, an abort no longer matters and the caller has to release.
    */
-  acquire(signal?: AbortSignal, party: Party = this): Promise<Slot> {
+  acquire(signal?: AbortSignal, party: Party = this, member: Member = party): Promise<Slot> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const slot = this.tryAcquire();
-    return slot === undefined ? this.#wait(signal, party) : Promise.resolve(slot);
+    return slot === undefined ? this.#wait(signal, party, member) : Promise.resolve(slot);
   }
 
   /** A slot if one is free and nobody waits for it. */
   tryAcquire(): Slot | undefined {
-    return this.#parties.size === 0 && this.#held < this.#limit ? this.#take() : undefined;
+    return this.#parties.size === 0 && this.#hasRoom() ? this.#take() : undefined;
   }
 
   /**
@@ -86,11 +102,32 @@ export class SlotQueue {
     this.#serve();
   }
 
-  #wait(signal: AbortSignal | undefined, party: Party): Promise<Slot> {
-    const waiters = this.#parties.get(party) ?? new Set();
-    this.#parties.set(party, waiters);
+  /** Serves those who wait as far as it is possible by now. */
+  lookAgain(): void {
+    this.#serve();
+  }
+
+  /** Tells all who wait, borrowers excepted, that they will have none. */
+  refuseWaiting(reason: Error): void {
+    const waiters = [...this.#parties.values()].flatMap((members) =>
+      [...members.values()].flatMap((all) => [...all]),
+    );
+    this.#parties.clear();
+    for (const waiter of waiters) waiter.refuse(reason);
+  }
+
+  #hasRoom(): boolean {
+    return this.#held < this.#limit && this.#admits(this.#held);
+  }
+
+  #wait(signal: AbortSignal | undefined, party: Party, member: Member): Promise<Slot> {
+    const members: Members = this.#parties.get(party) ?? new Map();
+    this.#parties.set(party, members);
+    const waiters = members.get(member) ?? new Set();
+    members.set(member, waiters);
     const slot = this.#waitIn(waiters, signal, () => {
-      if (waiters.size === 0 && this.#parties.get(party) === waiters) this.#parties.delete(party);
+      if (waiters.size === 0 && members.get(member) === waiters) members.delete(member);
+      if (members.size === 0 && this.#parties.get(party) === members) this.#parties.delete(party);
     });
     this.#wantBack();
     return slot;
@@ -111,6 +148,10 @@ export class SlotQueue {
         signal?.removeEventListener("abort", abandon);
         resolve(slot);
       },
+      refuse: (reason) => {
+        signal?.removeEventListener("abort", abandon);
+        reject(reason);
+      },
     };
     const abandon = (): void => {
       waiters.delete(waiter);
@@ -123,23 +164,28 @@ export class SlotQueue {
   }
 
   #serve(): void {
-    while (this.#held < this.#limit) {
-      const [turn] = this.#parties;
-      if (turn === undefined) break;
-      const [party, waiters] = turn;
-      const [waiter] = waiters;
-      // Behind the others, if it has more.
-      this.#parties.delete(party);
-      if (waiter === undefined) continue;
-      waiters.delete(waiter);
-      if (waiters.size > 0) this.#parties.set(party, waiters);
-      waiter.grant(this.#take());
-    }
+    while (this.#parties.size > 0 && this.#hasRoom()) this.#serveNext();
     for (const borrower of this.#borrowers) {
-      if (this.#held >= this.#limit) break;
+      if (!this.#hasRoom()) break;
       this.#borrowers.delete(borrower);
       borrower.grant(this.#take());
     }
+  }
+
+  #serveNext(): void {
+    const next = takeTurn(this.#parties);
+    if (next === undefined) return;
+    const [party, members] = next;
+    const inTurn = takeTurn(members);
+    if (inTurn === undefined) return;
+    const [member, waiters] = inTurn;
+    const [waiter] = waiters;
+    if (waiter === undefined) return;
+    waiters.delete(waiter);
+    // Behind the others, if it has more.
+    if (waiters.size > 0) members.set(member, waiters);
+    if (members.size > 0) this.#parties.set(party, members);
+    waiter.grant(this.#take());
   }
 
   #take(): Slot {
@@ -149,6 +195,19 @@ export class SlotQueue {
       this.#serve();
     });
   }
+}
+
+/** The first entry, which is not in the map any more. */
+function takeTurn<Key, Value>(turns: Map<Key, Value>): readonly [Key, Value] | undefined {
+  const [turn] = turns;
+  if (turn !== undefined) turns.delete(turn[0]);
+  return turn;
+}
+
+function waitersOf(members: Members): number {
+  let sum = 0;
+  for (const { size } of members.values()) sum += size;
+  return sum;
 }
 
 /** A slot that calls `giveBack` once, however often it is released. */

@@ -20,6 +20,13 @@ async function build(workplace: Workplace, units: readonly string[], hosts: stri
   });
 }
 
+/** An agent that knows nothing yet may leave its first jobs to idle local cores: this one has begun. */
+async function warmUp(workplace: Workplace, unit: string | undefined, hosts: string): Promise<void> {
+  const environment = workplace.environment({ HOMCC_HOSTS: hosts, HOMCC_NO_LOCAL_COMPILATION: "1" });
+  const { status, stderr } = await workplace.run([homccProgram, "gcc", "-c", unit ?? ""], { environment });
+  assert.equal(status, 0, stderr);
+}
+
 function startedOn(server: Server): number {
   return [...server.log().matchAll(/: the compiler starts/g)].length;
 }
@@ -44,7 +51,9 @@ test("SIGTERM: what runs is finished there, what waits goes to the other server,
   const options = [...units.options, "--log-level", "DEBUG"];
   await using ending = await startServer({ limit: 2, options });
   await using staying = await startServer({ limit: 2, options });
-  const building = build(workplace, units.names, `${ending.address}/6 ${staying.address}/6`, 16);
+  const hosts = `${ending.address}/6 ${staying.address}/6`;
+  await warmUp(workplace, units.names[0], hosts);
+  const building = build(workplace, units.names.slice(1), hosts, 16);
   await waitFor("jobs on both", () => startedOn(ending) >= 2 && startedOn(staying) >= 2);
   ending.kill("SIGTERM");
   const { status, stderr } = await building;
@@ -67,7 +76,9 @@ test("one server alone: its successor is started while it still works, and every
   const units = await replayedUnits(workplace.project, join(workplace.folder, "records"), 24, () => 500);
   const options = [...units.options, "--log-level", "DEBUG"];
   await using first = await startServer({ limit: 4, options });
-  const building = build(workplace, units.names, `${first.address}/8`, 8);
+  const hosts = `${first.address}/8`;
+  await warmUp(workplace, units.names[0], hosts);
+  const building = build(workplace, units.names.slice(1), hosts, 8);
   await waitFor("jobs", () => startedOn(first) >= 4);
   first.kill("SIGTERM");
   await waitFor("the port is free", () => first.log().includes("ending:"));

@@ -10,7 +10,7 @@ import { describeError, HomccError } from "@homcc/observability/error";
  */
 
 /** What an administrator asks a running homccd for. `follow`: is it about to end? Then until it has. */
-export const controlCommands = ["drain", "follow"] as const;
+export const controlCommands = ["drain", "reload", "follow"] as const;
 export type ControlCommand = (typeof controlCommands)[number];
 
 export interface ControlAnswer {
