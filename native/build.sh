@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the two C programs: native/launcher.c -> bin/homcc, native/runner.c and door.c -> dist/runner.
+# Builds the two C programs: native/launcher.c -> bin/homcc, native/runner.c and its parts -> dist/runner.
 #
 # Only what is older than its source is built, and it takes its place by a rename: builds that run meanwhile keep the
 # old program. Without a C compiler bin/homcc becomes a script that starts the launcher's TypeScript twin; homccd then
@@ -20,6 +20,13 @@ find_compiler() {
   done
 }
 
+# runner_is_current: newer than each of its sources.
+runner_is_current() {
+  for part in "$root"/native/*.[ch]; do
+    [ "$part" = "$root/native/launcher.c" ] || is_current "$root/dist/runner" "$part" || return
+  done
+}
+
 # is_current PROGRAM SOURCE: PROGRAM is newer than its SOURCE and than this script, and no script itself.
 is_current() {
   [ -x "$1" ] && [ "$1" -nt "$2" ] && [ "$1" -nt "$root/native/build.sh" ] && [ "$(head -c 2 "$1")" != "#!" ]
@@ -35,16 +42,20 @@ compile() {
   mv -f "$program.$$" "$program"
 }
 
+link_runner() {
+  compile "$root/native/runner.c" "$root/dist/runner" "$@" "$root/native/door.c" "$root/native/confine.c" "$root/native/watch.c"
+}
+
 compile_runner() {
   # Static, so that it runs in a root that has no C library of its own.
-  if compile "$root/native/runner.c" "$root/dist/runner" -static "$root/native/door.c" >"$root/dist/runner.log" 2>&1; then
+  if link_runner -static >"$root/dist/runner.log" 2>&1; then
     rm -f "$root/dist/runner.log"
     return
   fi
   cat "$root/dist/runner.log" >&2
   rm -f "$root/dist/runner.log"
   echo "native/build.sh: no static C library, dist/runner is linked dynamically" >&2
-  compile "$root/native/runner.c" "$root/dist/runner" "$root/native/door.c"
+  link_runner
 }
 
 write_script() {
@@ -96,6 +107,5 @@ if ! is_current "$root/bin/homcc" "$root/native/launcher.c" && ! compile "$root/
   write_script
 fi
 if [ -f "$root/native/runner.c" ]; then
-  { is_current "$root/dist/runner" "$root/native/runner.c" && is_current "$root/dist/runner" "$root/native/door.c"; } ||
-    compile_runner
+  runner_is_current || compile_runner
 fi

@@ -27,6 +27,6 @@ const linkedLibraries = `The C programs (bin/homcc, dist/runner) are linked with
 Foundation, Inc. and others, under the GNU Lesser General Public License, version 2.1 or later; on Debian systems its text is
 /usr/share/common-licenses/LGPL-2.1, and everywhere https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html. Whoever wants
 them linked with another version has their whole source in native/: cc -O2 -static native/launcher.c -o bin/homcc, and
-cc -O2 -static native/runner.c native/door.c -o dist/runner. Parts of the GCC runtime library in them are under the GNU General Public
+cc -O2 -static native/runner.c native/door.c native/confine.c native/watch.c -o dist/runner. Parts of the GCC runtime library in them are under the GNU General Public
 License with the GCC Runtime Library Exception.
 `;

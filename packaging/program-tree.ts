@@ -35,7 +35,9 @@ export async function makeNativePrograms(folder: string): Promise<NativePrograms
 }
 
 /** What each C program is made of, in native/. */
-const sources = { launcher: ["launcher.c"], runner: ["runner.c", "door.c"] } as const;
+const sources = { launcher: ["launcher.c"], runner: ["runner.c", "door.c", "confine.c", "watch.c"] } as const;
+
+const runnerHeaders = ["door.h", "confine.h", "watch.h"];
 
 async function compile(files: readonly string[], output: string): Promise<string> {
   const paths = files.map((file) => join(repository, "native", file));
@@ -76,6 +78,6 @@ export async function layOutPrograms(
     await copyFile(join(repository, "bin/homccd"), join(folder, "bin/homccd"));
     await rm(join(folder, "dist/runner"), { force: true });
     await copyFile(native.runner, join(folder, "dist/runner"));
-    await copySources(sources.runner, folder);
+    await copySources([...sources.runner, ...runnerHeaders], folder);
   }
 }

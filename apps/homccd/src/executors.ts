@@ -8,6 +8,7 @@ import { defaultJobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
 import { createMappedExecutor, isInSystemFolder } from "@homcc/execution/mapped-executor";
 import { createNamespaceExecutor } from "@homcc/execution/namespace-executor";
+import { placesOf } from "@homcc/execution/readable-places";
 import { createReplayExecutor } from "@homcc/execution/replay-executor";
 import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
@@ -143,6 +144,7 @@ async function mapped(options: ExecutorOptions): Promise<Executors> {
     blobs: options.store,
     mapArguments,
     isSystem: isInSystemFolder,
+    readable: ({ toolchain }) => placesOf(options.toolchains.byDigest(toolchain)),
     comparesSystemFiles: true,
     limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describeError, HomccError } from "@homcc/observability/error";
 import { deviceFiles } from "./action-paths.ts";
 import { JobFolder } from "./job-folder.ts";
-import { defaultJobLimits, resourceLimits } from "./job-limits.ts";
+import { defaultJobLimits, jobBounds, resourceLimits } from "./job-limits.ts";
 import { removeTree } from "./remove-tree.ts";
 import { JobRunner, type JobRunning } from "./runner.ts";
 
@@ -109,6 +109,8 @@ async function runProbe(
       rows: 24,
       terminalOutputLimitBytes: 4096,
       limits: resourceLimits(limits, job.layers !== ""),
+      bounds: jobBounds(limits),
+      readable: [job.program],
       environment: {},
       steps: [{ program: job.program, argv: ["runner", "--version"] }],
     },

@@ -8,7 +8,7 @@ import { HomccError } from "@homcc/observability/error";
 import { checkActionPaths, isDevice } from "./action-paths.ts";
 import type { Executor, ExecutorSession } from "./executor.ts";
 import { asStoreError, describeAction, JobFolder } from "./job-folder.ts";
-import { type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
+import { jobBounds, type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
 import { LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } from "./mapped-arguments.ts";
@@ -32,6 +32,8 @@ export interface MappedExecutorOptions {
   readonly mapArguments: MapArguments;
   /** Paths at which the place of the job has files of its own. */
   readonly isSystem: (path: string) => boolean;
+  /** What its jobs may read and run of the machine, besides their own folder. */
+  readonly readable: (action: Action) => readonly string[];
   /** They have to equal the client's, by digest; else they are right, whatever the client has. */
   readonly comparesSystemFiles: boolean;
   readonly limits: JobLimits;
@@ -203,6 +205,8 @@ class MappedSession implements ExecutorSession {
           absent: [],
           cwd: root.folder + action.cwd,
           limits: resourceLimits(this.#options.limits, false),
+          bounds: jobBounds(this.#options.limits),
+          readable: this.#options.readable(action),
           environment,
           steps: action.steps.map(({ program }, at) => ({ program, argv: commands[at]?.argv ?? [] })),
         },

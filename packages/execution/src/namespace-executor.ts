@@ -8,7 +8,7 @@ import { checkActionPaths, deviceFiles, isDevice } from "./action-paths.ts";
 import type { Executor, ExecutorSession } from "./executor.ts";
 import { InputMirror, type MirrorView } from "./input-mirror.ts";
 import { asStoreError, describeAction, JobFolder } from "./job-folder.ts";
-import { type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
+import { jobBounds, type JobLimits, maxTimeoutMs, resourceLimits } from "./job-limits.ts";
 import { type LayerListing, listLayer } from "./layer-listing.ts";
 import { type LayerEntry, LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
@@ -246,6 +246,8 @@ class NamespaceSession implements ExecutorSession {
           absent: [...view.present, ...layout.absentInFloor],
           cwd: action.cwd,
           limits: resourceLimits(this.#options.limits, true),
+          bounds: jobBounds(this.#options.limits),
+          readable: [],
           environment: { ...action.environment, ...report.variables },
           steps: action.steps,
         },

@@ -22,6 +22,8 @@ const job: RunnerJob = {
   rows: 25,
   terminalOutputLimitBytes: 7,
   limits: [{ resource: 1, value: 9n }],
+  bounds: { memoryBytes: 2 ** 33, processes: 3, writtenBytes: 4, minFreeBytes: 5 },
+  readable: ["/usr"],
   environment: { A: "b" },
   steps: [{ program: "/p", argv: ["p", ""] }],
 };
@@ -41,6 +43,11 @@ test("a run message, byte by byte", () => {
     u32(1),
     u32(1),
     Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]),
+    Buffer.from([
+      0, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0,
+    ]),
+    u32(1),
+    text("/usr"),
     u32(1),
     text("A=b"),
     u32(1),
@@ -116,9 +123,11 @@ function refused(changes: Partial<RunnerJob>): void {
 
 function encodeReply(reply: RunnerReply): Buffer {
   if (reply.kind === "ready") return Buffer.concat([u32(5), Buffer.from("S"), u32(reply.pid)]);
-  const outcome = { ended: 0, failed: 1, killed: 2 }[reply.outcome];
+  const outcome = { ended: 0, failed: 1, killed: 2, limited: 3 }[reply.outcome];
   const value = reply.outcome === "ended" ? reply.waitStatus : reply.outcome === "failed" ? reply.errno : 0;
-  const text = Buffer.from(`${reply.outcome === "failed" ? reply.call : ""}\0`);
+  const text = Buffer.from(
+    `${reply.outcome === "failed" ? reply.call : reply.outcome === "limited" ? reply.limit : ""}\0`,
+  );
   const cpu = Buffer.alloc(8);
   cpu.writeBigUInt64LE(BigInt(Math.round(reply.cpuMs * 1000)));
   const body = Buffer.concat([

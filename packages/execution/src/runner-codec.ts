@@ -18,9 +18,24 @@ export interface RunnerJob {
   readonly rows: number;
   readonly terminalOutputLimitBytes: number;
   readonly limits: readonly { readonly resource: number; readonly value: bigint }[];
+  /** Of all processes together. */
+  readonly bounds: JobBounds;
+  /** What a job without a root of its own may read and run besides its folder, with all that lies below; what does not exist is no error. */
+  readonly readable: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly steps: readonly { readonly program: string; readonly argv: readonly string[] }[];
 }
+
+/** What a whole job may take, not each of its processes; 0 is no limit. The runner looks ten times a second. */
+export interface JobBounds {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  readonly writtenBytes: number;
+  /** With less room in its file system than this, a job that wrote much is over. */
+  readonly minFreeBytes: number;
+}
+
+export const noBounds: JobBounds = { memoryBytes: 0, processes: 0, writtenBytes: 0, minFreeBytes: 0 };
 
 export type RunnerReply =
   /** `pid` in the namespace in which the runner was started. */
@@ -32,6 +47,8 @@ export type RunnerOutcome = { readonly cpuMs: number; readonly maxRssKiB: number
   | { readonly outcome: "failed"; readonly errno: number; readonly call: string }
   /** By a cancel message, or by the kernel when memory ran out. */
   | { readonly outcome: "killed" }
+  /** By the runner, since it took too much of `limit`. */
+  | { readonly outcome: "limited"; readonly limit: string }
 );
 
 /** The runner's own bound; a longer frame ends it. */
@@ -62,6 +79,9 @@ export function encodeRun(id: number, job: RunnerJob): Buffer {
     writer.u32(resource);
     writer.u64(value);
   }
+  const { memoryBytes, processes, writtenBytes, minFreeBytes } = job.bounds;
+  for (const bound of [memoryBytes, processes, writtenBytes, minFreeBytes]) writer.u64(BigInt(bound));
+  writer.list(job.readable);
   writer.list(Object.entries(job.environment).map(([name, value]) => `${name}=${value}`));
   writer.u32(job.steps.length);
   for (const { program, argv } of job.steps) {
@@ -116,6 +136,7 @@ function outcomeOf(outcome: number, value: number, call: string) {
   if (outcome === 0) return { outcome: "ended", waitStatus: value } as const;
   if (outcome === 1) return { outcome: "failed", errno: value, call } as const;
   if (outcome === 2) return { outcome: "killed" } as const;
+  if (outcome === 3) return { outcome: "limited", limit: call } as const;
   throw new Error(`runner reply with unknown outcome ${outcome}`);
 }
 

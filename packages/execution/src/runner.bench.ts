@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deviceFiles } from "./action-paths.ts";
+import { noBounds } from "./runner-codec.ts";
 import { JobRunner } from "./runner.ts";
 import { findSharedFolders } from "./shared-folders.ts";
 
@@ -57,6 +58,8 @@ async function measure(name: string, args: readonly string[], layersOption: stri
         rows: 0,
         terminalOutputLimitBytes: 0,
         limits: [],
+        bounds: noBounds,
+        readable: [program],
         environment: {},
         steps: [{ program: inNamespace ? "/runner" : program, argv: ["runner", "--version"] }],
       },

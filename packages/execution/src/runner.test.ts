@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -10,12 +10,14 @@ import { hasCode } from "@homcc/observability/error";
 import * as fc from "fast-check";
 import { runnerProgram } from "./fixtures/test-bench.ts";
 import { removeTree } from "./remove-tree.ts";
-import { encodeRun, type RunnerJob } from "./runner-codec.ts";
+import { encodeRun, noBounds, type RunnerJob } from "./runner-codec.ts";
 import { JobRunner } from "./runner.ts";
 
 /** A plain runner and a folder for its jobs. */
 class Plain implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), "homcc-runner-"));
+  /** Where its jobs run: they may write nowhere else. */
+  readonly work: string = join(this.folder, "upper");
   readonly runner: JobRunner = new JobRunner(runnerProgram, ["plain"]);
 
   job(script: string, changes: Partial<RunnerJob> = {}): RunnerJob {
@@ -23,27 +25,34 @@ class Plain implements AsyncDisposable {
       folder: this.folder,
       layers: "",
       absent: [],
-      cwd: this.folder,
+      cwd: this.work,
       umask: 0o022,
       terminals: { stdin: false, stdout: false, stderr: false },
       columns: 0,
       rows: 0,
       terminalOutputLimitBytes: 1000,
       limits: [],
+      bounds: noBounds,
+      readable: ["/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache"],
       environment: { PATH: "/usr/bin:/bin" },
       steps: [{ program: "/bin/sh", argv: ["sh", "-c", script] }],
       ...changes,
     };
   }
 
-  text(name: "stdout" | "stderr" | "pids"): string {
+  constructor() {
+    mkdirSync(this.work);
+  }
+
+  text(name: "stdout" | "stderr"): string {
     return readFileSync(join(this.folder, name), "utf8");
   }
 
   /** The processes that the job's script wrote to the file `pids`, once there are `count`. */
   async pids(count: number): Promise<number[]> {
-    const path = join(this.folder, "pids");
-    const read = () => (existsSync(path) ? this.text("pids").split("\n").filter(Boolean).map(Number) : []);
+    const path = join(this.work, "pids");
+    const read = () =>
+      existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean).map(Number) : [];
     await waitUntil(() => read().length === count);
     return read();
   }

@@ -23,7 +23,7 @@ export interface JobEnd {
  */
 export function terminationOf(end: JobEnd, limits: JobLimits): Termination {
   const limit = limitReached(end, limits);
-  if (limit !== undefined || end.result.outcome === "killed")
+  if (limit !== undefined || end.result.outcome !== "ended")
     return { kind: "limited", limit: limit ?? "memory" };
   const { waitStatus } = end.result;
   const signal = waitStatus & 0x7f;
@@ -31,6 +31,7 @@ export function terminationOf(end: JobEnd, limits: JobLimits): Termination {
 }
 
 function limitReached(end: JobEnd, limits: JobLimits): string | undefined {
+  if (end.result.outcome === "limited") return end.result.limit;
   // Whatever the exit status: not every writer checks whether its last bytes found room.
   if (end.freeBytes < limits.minFreeBytes) return "disk";
   if (end.stdoutBytes > limits.textBytes || end.stderrBytes > limits.textBytes) return "size of the messages";

@@ -6,6 +6,7 @@ import { probePlainRunner } from "@homcc/execution/available-executors";
 import { defaultJobLimits, type JobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
 import { createMappedExecutor } from "@homcc/execution/mapped-executor";
+import { placesInSandbox } from "@homcc/execution/readable-places";
 import { removeTree } from "@homcc/execution/remove-tree";
 import { JobRunner } from "@homcc/execution/runner";
 import { SandboxCompilers } from "./compilers.ts";
@@ -52,11 +53,13 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
   try {
     await mkdir(folder, { mode: 0o700 });
     await probePlainRunner(runner, join(folder, "probe"), shared.runner);
+    const readable = placesInSandbox(options.path);
     const common = {
       name: `${kind}-mapped`,
       openRunner: () => ({ run: runner.run.bind(runner), close: async () => {} }),
       blobs: options.blobs,
       isSystem: isSandboxOwn,
+      readable: () => readable,
       comparesSystemFiles: false,
       limits: await limitsIn(shared.path, options),
     };
