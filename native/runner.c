@@ -63,6 +63,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -481,6 +482,20 @@ static void remove_absent(const char *path) {
   if (errno != EISDIR || nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0) fail(path);
 }
 
+/*
+ * Since Linux 6.14 each pid namespace has a bound of its own, which stops a fork bomb at once; before, that is RLIMIT_NPROC for
+ * the whole session, and the watch for the job. 301 is the least that the kernel takes.
+ */
+static void bound_process_numbers(uint64_t processes) {
+  struct utsname system;
+  int major = 0, minor = 0, file;
+  if (processes == 0 || uname(&system) < 0 || sscanf(system.release, "%d.%d", &major, &minor) != 2) return;
+  if (major < 6 || (major == 6 && minor < 14)) return; /* there it is the machine's */
+  if ((file = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC)) < 0) return;
+  dprintf(file, "%llu", 400 + 2ull * processes);
+  close(file);
+}
+
 static void mount_job_root(const struct request *request) {
   char options[4096], source[32];
   int size = snprintf(options, sizeof options,
@@ -502,7 +517,9 @@ static void mount_job_root(const struct request *request) {
     snprintf(source, sizeof source, "share/%d", i);
     if (mount(source, shares[i], NULL, MS_BIND | MS_REC, NULL) < 0) fail(shares[i]);
   }
-  if (mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) fail("mount proc");
+  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) fail("mount proc");
+  bound_process_numbers(request->bounds.processes);
+  if (mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) fail("remount proc");
   if (umount2(".", MNT_DETACH) < 0) fail("umount of the runner's root");
 }
 
@@ -548,6 +565,7 @@ static void exec_step(const struct request *request, const struct step *step, co
 static void kill_leftovers(void) {
   stop_processes();
   do {
+    while (waitpid(-1, NULL, WNOHANG) > 0); /* of a fork bomb thousands */
     if (!plain) {
       kill(-1, SIGKILL);
       continue;

@@ -108,7 +108,7 @@ async function runProbe(
       columns: 80,
       rows: 24,
       terminalOutputLimitBytes: 4096,
-      limits: resourceLimits(limits, job.layers !== ""),
+      limits: resourceLimits(limits),
       bounds: jobBounds(limits),
       readable: [job.program],
       environment: {},

@@ -11,7 +11,10 @@ export interface JobLimits {
   readonly fileSizeBytes: number;
   /** CPU time of each process. */
   readonly cpuSeconds: number;
-  /** Processes and threads of all jobs of the session together: the kernel counts per user namespace. */
+  /**
+   * No process of a job starts another while so many processes and threads are there: of all jobs of the session, as the kernel
+   * counts per user namespace, and without namespaces of all of homccd's account. It does not bind homccd itself, nor root.
+   */
   readonly processes: number;
   readonly openFiles: number;
   /** Private writable memory of each process: what it allocates, not what it only maps or reserves. */
@@ -64,17 +67,15 @@ export function jobBounds(limits: JobLimits): JobBounds {
   return { memoryBytes, processes: jobProcesses, writtenBytes, minFreeBytes };
 }
 
-/** As the runner takes them. `countProcesses` is off where the server's own processes would be counted too. */
-export function resourceLimits(limits: JobLimits, countProcesses: boolean) {
-  const rows: [resource: number, value: number | undefined][] = [
+/** As the runner takes them. */
+export function resourceLimits(limits: JobLimits) {
+  const rows: [resource: number, value: number][] = [
     [resources.cpu, limits.cpuSeconds],
     [resources.fileSize, limits.fileSizeBytes],
     [resources.data, limits.dataBytes],
     [resources.core, 0],
     [resources.openFiles, limits.openFiles],
-    [resources.processes, countProcesses ? limits.processes : undefined],
+    [resources.processes, limits.processes],
   ];
-  return rows.flatMap(([resource, value]) =>
-    value === undefined ? [] : [{ resource, value: BigInt(value) }],
-  );
+  return rows.map(([resource, value]) => ({ resource, value: BigInt(value) }));
 }

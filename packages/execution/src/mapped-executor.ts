@@ -13,7 +13,14 @@ import { LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { type MapArguments, type MappedArguments, type MappedRoot, mapPath } from "./mapped-arguments.ts";
 import { HeaderReport } from "./header-report.ts";
-import { type CollectedOutputs, collectOutputs, type JudgeOutput, written } from "./output-collection.ts";
+import {
+  boundOutputs,
+  type CollectedOutputs,
+  collectOutputs,
+  nothingCollected,
+  type JudgeOutput,
+  written,
+} from "./output-collection.ts";
 import { refoldDependencies } from "@homcc/compiler/refold-dependencies";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
@@ -116,12 +123,14 @@ class MappedSession implements ExecutorSession {
       };
       const text = await job.read(result, limits);
       const conclusive = text.termination.kind === "exited" || text.termination.kind === "signalled";
-      const collected = conclusive ? await collect(root, layout) : { outputs: [], undeclared: [] };
+      const found = conclusive ? await collect(root, layout) : nothingCollected;
+      const termination = boundOutputs(text.termination, found, limits);
+      const collected = termination.kind === "limited" ? nothingCollected : found;
       const outputs = await mapOutputsBack(collected.outputs, root, commands);
       const names = await report.names(temporaryFolder, outputs);
       const systemInputs = new Set(action.inputs.flatMap(({ path }) => (root.isSystem(path) ? path : [])));
       return {
-        termination: text.termination,
+        termination,
         stdout: mapBack(text.stdout, root),
         stderr: mapBack(text.stderr, root),
         outputs,
@@ -204,7 +213,7 @@ class MappedSession implements ExecutorSession {
           layers: "",
           absent: [],
           cwd: root.folder + action.cwd,
-          limits: resourceLimits(this.#options.limits, false),
+          limits: resourceLimits(this.#options.limits),
           bounds: jobBounds(this.#options.limits),
           readable: this.#options.readable(action),
           environment,
@@ -263,7 +272,9 @@ async function writePlaceholder(path: string, mode: number | undefined): Promise
 
 /** Tells what the job wrote from its placeholders. */
 const judgePrivate: JudgeOutput = (output, file, status) => {
-  if (!status.isFile() || (output.exists && status.mtimeMs === placeholderSeconds * 1000)) return undefined;
+  // A second name of a file may be one of the server's own.
+  if (!status.isFile() || status.nlink > 1 || (output.exists && status.mtimeMs === placeholderSeconds * 1000))
+    return undefined;
   return written(output, file, status);
 };
 

@@ -13,7 +13,7 @@ import { type LayerListing, listLayer } from "./layer-listing.ts";
 import { type LayerEntry, LayerPlan } from "./layer-plan.ts";
 import { folderOf, LinkResolver } from "./link-resolution.ts";
 import { HeaderReport } from "./header-report.ts";
-import { collectOutputs, judgeUpper } from "./output-collection.ts";
+import { boundOutputs, collectOutputs, judgeUpper, nothingCollected } from "./output-collection.ts";
 import { removeTree } from "./remove-tree.ts";
 import { SessionJobs } from "./session-jobs.ts";
 import { JobRunner, type RunnerResult } from "./runner.ts";
@@ -245,7 +245,7 @@ class NamespaceSession implements ExecutorSession {
           layers,
           absent: [...view.present, ...layout.absentInFloor],
           cwd: action.cwd,
-          limits: resourceLimits(this.#options.limits, true),
+          limits: resourceLimits(this.#options.limits),
           bounds: jobBounds(this.#options.limits),
           readable: [],
           environment: { ...action.environment, ...report.variables },
@@ -271,14 +271,17 @@ class NamespaceSession implements ExecutorSession {
     const text = await job.read(result, this.#options.limits);
     const conclusive = text.termination.kind === "exited" || text.termination.kind === "signalled";
     const upper = join(job.path, "upper");
-    const collected = conclusive
+    const found = conclusive
       ? await collectOutputs(upper, layout.outputs, isDevice, judgeUpper)
-      : { outputs: [], undeclared: [] };
+      : nothingCollected;
+    const termination = boundOutputs(text.termination, found, this.#options.limits);
+    const collected = termination.kind === "limited" ? nothingCollected : found;
     const { links, entries, floor } = layout;
     const { hidesAbsent } = this.#options.floor;
     const names = await report.names(join(upper, reportFolder), collected.outputs);
     return {
       ...text,
+      termination,
       ...collected,
       unlisted:
         names &&

@@ -1,6 +1,7 @@
 import type { Dirent, Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
-import type { DeclaredOutput, OutputChange } from "@homcc/cas/action";
+import type { DeclaredOutput, OutputChange, Termination } from "@homcc/cas/action";
+import type { JobLimits } from "./job-limits.ts";
 import { folderOf } from "./link-resolution.ts";
 
 /** A job that leaves more than this is not a compile; the rest is not looked at. */
@@ -57,9 +58,23 @@ export const judgeUpper: JudgeOutput = (output, file, status) => {
   return whiteout && output.exists ? { kind: "removed", path: output.path } : undefined;
 };
 
+/** Nobody gets a program that runs as its owner. */
 export function written(output: DeclaredOutput, file: string, status: Stats): OutputChange {
-  return { kind: "written", path: output.path, file, sizeBytes: status.size, mode: status.mode & 0o7777 };
+  return { kind: "written", path: output.path, file, sizeBytes: status.size, mode: status.mode & 0o777 };
 }
+
+/** How a job ended, unless its outputs are more than a client should have to take. */
+export function boundOutputs(
+  termination: Termination,
+  { outputs }: CollectedOutputs,
+  { outputBytes }: Pick<JobLimits, "outputBytes">,
+): Termination {
+  const sizes = outputs.map((output) => (output.kind === "written" ? output.sizeBytes : 0));
+  const total = sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  return total > outputBytes ? { kind: "limited", limit: "size of the outputs" } : termination;
+}
+
+export const nothingCollected: CollectedOutputs = { outputs: [], undeclared: [] };
 
 function isCreated(entry: Dirent): boolean {
   return !entry.isCharacterDevice(); // a whiteout: the job removed an input, which stays inside the job
