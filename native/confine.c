@@ -245,7 +245,7 @@ int confine_files(const char *folder, char **readable, const char *program) {
     if (allow_beneath(ruleset, devices[i], known & (WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV)) < 0) goto failed;
   for (int i = 0; written[i]; i++) {
     snprintf(path, sizeof path, "%s/%s", folder, written[i]);
-    uint64_t rights = EXECUTE | WRITE_FILE | READ_FILE | READ_DIR | (ANY_CHANGE & ~MAKE_DEVICES) | REFER | TRUNCATE;
+    uint64_t rights = WRITE_FILE | READ_FILE | READ_DIR | (ANY_CHANGE & ~MAKE_DEVICES) | REFER | TRUNCATE;
     if (allow_beneath(ruleset, path, known & rights) < 0) goto failed;
   }
   if (syscall(RESTRICT_SELF, ruleset, 0) < 0) goto failed;

@@ -13,7 +13,7 @@ import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { SandboxEnvironment } from "./sandboxes/environment.ts";
 import { isSameCompiler } from "./sandboxes/compilers.ts";
 import { unavailable } from "./sandboxes/unavailable.ts";
-import { driverNames, type ToolchainMatch } from "./toolchain-registry.ts";
+import type { ToolchainMatch } from "./toolchain-registry.ts";
 import type { ToolchainIntake } from "./toolchains/toolchain-intake.ts";
 
 /** Where a job runs, and what of it is different there. */
@@ -115,7 +115,6 @@ async function enteredPlace(
 ): Promise<EnteredPlace> {
   const { toolchain } = job;
   const name = posix.basename(toolchain.driver);
-  if (!driverNames.test(name)) throw unavailable(`${name} is not called like a compiler`);
   const environment = await sandboxes.enter(sandbox);
   if (environment.isMapped && job.mappedVeto !== undefined) {
     throw new Refusal({ reason: "mapped-unsupported", message: job.mappedVeto });

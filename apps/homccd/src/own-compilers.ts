@@ -3,8 +3,8 @@ import { basename, posix } from "node:path";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { findProgram } from "@homcc/compiler/find-program";
 import { runProgram } from "@homcc/compiler/run-program";
+import { driverNames } from "@homcc/compiler/server-check";
 import type { Inventory } from "@homcc/protocol/messages";
-import { driverNames } from "./toolchain-registry.ts";
 
 type OfferedToolchain = Inventory["toolchains"][number];
 

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Digest } from "@homcc/cas/digest";
 import type { CompilerFamily } from "@homcc/compiler/compilation";
+import { driverNames } from "@homcc/compiler/server-check";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import { describeError } from "@homcc/observability/error";
@@ -15,12 +16,6 @@ export type ToolchainMatch =
       readonly message: string;
       readonly server: { readonly digest?: Digest; readonly version: string };
     };
-
-/**
- * What a driver may be called on this server. A client names the program that is asked what it is, and only something
- * that is called like a compiler is ever started for that.
- */
-export const driverNames = /(?:^|-)(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9.]+)?$/;
 
 /** Inspecting starts some ten programs, and each PATH that a client thinks of is another question. */
 const inspectionsAtOnce = 4;

@@ -45,12 +45,21 @@ function checkStep(
   limits: ServerLimits,
 ): string | undefined {
   if (!limits.isToolchainProgram(step.program)) return `${step.program} is not part of the toolchain`;
+  const name = basename(step.program);
+  // The loader, a linker and what else lies beside a compiler would start a file of the client's.
+  if (!driverNames.test(name) && !replayedPrograms.test(name)) return `${step.program} is no compiler`;
   const optionsFile = step.argv.slice(1).find((word) => namesOptionsFile.test(word));
   if (optionsFile !== undefined) return `${optionsFile}: a file of options`;
-  const isDriver =
-    !replayedPrograms.test(basename(step.program)) && step.argv[1]?.startsWith("-cc1") !== true;
+  if (/objcopy(?:-[\d.]+)?$/.test(name)) return checkObjcopy(step, cwd, limits);
+  const isDriver = !replayedPrograms.test(name) && step.argv[1]?.startsWith("-cc1") !== true;
   return isDriver ? checkDriver(step, cwd, family, limits) : checkReplayed(step, cwd, limits);
 }
+
+/**
+ * What a driver is called. A client names the program that is asked what it is, and only something that is called like a
+ * compiler is ever started for that.
+ */
+export const driverNames = /(?:^|-)(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-[0-9.]+)?$/;
 
 /** `@FILE`, also handed on: cc1 and as read the file too, and whatever it holds was not looked at here. */
 const namesOptionsFile = /^(?:-W[apl],(?:.*,)?|-X\w+=)?@/s;
@@ -58,13 +67,25 @@ const namesOptionsFile = /^(?:-W[apl],(?:.*,)?|-X\w+=)?@/s;
 /** Programs whose command lines a driver's expansion consists of; their options are not the driver's. */
 const replayedPrograms = /^(?:[\w.-]+-)?(?:cc1|cc1plus|cc1obj|cc1objplus|as|objcopy)(?:-[\d.]+)?$/;
 
+/** It has a part of the object's debug information to copy, and plug-ins of its own. */
+function checkObjcopy(step: Step, cwd: string, limits: ServerLimits): string | undefined {
+  const foreign = step.argv
+    .slice(1)
+    .find((word) => word.startsWith("-") && word !== "--extract-dwo" && word !== "--strip-dwo");
+  return foreign === undefined ? checkReplayed(step, cwd, limits) : `${foreign}: no part of a compile`;
+}
+
 function checkDriver(
   step: Step,
   cwd: string,
   family: CompilerFamily,
   limits: ServerLimits,
 ): string | undefined {
-  for (const part of readOptions(step.argv, family)) {
+  const parts = readOptions(step.argv, family);
+  // A linker runs plug-ins, and makes a program.
+  if (!parts.some((part) => part.kind === "option" && part.row.meaning.class === "action"))
+    return "it would link: a server makes objects";
+  for (const part of parts) {
     const reason = checkPart(part);
     if (reason !== undefined) return `${textOf(part, step.argv)}: ${reason}`;
     const path = pathsOf(part).find((named) => leavesRoot(named, cwd, limits));

@@ -27,9 +27,19 @@ function replacesPrograms(
   if (toolchain.readLink(path) !== undefined) return true;
   // The loader looks there first, if the processor is that new.
   if (path.includes("/glibc-hwcaps/")) return true;
+  // clang's configuration files of the whole system hold options, also those that load plug-ins.
+  if (/^\/etc\/clang/.test(path)) return true;
+  // Both are looked for in folders below those of a toolchain that need not be there: gcc's `specs`, and libraries for newer processors.
+  if ((basename(path) === "specs" || isSharedLibrary(basename(path))) && isAmong(dirname(path), toolchain))
+    return true;
   if (!toolchain.holdsPrograms(dirname(path))) return false;
   // Distributions keep links to folders of headers among their libraries.
   return entry.kind === "file" || toolchain.has(path) || isReadByPrograms(basename(path));
+}
+
+/** The root itself holds everything. */
+function isAmong(folder: string, toolchain: LayerListing): boolean {
+  return folder !== "/" && (toolchain.isFolder(folder) || isAmong(dirname(folder), toolchain));
 }
 
 /** By the loader, by gcc, by clang. */

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import type { ActionResult } from "@homcc/cas/action";
+import { driverNames } from "@homcc/compiler/server-check";
 import { findProgram } from "@homcc/compiler/find-program";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { JobNotStarted } from "@homcc/execution/runner";
@@ -57,6 +58,9 @@ export class SandboxCompilers {
 
   /** The compiler of that base name, found through the sandbox's PATH. Rejects when there is none. */
   async compiler(name: string): Promise<SandboxCompiler> {
+    // Clients name it, those of homcc 1.x too: `sh`, or a path to something that a job left in the shared folder.
+    if (!driverNames.test(name) || name.includes("/"))
+      throw unavailable(`${name} is not called like a compiler`);
     const root = await this.#session.floor?.();
     const driver = root === undefined ? undefined : findProgram(name, this.path, root);
     const identity =

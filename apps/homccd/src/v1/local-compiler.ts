@@ -4,12 +4,12 @@ import type { CompilerFamily } from "@homcc/compiler/compilation";
 import { CompilerIdentities } from "@homcc/compiler/compiler-identity";
 import { LinkWalk } from "@homcc/compiler/link-walk";
 import { findProgram } from "@homcc/compiler/find-program";
-import type { ServerLimits } from "@homcc/compiler/server-check";
+import { driverNames, type ServerLimits } from "@homcc/compiler/server-check";
 import { TargetTriples } from "@homcc/compiler/target-triples";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
 import { serverLimits } from "../command-limits.ts";
-import { driverNames, type ToolchainRegistry } from "../toolchain-registry.ts";
+import type { ToolchainRegistry } from "../toolchain-registry.ts";
 
 /** A compiler that stands in for a client's, which 1.x names by base name and target alone. */
 export interface StandIn {
