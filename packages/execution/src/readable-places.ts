@@ -6,10 +6,26 @@ import type { Toolchain } from "@homcc/compiler/toolchain";
  * /etc: a job without a root of its own runs as homccd's account, whose keys and store lie there.
  */
 const systemPlaces: readonly string[] = [
-  ...["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store"],
-  ...["/etc/alternatives", "/etc/clang", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"],
-  ...["/etc/localtime", "/etc/locale.alias", "/etc/timezone", "/etc/nsswitch.conf"],
-  ...["/proc/cpuinfo", "/proc/meminfo", "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu"],
+  "/usr",
+  "/bin",
+  "/sbin",
+  "/lib",
+  "/lib32",
+  "/lib64",
+  "/libx32",
+  "/opt",
+  "/nix/store",
+  "/gnu/store",
+  "/etc/alternatives",
+  "/etc/clang",
+  "/etc/ld.so.cache",
+  "/etc/ld.so.conf",
+  "/etc/ld.so.conf.d",
+  "/etc/localtime",
+  "/etc/locale.alias",
+  "/proc/cpuinfo",
+  "/proc/meminfo",
+  "/sys/devices/system/cpu",
 ];
 
 /** For jobs with a toolchain of this machine: those places, and the toolchain's files that lie elsewhere. */

@@ -28,7 +28,7 @@ function replacesPrograms(
   // The loader looks there first, if the processor is that new.
   if (path.includes("/glibc-hwcaps/")) return true;
   // clang's configuration files of the whole system hold options, also those that load plug-ins.
-  if (/^\/etc\/clang/.test(path)) return true;
+  if (path.startsWith("/etc/clang")) return true;
   // Both are looked for in folders below those of a toolchain that need not be there: gcc's `specs`, and libraries for newer processors.
   if ((basename(path) === "specs" || isSharedLibrary(basename(path))) && isAmong(dirname(path), toolchain))
     return true;

@@ -112,10 +112,10 @@ for (const name of ["namespace", "mapped"] as const) {
       assert.equal((await attack(["limits"])).stdout, "core 0 new-privileges 1\n");
       assert.equal((await attack(["descriptors"])).stdout, "");
       const variables = (await attack(["environment"])).stdout.split("\n").map((line) => line.split("=")[0]);
-      const expected = ["PATH", "PWD", "TMPDIR", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", ""];
+      const expected = new Set(["PATH", "PWD", "TMPDIR", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", ""]);
       assert.deepEqual(
         variables.filter(
-          (variable) => !expected.includes(variable ?? "") && !variable?.startsWith("CC_PRINT_HEADERS"),
+          (variable) => !expected.has(variable ?? "") && !variable?.startsWith("CC_PRINT_HEADERS"),
         ),
         [],
       );
