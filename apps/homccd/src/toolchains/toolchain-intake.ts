@@ -3,6 +3,7 @@ import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { piecesOf } from "@homcc/cas/file-digests";
 import { contentBytes, contentsOf, type ManifestBounds, readManifest } from "@homcc/compiler/manifest-reader";
+import { driverNames } from "@homcc/compiler/server-check";
 import type { ToolchainEntry } from "@homcc/compiler/toolchain";
 import type { ToolchainChoice } from "@homcc/config/values";
 import type { ShippedLayers, UsedToolchain } from "@homcc/execution/shipped-layers";
@@ -19,7 +20,6 @@ import type { ClientMessage, JobMessage, RefusedMessage, ServerMessage } from "@
 import { open } from "node:fs/promises";
 import { Refusal } from "../job-refusal.ts";
 import type { AskForProof, Possession } from "../possession.ts";
-import { driverNames } from "../toolchain-registry.ts";
 import { inTurn, proveContents, storedContent } from "./content-proof.ts";
 import type { HomeFiles, WantedFile } from "./home-files.ts";
 
