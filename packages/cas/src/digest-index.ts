@@ -8,7 +8,7 @@ const maxEntries = 200_000;
 const keyPattern = /^[0-9a-f]{40,64}$/;
 
 /**
- * Which blob belongs to a key of hexadecimal digits: a homcc 1.x client's file to its SHA-1, a result to its action. Kept
+ * Which blob belongs to a key of hexadecimal digits: a homcc 1.x client's file to a hash of client and SHA-1, a result to its action. Kept
  * over restarts, the least recently added entries forgotten first:
  *
  *     index := (key " " digest LF)*      of several lines for a key the last counts

@@ -78,6 +78,30 @@ test("what loads, starts or reads outside is refused, however it is written", ()
   }
 });
 
+test("only compilers run, and only to make objects", () => {
+  for (const program of ["ld-linux-x86-64.so.2", "ld", "collect2", "sh", "perl", "gcc-ar", "x-gcc.sh"])
+    assert.notEqual(
+      checkAction(action(`/usr/bin/${program}`, "-c", "a.c"), "gcc", limits),
+      undefined,
+      program,
+    );
+  assert.notEqual(gcc("a.c"), undefined);
+  assert.notEqual(gcc("a.c", "-Wl,-plugin,./x.so"), undefined);
+  assert.notEqual(gcc("a.c", "-shared", "-o", "a.so"), undefined);
+  assert.equal(gcc("-S", "a.c"), undefined);
+  assert.equal(gcc("-fsyntax-only", "a.c"), undefined);
+  const objcopy = (...words: string[]) => checkAction(action("/usr/bin/objcopy", ...words), "gcc", limits);
+  assert.equal(objcopy("--extract-dwo", "a.o", "a.dwo"), undefined);
+  assert.equal(objcopy("--strip-dwo", "a.o"), undefined);
+  for (const words of [
+    ["--plugin=./x.so"],
+    ["--plugin", "./x.so"],
+    ["--add-section=a=/proc/self/mem"],
+    ["-O", "elf64"],
+  ])
+    assert.notEqual(objcopy(...words, "a.o"), undefined, words.join(" "));
+});
+
 test("programs, variables and outputs are checked too", () => {
   assert.notEqual(checkAction(action("/bin/sh", "-c", "a.c"), "gcc", limits), undefined);
   const good = action("/usr/bin/gcc", "-c", "a.c");

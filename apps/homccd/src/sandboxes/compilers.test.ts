@@ -53,6 +53,13 @@ test("a compiler is found through the sandbox's PATH, once for all jobs", async 
   assert.equal((await compilers.compiler("c++")).family, "clang");
 });
 
+test("nothing else than a compiler is started, whatever a client calls it", async () => {
+  const { asked, compilers } = sandboxWith({ "/a/sh": "GNU bash", "/tmp/x-gcc": "gcc 1" });
+  for (const name of ["sh", "bash", "ld", "", "../tmp/x-gcc", "/tmp/x-gcc", "gcc/../sh"])
+    await assert.rejects(compilers.compiler(name), (error) => hasCode(error, "ERR_HOMCC_SANDBOX"), name);
+  assert.deepEqual(asked, []);
+});
+
 test("a missing one is refused with those that are there; anything else that fails is no answer", async () => {
   const { compilers } = sandboxWith({ "/a/gcc": "gcc (Debian 11) 11" });
   await assert.rejects(compilers.compiler("clang"), (error) => {

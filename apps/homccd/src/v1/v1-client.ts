@@ -21,6 +21,7 @@ import { textOfBytes } from "@homcc/protocol/v1/surrogate-escape";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import { V1Connection } from "@homcc/transport/v1-connection";
 import type { AcceptedConnection } from "@homcc/transport/accept";
+import { identityKeyOf } from "@homcc/transport/client-identity";
 import type { CallPlace, CallPlaces } from "./call-place.ts";
 import { type CallPlan, inputsOf, planCall } from "./call-plan.ts";
 import type { V1Sessions } from "./executor-sessions.ts";
@@ -30,6 +31,7 @@ export interface V1Services {
   readonly store: BlobStore;
   readonly slots: SlotQueue;
   readonly places: CallPlaces;
+  /** Which blob a client's SHA-1 stands for, by `keyOf`: a SHA-1 that another client sent gives nobody what is behind it. */
   readonly sha1: DigestIndex;
   readonly logger: Logger;
 }
@@ -62,14 +64,19 @@ export async function serveV1Client(
 ): Promise<void> {
   const { conversationMs, farewellMs } = timeLimits;
   const { socket, rest } = accepted;
-  const address = socket.remoteAddress ?? "";
-  const peer = `${address}:${socket.remotePort}`;
+  const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort}`;
   const limits = { maxJsonBytes: maxReplyJsonBytes, maxPayloadBytes: maxSourceBytes };
   using connection = new V1Connection(socket, { peer, initialBytes: rest, ...limits });
   using deadline = deadlineAfter(conversationMs, connection.signal);
   using _cut = cutAfter(conversationMs + farewellMs, connection);
   try {
-    const call = new V1Call(connection, address, services, deadline.signal, conversationMs);
+    const call = new V1Call(
+      connection,
+      identityKeyOf(accepted.identity),
+      services,
+      deadline.signal,
+      conversationMs,
+    );
     await call.run(accepted.argumentMessage);
   } catch (error) {
     services.logger.info(`${peer}: homcc 1.x: ${asLine(describeError(error))}`);
@@ -107,20 +114,20 @@ function retryElsewhere(why: string): Parameters<V1Connection["send"]>[0] {
 
 class V1Call {
   readonly #connection: V1Connection;
-  readonly #address: string;
+  readonly #client: string;
   readonly #services: V1Services;
   readonly #signal: AbortSignal;
   readonly #timeoutMs: number;
 
   constructor(
     connection: V1Connection,
-    address: string,
+    client: string,
     services: V1Services,
     signal: AbortSignal,
     timeoutMs: number,
   ) {
     this.#connection = connection;
-    this.#address = address;
+    this.#client = client;
     this.#services = services;
     this.#signal = signal;
     this.#timeoutMs = timeoutMs;
@@ -163,7 +170,7 @@ class V1Call {
     const pins: Pin[] = [];
     try {
       const files = await this.#completeInputs(plan, pins);
-      await using session = await sessions.use(this.#address);
+      await using session = await sessions.use(this.#client);
       const absent = session.seenPaths.absentFor(files);
       for (const path of files.keys()) session.seenPaths.add(path);
       await using results = new AsyncDisposableStack();
@@ -185,7 +192,7 @@ class V1Call {
     const { store, sha1 } = this.#services;
     const digests = new Map<string, Digest>();
     for (const wanted of new Set(plan.files.values())) {
-      const known = sha1.get(wanted);
+      const known = sha1.get(this.#keyOf(wanted));
       if (known !== undefined) {
         pins.push(store.pin([known]));
         if ((await store.findMissing([known])).length === 0) {
@@ -215,8 +222,13 @@ class V1Call {
     const digest = digestOf(bytes);
     pins.push(store.pin([digest]));
     await store.put(digest, [bytes]);
-    sha1.add(sha1sum, digest);
+    sha1.add(this.#keyOf(sha1sum), digest);
     return digest;
+  }
+
+  /** 1.x knows no proof: a file counts as had when this client sent it, on whatever connection. */
+  #keyOf(sha1sum: string): string {
+    return createHash("sha256").update(`${this.#client}\0${sha1sum}`).digest("hex");
   }
 
   async #answer(
