@@ -21,7 +21,7 @@ export const runner: FuzzTarget = {
   unavailable: whyNotSanitized,
   generate: (random) => Buffer.concat(random.many(1, 3, () => frameOf(random))),
   check(input) {
-    program ??= new SanitizedProgram("runner", ["runner.c", "door.c"]);
+    program ??= new SanitizedProgram("runner", ["runner.c", "door.c", "confine.c", "watch.c"]);
     mkdirSync(join(program.folder, "job"), { recursive: true, mode: 0o777 });
     const ids = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
     const { status, signal, stdout, error } = spawnSync(program.path, ["plain"], {
@@ -59,6 +59,13 @@ function frameOf(random: Random): Buffer {
       resource: random.pick([0, 1, 2, 7]),
       value: BigInt(random.below(1 << 30)),
     })),
+    bounds: {
+      memoryBytes: random.below(1 << 30),
+      processes: random.below(4),
+      writtenBytes: random.below(1 << 30),
+      minFreeBytes: random.below(1 << 30),
+    },
+    readable: random.many(0, 3, () => random.pick(["/usr", "/none", "/etc/passwd", ""])),
     environment: { A: "b" },
     steps: random.many(1, 2, () => ({
       program: random.pick(["/bin/true", "/bin/echo", "/none"]),
