@@ -3,6 +3,7 @@ import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
 import { type Digest, sizeBytesOf as sizeOf } from "@homcc/cas/digest";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
+import { LostInput } from "@homcc/execution/lost-input";
 import { HomccError } from "@homcc/observability/error";
 import { isDeltaSized } from "@homcc/protocol/delta";
 import type { Packed } from "@homcc/protocol/compression";
@@ -29,6 +30,14 @@ export type ResolvedJob = Omit<JobMessage, "inputs"> & {
   readonly inputs: readonly InputEntry[];
   readonly absent: readonly string[];
 };
+
+/** A store that loses what it was just given is none. */
+const maxExecutions = 3;
+
+/** To be disposed of: then nobody needs its files any more. */
+interface Executed extends PlacedResult, AsyncDisposable {
+  readonly share: ExecutionShare;
+}
 
 /** One job: check, complete the inputs, wait for a slot, execute, send the result. */
 export class Job {
@@ -158,8 +167,8 @@ export class Job {
         this.#services.logger.info(`${label}: from an earlier job after ${result.usage.wallMs} ms`);
         return;
       }
-      await using share = this.#joinExecution(action, place, digests);
-      const { result, report } = await share.result(this.#abort.signal);
+      await using executed = await this.#execute(action, place, digests);
+      const { share, result, report } = executed;
       using files = this.#services.outputs.open();
       await this.#deliver(basesProven, async () => {
         const reuseReport = await reuse?.made.report(result, files);
@@ -289,6 +298,22 @@ export class Job {
     this.#share = share;
     share.onBegun(() => this.#channel.send(this.#stream, { kind: "started" }));
     return share;
+  }
+
+  /** What of the store turns out to be damaged only when it is laid out is asked for again: a disk has lost it, not the client. */
+  async #execute(action: Action, place: JobPlace, digests: readonly Digest[]): Promise<Executed> {
+    for (let attempt = 1; ; attempt += 1) {
+      const share = this.#joinExecution(action, place, digests);
+      try {
+        const { result, report } = await share.result(this.#abort.signal);
+        return { share, result, report, [Symbol.asyncDispose]: () => share[Symbol.asyncDispose]() };
+      } catch (error) {
+        await share[Symbol.asyncDispose]();
+        if (!(error instanceof LostInput) || attempt === maxExecutions) throw error;
+        this.#services.logger.warning(`${this.#message.label}: ${error.message}; it is asked for again`);
+        await this.#completeInputs(place.inputs, digests, []);
+      }
+    }
   }
 
   /** A client that is gone is none to deliver to; whatever else goes wrong is this job's end. */

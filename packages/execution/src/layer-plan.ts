@@ -1,7 +1,7 @@
 import { chmod, link, mkdir, symlink, utimes, writeFile } from "node:fs/promises";
 import type { InputEntry } from "@homcc/cas/action";
 import type { BlobStore } from "@homcc/cas/blob-store";
-import { HomccError } from "@homcc/observability/error";
+import { LostInput } from "./lost-input.ts";
 import { folderOf } from "./link-resolution.ts";
 
 /** An entry of a layer: of the client's files, or something that only has to be there. */
@@ -89,10 +89,7 @@ async function writeEntry(path: string, entry: Written, blobs: BlobStore): Promi
   switch (entry.kind) {
     case "file": {
       if (!(await blobs.copyTo(entry.digest, path))) {
-        throw new HomccError(
-          "ERR_HOMCC_EXECUTOR",
-          `the store does not hold ${entry.digest}, input ${entry.path}`,
-        );
+        throw new LostInput(entry.digest, entry.path);
       }
       const seconds = mtimeSeconds(entry.mtimeNs);
       return await utimes(path, seconds, seconds);
