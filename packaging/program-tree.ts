@@ -7,7 +7,7 @@ export const programNames: readonly ProgramName[] = ["homcc", "homccd"];
 
 /** What of dist/ is one program's alone. All else there (Node, native addons) goes with both. */
 const ownFiles: Readonly<Record<ProgramName, readonly string[]>> = {
-  homcc: ["homcc.mjs", "agent.mjs", "without-agent.mjs", "doctor.mjs"],
+  homcc: ["homcc.mjs", "agent.mjs", "without-agent.mjs", "doctor.mjs", "local-run.mjs"],
   homccd: ["homccd.mjs", "runner"],
 };
 

@@ -13,6 +13,7 @@ const bundles = [
   { entry: "apps/homcc/src/agent.ts", output: "dist/agent.mjs" },
   { entry: "apps/homcc/src/without-agent.ts", output: "dist/without-agent.mjs" },
   { entry: "apps/homcc/src/doctor.ts", output: "dist/doctor.mjs" },
+  { entry: "apps/homcc/src/audit/local-run-program.ts", output: "dist/local-run.mjs" },
   { entry: "apps/homcc/src/main.ts", output: "dist/homcc.mjs" },
   { entry: "apps/homccd/src/main.ts", output: "dist/homccd.mjs" },
 ];

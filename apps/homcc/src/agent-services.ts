@@ -17,6 +17,8 @@ import { Ledger } from "@homcc/scheduler/ledger";
 import { createLocalSlots } from "@homcc/scheduler/local-slots";
 import type { SshFolder } from "@homcc/transport/ssh-tunnel";
 import { agentFolder } from "./agent-folder.ts";
+import type { Auditor } from "./audit/auditor.ts";
+import { Audits } from "./audit/audits.ts";
 import { HomeLoad } from "./home-load.ts";
 import { Adviser } from "./remote/adviser.ts";
 import { ColdStart } from "./remote/cold-start.ts";
@@ -38,6 +40,7 @@ export interface LastingServices {
   readonly ledger?: Ledger;
   /** This process stays until the returned object is disposed: it may send toolchains. */
   readonly busy?: () => Disposable;
+  readonly createAuditor?: (audits: Audits) => Auditor;
 }
 
 /** What calls need, for an agent that serves many or for one call without an agent. */
@@ -46,6 +49,7 @@ export async function createServices(
   logger: Logger,
   own: Pick<Services, "idle" | "logThreshold" | "statistics" | "ownResults">,
   lasting: LastingServices = {},
+  programFolder = import.meta.dirname,
 ): Promise<Services> {
   const { directives, watches, ledger = new Ledger(), busy } = lasting;
   const discoveryGate = new Gate(availableParallelism());
@@ -63,11 +67,22 @@ export async function createServices(
   const servers = new Servers(logger, tunnels, systemClock, known, busy);
   const localSlots = createLocalSlots(undefined);
   const homeLoad = new HomeLoad(localSlots);
+  const toolchains = new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") });
+  const audits = new Audits({
+    folder: agentFolder(environment),
+    programFolder,
+    digests,
+    toolchains,
+    count: (kind) => own.statistics.countAudit(kind),
+    logger,
+  });
   return {
     clock: systemClock,
     logger,
     compilers: new CompilerIdentities(),
-    toolchains: new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") }),
+    toolchains,
+    audits,
+    auditor: lasting.createAuditor?.(audits),
     discovery: new InputDiscovery(
       createFinder({
         gate: discoveryGate,

@@ -1,5 +1,7 @@
 import type { QuestionSubject } from "@homcc/launch/question";
 import { version } from "@homcc/config/version";
+import type { Finding } from "./audit/findings.ts";
+import type { Tally } from "./records/tally.ts";
 import type { ServerStatus } from "./remote/server-status.ts";
 import type { ShipmentStatus } from "./remote/toolchains/toolchain-shipments.ts";
 import type { Services } from "./services.ts";
@@ -24,8 +26,17 @@ export interface AgentStatus {
     readonly slots: { readonly held: number; readonly limit: number };
     readonly jobs: readonly SlotHolder[];
   };
+  readonly audits: AuditStatus;
   /** Jobs that wait: for a slot of a server, for a slot here, for being asked what they include. */
   readonly queues: { readonly servers: number; readonly local: number; readonly discovery: number };
+}
+
+/** What was compiled again here, and what came of it. */
+export interface AuditStatus {
+  readonly counts: Tally["audits"];
+  /** Finished jobs that may be compiled again when nothing else happens. */
+  readonly waiting: number;
+  readonly findings: readonly Finding[];
 }
 
 export interface AgentPlace {
@@ -61,6 +72,11 @@ function agentStatus(services: Services, place: AgentPlace): AgentStatus {
     local: {
       slots: { held: localSlots.held, limit: localSlots.limit },
       jobs: holders.at(atHomePlace),
+    },
+    audits: {
+      counts: services.statistics.read().audits,
+      waiting: services.auditor?.waiting ?? 0,
+      findings: services.audits.findings.all,
     },
     queues: { servers: servers.waiting, local: localSlots.waiting, discovery: discoveryGate.waiting },
   };

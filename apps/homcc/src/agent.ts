@@ -12,6 +12,8 @@ import { createLogger, serverLine } from "@homcc/observability/log";
 import { agentFolder } from "./agent-folder.ts";
 import { createServices } from "./agent-services.ts";
 import { answerQuestion } from "./agent-status.ts";
+import type { Auditor } from "./audit/auditor.ts";
+import { whyBusy } from "./audit/idleness.ts";
 import { handleCall } from "./call.ts";
 import { keepCompiledCode } from "./compiled-code.ts";
 import { releaseAfterMs, releaseMemory } from "./idle-memory.ts";
@@ -55,11 +57,18 @@ const watches = new FolderWatches({
 });
 const forgetTemporaryOutputs = await rememberTemporaryOutputs(join(agentFolder(environment), "unfinished"));
 const ledgerFile = new LedgerFile(ledgerFilePath(environment), logger);
+let auditor: Auditor | undefined;
 const services = await createServices(
   environment,
   logger,
   { idle, logThreshold, statistics, ownResults },
-  { directives, watches, ledger: ledgerFile.ledger, busy: () => idle.busy() },
+  {
+    directives,
+    watches,
+    ledger: ledgerFile.ledger,
+    busy: () => idle.busy(),
+    createAuditor: (audits) => (auditor = audits.createAuditor({ whyBusy })),
+  },
 );
 const memory = new IdleWatch(releaseAfterMs, () => {
   withoutHeapGrowthLimit(keepCompiledCode);
@@ -73,6 +82,7 @@ const launchServer = await serveLaunches({
   onLaunch: async (call) => {
     using _busy = idle.busy();
     using _inUse = memory.busy();
+    using _building = auditor?.busy();
     using _heap = watchHeapGrowth();
     await handleCall(call, services);
     ledgerFile.changed();
@@ -90,6 +100,7 @@ process.on("SIGINT", () => void shutDown("SIGINT"));
 async function shutDown(reason: string): Promise<void> {
   logger.info(`the agent ends: ${reason}`);
   await launchServer.close();
+  await auditor?.close();
   services.servers.close();
   services.warnings.close();
   statistics.save();

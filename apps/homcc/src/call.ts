@@ -6,6 +6,7 @@ import { describeError, exitStatusOf } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { outcomes } from "@homcc/observability/outcomes";
 import { localLimit } from "@homcc/scheduler/local-slots";
+import { alarmsOf } from "./audit/alarms.ts";
 import { decide } from "./compile.ts";
 import { atHome, type Conclusion } from "./conclusion.ts";
 import { DebugFolder } from "./records/debug-folder.ts";
@@ -38,7 +39,8 @@ export async function handleCall(call: LaunchCall, services: Services): Promise<
   await using objects = new TemporaryObjects(request.environment["TMPDIR"]);
   const conclusion = await conclude(call, loaded, services, trace, objects, isCheck);
   if (call.signal.aborted) return;
-  report(conclusion, { session: request.session, loaded, voice, warnings: services.warnings });
+  const alarms = alarmsOf(services.audits.findings.all);
+  report(conclusion, { session: request.session, loaded, voice, warnings: services.warnings, alarms });
   const debug = new DebugFolder(loaded.settings.debugFolder, services.logger);
   await debug.writeJob({ request, trace, conclusion, temporaryObjects: objects.paths });
   const ending = end(call, conclusion, loaded, services, voice.log, trace);

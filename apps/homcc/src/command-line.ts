@@ -17,6 +17,7 @@ export type ClientCommand =
     }
   | { readonly kind: "status"; readonly json: boolean; readonly options: Readonly<Record<string, string>> }
   | { readonly kind: "stats"; readonly json: boolean; readonly zero: boolean }
+  | { readonly kind: "audit"; readonly json: boolean; readonly clear: boolean }
   | {
       readonly kind: "doctor";
       /** As on a line of the hosts file; none: all that are configured. */
@@ -27,7 +28,7 @@ export type ClientCommand =
       readonly kind: "launch";
       /** The compiler as it was called, and its arguments. */
       readonly command: readonly string[];
-      /** Travel with the launch request: by option name, and `explain`, `scan-includes` or `verify-scan`. */
+      /** Travel with the launch request: by option name, and `audit`, `explain`, `scan-includes` or `verify-scan`. */
       readonly options: Readonly<Record<string, string>>;
     };
 
@@ -64,7 +65,7 @@ export function parseClientCommandLine(argv: readonly string[], throughLink = fa
 }
 
 function isAboutCompiler(values: Readonly<Record<string, string>>): boolean {
-  return ["explain", "scan_includes", "verify_scan"].some((name) => values[name] !== undefined);
+  return ["audit", "explain", "scan_includes", "verify_scan"].some((name) => values[name] !== undefined);
 }
 
 function print(stdout: string): ClientCommand {

@@ -6,7 +6,11 @@ import type { LaunchCall } from "@homcc/launch/call";
 import { describeError, exitStatusOf, hasCode, type HomccError } from "@homcc/observability/error";
 import type { OutcomeName } from "@homcc/observability/outcomes";
 import { atHome, type Conclusion } from "./conclusion.ts";
+import { auditOnDemand } from "./audit/on-demand.ts";
+import { checkQuarantine } from "./audit/quarantine-check.ts";
+import { auditSubject } from "./audit/subject-of.ts";
 import { explain } from "./explain.ts";
+import { linkEnding } from "./link-ending.ts";
 import type { JobTrace } from "./records/job-trace.ts";
 import { compileRemotely, type RemoteCompilation } from "./remote/remote-compilation.ts";
 import type { Services } from "./services.ts";
@@ -42,10 +46,14 @@ export async function decide(
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
   }
+  if (request.options["audit"] !== undefined)
+    return await auditOnDemand(call, loaded, services, compiler, analysis, trace);
   if (analysis.verdict === "local") return local(analysis);
   trace.sources.push(...analysis.compilations.map(({ source }) => source));
   if (loaded.noHosts !== undefined) return withoutHosts(loaded.noHosts, loaded.settings.noLocalCompilation);
-  return await distribute(call, loaded, services, compiler, analysis, trace);
+  const checked = await checkQuarantine(loaded, analysis, request, compiler, services);
+  if (checked.kind === "barred") return checked.conclusion;
+  return await distribute(call, checked.loaded, services, compiler, analysis, trace);
 }
 
 function withoutHosts(error: HomccError, noLocalCompilation: boolean): Conclusion {
@@ -93,6 +101,15 @@ async function distribute(
       ? atHome(outcome, detail)
       : { ...atHome(outcome, detail), doubtedStatus };
   }
+  // The object of a command that also links is gone when there is time for an audit.
+  if (analysis.link === undefined) {
+    for (const [index, result] of finals.entries()) {
+      await services.auditor?.sample(loaded.settings.auditRate, () => {
+        const compilation = analysis.compilations[index];
+        return compilation && auditSubject(result, compilation, call.request, compiler, services);
+      });
+    }
+  }
   return await apply(call, finals, analysis.compilations, analysis.link, call.request.compilerPath);
 }
 
@@ -129,10 +146,7 @@ async function apply(
     cost: totalCost(results),
   } as const;
   if (status !== 0 || link === undefined) return { ...conclusion, ending: { kind: "exit", status } };
-  const argv = link.argv.map((word) =>
-    typeof word === "string" ? word : objectOf(compilations, word.object),
-  );
-  return { ...conclusion, ending: { kind: "execute", command: { program: compilerPath, argv } } };
+  return { ...conclusion, ending: linkEnding(link, compilations, compilerPath) };
 }
 
 /** A command of several sources was compiled as long as one of them was. */
@@ -143,12 +157,6 @@ function successOf(results: readonly FinalResult[]): OutcomeName {
 
 function notesOf(results: readonly FinalResult[]): string {
   return [...new Set(results.map(({ note }) => note))].filter((note) => note !== "").join("; ");
-}
-
-function objectOf(compilations: readonly Compilation[], index: number): string {
-  const object = compilations[index]?.mainOutput;
-  if (object === undefined) throw new Error(`the link step names object ${index} of ${compilations.length}`);
-  return object;
 }
 
 function totalCost(results: readonly FinalResult[]): NonNullable<Conclusion["cost"]> {

@@ -8,6 +8,7 @@ import { examineAgentPlace } from "./doctor/agent-place.ts";
 import { examineCompilers } from "./doctor/compilers.ts";
 import { examineConfiguration } from "./doctor/configuration.ts";
 import { Examination } from "./doctor/examination.ts";
+import { examineFindings } from "./doctor/findings.ts";
 import { chooseHosts } from "./doctor/hosts.ts";
 import { examineServer } from "./doctor/server.ts";
 import type { Installation } from "./launcher/installation.ts";
@@ -44,6 +45,7 @@ export async function examine(call: DoctorCall): Promise<number> {
   await examineConfiguration(loaded, environment, examination);
   await examineAgentPlace(environment, examination);
   const services = await servicesOfOneCall(environment);
+  examineFindings(services.audits.findings.all, examination);
   try {
     const compilers = await examineCompilers({ environment, installation, services }, examination);
     for (const host of chooseHosts(call.hosts, loaded, examination)) {

@@ -3,6 +3,7 @@ import { loadSettings } from "@homcc/config/load";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { clientLine } from "@homcc/observability/log";
 import { type ClientCommand, parseClientCommandLine } from "./command-line.ts";
+import { showAudits } from "./ask/audits.ts";
 import { showStats } from "./ask/stats.ts";
 import { showStatus } from "./ask/status.ts";
 import type * as doctorProgram from "./doctor.ts";
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (command.kind === "show") return print(await show(command, environment));
     if (command.kind === "status") return print(await showStatus(command.json, environment, command.options));
     if (command.kind === "stats") return print(await showStats(command.json, command.zero, environment));
+    if (command.kind === "audit") return print(showAudits(command, environment));
     if (command.kind === "doctor") return await examine(command, environment);
     if (isQuestion(command) && (environment["HOMCC_NO_AGENT"] ?? "") !== "") throw noAnswer();
     return await launch(command.command, { environment, options: command.options });

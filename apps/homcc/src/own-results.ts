@@ -12,12 +12,14 @@ import { type KeptResult, ResultCache } from "@homcc/results/result-cache";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { OutputBase } from "./remote/output-bases.ts";
 import { OutputWriter } from "./remote/output-writer.ts";
+import { type ProducedOutput, writtenBy } from "./remote/produced-output.ts";
 
 /** A result of an earlier job, its outputs complete under temporary names. */
 export interface OwnResult {
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
   readonly written: readonly { readonly path: string; readonly digest: Digest }[];
+  readonly produced: readonly ProducedOutput[];
   commit(): Promise<void>;
   discard(): Promise<void>;
 }
@@ -187,7 +189,8 @@ async function restore(
     const commit = async (): Promise<void> => {
       for (const writer of writers) await writer.commit();
     };
-    return { stdout: stdoutBytes, stderr: stderrBytes, written: outputs, commit, discard };
+    const produced = writers.map((writer) => writtenBy(writer));
+    return { stdout: stdoutBytes, stderr: stderrBytes, written: outputs, produced, commit, discard };
   } catch (error) {
     await discard();
     throw error;

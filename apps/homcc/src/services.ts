@@ -5,6 +5,8 @@ import type { Gate } from "@homcc/inputs/gate";
 import type { Clock } from "@homcc/observability/clock";
 import type { Logger, LogLevel } from "@homcc/observability/log";
 import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { Auditor } from "./audit/auditor.ts";
+import type { Audits } from "./audit/audits.ts";
 import type { HomeLoad } from "./home-load.ts";
 import type { IdleWatch } from "./idle-watch.ts";
 import type { OwnResults } from "./own-results.ts";
@@ -32,6 +34,9 @@ export interface Services {
   /** Absent where nothing outlives the call. */
   readonly ownResults: Pick<OwnResults, "find" | "hold" | "isEmpty" | "keep"> | undefined;
   readonly servers: Servers;
+  readonly audits: Audits;
+  /** Absent where nothing outlives the call. */
+  readonly auditor: Pick<Auditor, "sample" | "waiting"> | undefined;
   /** Ended with `servers`. */
   readonly tunnels: Pick<SshTunnels, "to">;
   /** Held by whatever compiles or links at home. */
@@ -46,7 +51,7 @@ export interface Services {
   readonly idle: Pick<IdleWatch, "idleTimeoutMs">;
   /** Of the agent's own log: the latest job's wish. */
   readonly logThreshold: { level: LogLevel };
-  readonly statistics: Pick<JobStatistics, "count" | "countIncompleteScan" | "read" | "zero">;
+  readonly statistics: Pick<JobStatistics, "count" | "countAudit" | "countIncompleteScan" | "read" | "zero">;
   readonly holders: SlotHolders;
   readonly stateFiles: StateFiles;
   /** Of this machine; the compiler takes any other for C. */

@@ -73,6 +73,7 @@ test("the example files of homcc 1.x", async () => {
       agentLogLevel: "INFO",
       stateFiles: true,
       clientCacheBytes: 2 ** 30,
+      auditRate: 0.005,
       debugFolder: undefined,
     });
     // The example shows every key, also the two that exclude each other.

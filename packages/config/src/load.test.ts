@@ -78,6 +78,7 @@ test("defaults", async () => {
       agentLogLevel: "INFO",
       stateFiles: true,
       clientCacheBytes: 2 ** 30,
+      auditRate: 0.005,
       debugFolder: undefined,
     });
     assert.deepEqual(loaded.localhost, { limit: availableParallelism(), configured: false });
@@ -164,7 +165,7 @@ test("a bad value names its source and what is allowed, and the next source coun
       [
         "FILE:3: log_level: 'LOUD' is not allowed (allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL)",
         "FILE:4: compression: a '%' that is not followed by '%' or '(NAME)s' ('%%' stands for a percent sign)",
-        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, uplink_limit, tls_certificate, tls_key, tls_ca, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size)",
+        "FILE:5: unknown key 'unknown' in [homcc] (known: log_level, verbose, no_local_compilation, schroot_profile, docker_container, strict_sandbox, compression, compilation_request_timeout, establish_connection_timeout, remote_compilation_tries, uplink_limit, tls_certificate, tls_key, tls_ca, ssh_executable, ssh_control_persist, ssh_options, agent_idle_time, agent_log_level, state_files, client_cache_size, audit_rate)",
         "FILE:7: agent_idle_time: 'z' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_ESTABLISH_CONNECTION_TIMEOUT: '-1' is not allowed (allowed: seconds above 0 and up to 2000000; fractions like 0.5 are fine)",
         "HOMCC_REMOTE_COMPILATION_TRIES: '0x3' is not allowed (allowed: a whole number from 1 to 1000)",

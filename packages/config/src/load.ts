@@ -155,6 +155,7 @@ function clientSettings(
     agentLogLevel: options.get("agent_log_level"),
     stateFiles: options.get("state_files"),
     clientCacheBytes: options.get("client_cache_size"),
+    auditRate: options.get("audit_rate"),
     debugFolder: pathOf(debugFolder),
   };
 }

@@ -87,6 +87,15 @@ export const clientOptions = {
     paragraph:
       "Compare the files that homcc's include scanner finds for the compiler command with those that the compiler itself lists (`-M`). Shows what the scanner misses, what it has beyond that (headers that are only asked for with `__has_include`), or why it leaves the command to the compiler. The exit status is 1 when a file is missing or the compiler gives no list, else 0. Nothing is compiled; no hosts are needed.",
   },
+  audit: {
+    type: values.boolean,
+    flags: ["--audit"],
+    variables: [],
+    setBy: "user",
+    group: "action",
+    paragraph:
+      "Have the command compiled by a server and by this machine, and compare everything: each output byte for byte, modes, messages, exit status, which files were written. Prints the verdict; the outputs that stay are this machine's. The exit status is 0 when all is identical, 1 when something differs, and 69 when nothing could be compared, for example for want of a server.",
+  },
   explain: {
     type: values.boolean,
     flags: ["--explain"],
@@ -349,6 +358,16 @@ export const clientOptions = {
     setBy: "user",
     paragraph:
       "Size of the agent's own store of recent results, which answers the same compile without any server. 0 keeps none. It never takes the last gibibyte of a disk.",
+  },
+  audit_rate: {
+    type: values.percent,
+    default: "0.5",
+    flags: [],
+    variables: ["HOMCC_AUDIT_RATE"],
+    key: "audit_rate",
+    setBy: "user",
+    paragraph:
+      "Share of the finished remote compiles, in percent, that the agent repeats on this machine and compares byte for byte while the machine has nothing else to do: no build, idle processors, mains power. A difference keeps the server or the flags from further jobs (`homcc audit`). 0 repeats none.",
   },
   debug_directory: {
     type: values.path,

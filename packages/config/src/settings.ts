@@ -38,6 +38,8 @@ export interface ClientSettings {
   readonly stateFiles: boolean;
   /** Of the agent's own store of results; 0 for none. */
   readonly clientCacheBytes: number;
+  /** Share of remote compiles that are repeated here and compared, 0 to 1. */
+  readonly auditRate: number;
   /** Absolute folder for the texts of jobs; `undefined` writes none. */
   readonly debugFolder: string | undefined;
 }

@@ -132,6 +132,16 @@ export const sizeOrNone: ValueType<number> = {
   parse: (given, origin) => (/^\s*0\s*$/.test(given) ? 0 : size.parse(given, origin)),
 };
 
+/** Parsed to a share from 0 to 1. */
+export const percent: ValueType<number> = {
+  metavar: "PERCENT",
+  allowed: "a number from 0 to 100; fractions like 0.5 are fine",
+  parse: (given) => {
+    const value = /^\s*(\d{1,3}(\.\d*)?|\.\d+)\s*%?\s*$/.test(given) ? Number.parseFloat(given) : Number.NaN;
+    return value >= 0 && value <= 100 ? value / 100 : undefined;
+  },
+};
+
 /** Parsed to bytes per second. */
 export const megabits: ValueType<number> = {
   metavar: "MBIT",

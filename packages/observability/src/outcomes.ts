@@ -340,6 +340,22 @@ export const outcomes = {
       "The schroot profile or docker container does not exist on the server, may not be used, or cannot compile this. `strict_sandbox` ends such jobs with 69.",
     cure: "The message names what exists on the server and the line to change there: docs/sandboxes.md has the set-up of both kinds. `homccd --profiles` shows an administrator what clients may name.",
   },
+  "server-quarantined": {
+    number: 64,
+    kind: "fallback",
+    label: "an audit found a difference in what the server made",
+    paragraph:
+      "The agent repeated a compile of this server here, and something came out differently. Until its version changes, for a week at most, it gets no jobs; the detail is its name. With other servers jobs go there.",
+    cure: "`homcc audit` says what differs and where the bundle for diagnosis lies; please report it. Compile anew what came from that server. `homcc audit --clear` gives it jobs again.",
+  },
+  "flags-quarantined": {
+    number: 65,
+    kind: "fallback",
+    label: "an audit found a difference with these flags",
+    paragraph:
+      "Compiles with these flags came out differently on several servers and here, or a result that was kept at home did. Until the compiler here changes, for a week at most, commands with them stay at home; the detail has the flags.",
+    cure: "`homcc audit` says what differs and where the bundle for diagnosis lies; please report it. `homcc audit --clear` sends such commands to servers again.",
+  },
   "internal-error": {
     number: 55,
     kind: "fallback",

@@ -1,13 +1,14 @@
 import type { ClientCommand } from "../command-line.ts";
 
 /** The words of homcc's own that are no options; the native launcher knows them too. */
-const ownWords = ["status", "stats", "doctor"] as const;
+const ownWords = ["status", "stats", "doctor", "audit"] as const;
 export type OwnWord = (typeof ownWords)[number];
 
 const usage: Readonly<Record<OwnWord, string>> = {
   status: "homcc status [--json]",
   stats: "homcc stats [--json] [--zero]",
   doctor: "homcc doctor [HOST]...",
+  audit: "homcc audit [--json] [--clear]",
 };
 
 export function ownWordOf(word: string | undefined): OwnWord | undefined {
@@ -24,9 +25,11 @@ export function parseOwnWord(
   const words = args.filter((arg) => !arg.startsWith("-"));
   const json = flags.delete("--json");
   const zero = flags.delete("--zero");
-  if (flags.size > 0) return { usage: usage[word] };
+  const clear = flags.delete("--clear");
+  if (flags.size > 0 || (clear && word !== "audit")) return { usage: usage[word] };
   if (word === "doctor")
     return json || zero ? { usage: usage[word] } : { kind: "doctor", hosts: words, options };
-  if (words.length > 0 || (zero && word === "status")) return { usage: usage[word] };
+  if (words.length > 0 || (zero && word !== "stats")) return { usage: usage[word] };
+  if (word === "audit") return { kind: "audit", json, clear };
   return word === "status" ? { kind: "status", json, options } : { kind: "stats", json, zero };
 }

@@ -22,6 +22,15 @@ export function renderStats(report: StatsReport, zero: boolean): string {
     const cure = "homcc --verify-scan COMPILER … says which; please report them";
     sums.push(["Incomplete scans", `${report.incompleteScans}: files that homcc did not foresee. ${cure}`]);
   }
+  const { identical, different, void: changed, impossible } = report.audits;
+  if (identical + different + changed + impossible > 0) {
+    const cure = different > 0 ? ": homcc audit says which" : "";
+    const rest = `${changed} void, ${impossible} not possible`;
+    sums.push([
+      "Audits",
+      `${identical} identical, ${different} ${different > 0 ? "DIFFERENT" : "different"}${cure}, ${rest}`,
+    ]);
+  }
   const lines = note === "" ? [] : [note, ""];
   lines.push(...columns(sums), "", ...outcomeLines(report));
   if (zero) lines.push("", "Counting begins anew.");

@@ -20,6 +20,8 @@ export interface StatsReport {
   readonly compileSecondsOnServers: number;
   /** How often a compiler read a file that the include scanner had not found. */
   readonly incompleteScans: number;
+  /** Compiles that were repeated here and compared. */
+  readonly audits: Tally["audits"];
   /** Those that occurred, by number. */
   readonly outcomes: readonly {
     readonly number: number;
@@ -82,6 +84,7 @@ function reportOf(tally: Tally, note: string): StatsReport {
     seconds: { remote: secondsOf(sumOf(true) * 1000), local: secondsOf(sumOf(false) * 1000) },
     compileSecondsOnServers: secondsOf(tally.compileMs),
     incompleteScans: tally.incompleteScans,
+    audits: tally.audits,
     outcomes: occurred.toSorted((one, other) => one.number - other.number),
   };
 }

@@ -58,6 +58,7 @@ test("an agent with a busy server, one that is down and one that nobody needed",
         },
       ],
       local: { slots: { held: 1, limit: 2 }, jobs: [{ job: "g++ -o app", seconds: 130 }] },
+      audits: { counts: { identical: 7, different: 0, void: 1, impossible: 0 }, waiting: 2, findings: [] },
       queues: { servers: 3, local: 1, discovery: 0 },
     },
     nowMs,
@@ -85,6 +86,7 @@ gcc 14.2.0 (0123456789ab)  down:3126   refused  -                      -
 Local slots: 1 of 2 held
     2 min  g++ -o app
 Waiting: 3 for servers, 1 for local slots, 0 for discovery
+Audits: 7 identical, 0 different, 1 void, 0 not possible; 2 to come
 `,
   );
 });
@@ -92,7 +94,7 @@ Waiting: 3 for servers, 1 for local slots, 0 for discovery
 test("no agent and no servers", () => {
   const why = "No agent runs.";
   const text = renderStatus(
-    { agent: null, why, servers: [], toolchains: null, local: null, queues: null },
+    { agent: null, why, servers: [], toolchains: null, local: null, audits: { findings: [] }, queues: null },
     nowMs,
   );
   assert.equal(text, `${why}\n\nNo servers: write ~/.homcc/hosts or set HOMCC_HOSTS.\n`);

@@ -1,3 +1,6 @@
+import type { AuditStatus } from "../agent-status.ts";
+import { alarmsOf } from "../audit/alarms.ts";
+import type { Finding } from "../audit/findings.ts";
 import type { ServerStatus } from "../remote/server-status.ts";
 import type { SlotHolder } from "../records/slot-holders.ts";
 import { columns } from "./columns.ts";
@@ -17,8 +20,28 @@ export function renderStatus(report: StatusReport, nowMs: number): string {
     lines.push(
       `Waiting: ${queues.servers} for servers, ${queues.local} for local slots, ${queues.discovery} for discovery`,
     );
+    lines.push(auditLine(report.audits));
   }
+  lines.push(...findingLines(report.audits.findings));
   return `${lines.join("\n")}\n`;
+}
+
+function auditLine({ counts, waiting }: AuditStatus): string {
+  const { identical, different, void: changed, impossible } = counts;
+  const kinds = [
+    `${identical} identical`,
+    `${different} different`,
+    `${changed} void`,
+    `${impossible} not possible`,
+  ];
+  return `Audits: ${kinds.join(", ")}; ${waiting} to come`;
+}
+
+/** Loud: something here may be wrong in the user's own files. */
+function findingLines(findings: readonly Finding[]): string[] {
+  if (findings.length === 0) return [];
+  const bundles = findings.flatMap(({ bundle }) => (bundle === "" ? [] : [`    ${bundle}`]));
+  return ["", ...alarmsOf(findings).map((text) => `WARNING: ${text}`), "Bundles for diagnosis:", ...bundles];
 }
 
 function agentLines(report: StatusReport, nowMs: number): string[] {

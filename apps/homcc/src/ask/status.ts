@@ -1,6 +1,9 @@
 import { loadSettings } from "@homcc/config/load";
 import { hostIdOf } from "@homcc/scheduler/host";
-import type { AgentStatus } from "../agent-status.ts";
+import { silentLogger } from "@homcc/observability/log";
+import { agentFolder } from "../agent-folder.ts";
+import type { AgentStatus, AuditStatus } from "../agent-status.ts";
+import { findingsOf } from "../audit/audits.ts";
 import type { ServerStatus } from "../remote/server-status.ts";
 import type { Shown } from "../show.ts";
 import { absenceText, askOwnAgent } from "./asked-agent.ts";
@@ -16,6 +19,7 @@ export type StatusReport =
       readonly servers: readonly ServerStatus[];
       readonly toolchains: null;
       readonly local: null;
+      readonly audits: Pick<AuditStatus, "findings">;
       readonly queues: null;
     };
 
@@ -36,6 +40,7 @@ export async function showStatus(
           servers: configured,
           toolchains: null,
           local: null,
+          audits: { findings: findingsOf(agentFolder(environment), silentLogger).all },
           queues: null,
         };
   const stdout = json ? `${JSON.stringify(report, undefined, 2)}\n` : renderStatus(report, Date.now());

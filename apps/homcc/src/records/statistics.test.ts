@@ -105,6 +105,7 @@ test("a damaged file is begun anew, unknown members are dropped", async () => {
     receivedBytes: 0,
     compileMs: 0,
     incompleteScans: 0,
+    audits: { identical: 0, different: 0, void: 0, impossible: 0 },
   });
 });
 

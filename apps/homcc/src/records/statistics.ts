@@ -1,6 +1,7 @@
 import type { Clock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
+import type { AuditVerdict } from "../audit/audit.ts";
 import type { JobRecord } from "./job-log.ts";
 import { addTallies, emptyTally, type Tally, tallyOf } from "./tally.ts";
 import { addToTallyFile, readTally, writeTally } from "./tally-file.ts";
@@ -29,6 +30,11 @@ export class JobStatistics {
 
   countIncompleteScan(): void {
     this.#add({ ...emptyTally(this.#clock.wallMs()), incompleteScans: 1 });
+  }
+
+  countAudit(kind: AuditVerdict["kind"]): void {
+    const tally = emptyTally(this.#clock.wallMs());
+    this.#add({ ...tally, audits: { ...tally.audits, [kind]: 1 } });
   }
 
   #add(one: Tally): void {

@@ -41,6 +41,7 @@ export function writeTally(path: string, tally: Tally): void {
 /** Takes what it knows and drops the rest, so that another version's file is no reason to lose the counts. */
 function asTally(value: unknown): Tally | undefined {
   if (!isRecord(value) || !isRecord(value["outcomes"])) return undefined;
+  const audits = isRecord(value["audits"]) ? value["audits"] : {};
   const known: Partial<Record<string, OutcomeTally>> = {};
   for (const name of outcomeNames) {
     const entry = value["outcomes"][name];
@@ -59,6 +60,12 @@ function asTally(value: unknown): Tally | undefined {
     receivedBytes: asCount(value["receivedBytes"]),
     compileMs: asCount(value["compileMs"]),
     incompleteScans: asCount(value["incompleteScans"]),
+    audits: {
+      identical: asCount(audits["identical"]),
+      different: asCount(audits["different"]),
+      void: asCount(audits["void"]),
+      impossible: asCount(audits["impossible"]),
+    },
   };
 }
 

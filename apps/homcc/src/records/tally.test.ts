@@ -36,6 +36,7 @@ test("jobs are counted by outcome, with what they cost", () => {
     receivedBytes: 400,
     compileMs: 1400,
     incompleteScans: 0,
+    audits: { identical: 0, different: 0, void: 0, impossible: 0 },
   });
 });
 

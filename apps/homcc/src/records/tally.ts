@@ -1,4 +1,5 @@
 import { type Outcome, type OutcomeName, outcomes } from "@homcc/observability/outcomes";
+import type { AuditVerdict } from "../audit/audit.ts";
 import type { JobRecord } from "./job-log.ts";
 
 /** What was counted of one outcome. */
@@ -21,6 +22,8 @@ export interface Tally {
   readonly compileMs: number;
   /** How often a compiler read a file that the include scanner had not found. */
   readonly incompleteScans: number;
+  /** Compiles that were repeated here and compared, by what came of it. */
+  readonly audits: Readonly<Record<AuditVerdict["kind"], number>>;
 }
 
 /** Details of this outcome say why no earlier result served; files are many, reasons few. */
@@ -41,8 +44,18 @@ const otherDetails = "…";
 
 const nothing: OutcomeTally = { count: 0, wallMs: 0, details: {} };
 
+const noAudits: Tally["audits"] = { identical: 0, different: 0, void: 0, impossible: 0 };
+
 export function emptyTally(sinceMs: number): Tally {
-  return { sinceMs, outcomes: {}, sentBytes: 0, receivedBytes: 0, compileMs: 0, incompleteScans: 0 };
+  return {
+    sinceMs,
+    outcomes: {},
+    sentBytes: 0,
+    receivedBytes: 0,
+    compileMs: 0,
+    incompleteScans: 0,
+    audits: noAudits,
+  };
 }
 
 export function tallyOf(record: JobRecord, sinceMs: number): Tally {
@@ -56,6 +69,7 @@ export function tallyOf(record: JobRecord, sinceMs: number): Tally {
     receivedBytes,
     compileMs,
     incompleteScans: 0,
+    audits: noAudits,
   };
 }
 
@@ -68,6 +82,12 @@ export function addTallies(one: Tally, other: Tally): Tally {
     receivedBytes: one.receivedBytes + other.receivedBytes,
     compileMs: one.compileMs + other.compileMs,
     incompleteScans: one.incompleteScans + other.incompleteScans,
+    audits: {
+      identical: one.audits.identical + other.audits.identical,
+      different: one.audits.different + other.audits.different,
+      void: one.audits.void + other.audits.void,
+      impossible: one.audits.impossible + other.audits.impossible,
+    },
   };
 }
 

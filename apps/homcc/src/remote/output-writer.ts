@@ -16,14 +16,15 @@ type State =
  */
 export class OutputWriter {
   readonly path: string;
-  readonly #mode: number;
-  readonly #temporaryPath: string;
+  readonly mode: number;
+  /** Where the bytes are until `commit`. */
+  readonly temporaryPath: string;
   #state: State = { kind: "unopened" };
 
   constructor(path: string, mode: number) {
     this.path = path;
-    this.#mode = mode;
-    this.#temporaryPath = temporaryPathFor(path);
+    this.mode = mode;
+    this.temporaryPath = temporaryPathFor(path);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -53,7 +54,7 @@ export class OutputWriter {
   /** Puts the finished file in its place. */
   async commit(): Promise<void> {
     try {
-      await rename(this.#temporaryPath, this.path);
+      await rename(this.temporaryPath, this.path);
       this.#state = { kind: "done" };
     } catch (error) {
       throw outputError(this.path, error);
@@ -65,7 +66,7 @@ export class OutputWriter {
     const state = this.#state;
     this.#state = { kind: "done" };
     if (state.kind === "open") await state.file.then((file) => file.close()).catch(() => {});
-    if (state.kind === "open" || state.kind === "complete") await unlink(this.#temporaryPath).catch(() => {});
+    if (state.kind === "open" || state.kind === "complete") await unlink(this.temporaryPath).catch(() => {});
   }
 
   #open(): Promise<FileHandle> {
@@ -78,14 +79,14 @@ export class OutputWriter {
 
   /** The agent's umask is private; the mode is the one the compiler left under the caller's umask. */
   async #make(): Promise<FileHandle> {
-    const file = await open(this.#temporaryPath, "wx", 0o600);
+    const file = await open(this.temporaryPath, "wx", 0o600);
     try {
       // At once, while the file is empty: a hop to the thread pool and back costs 0.05 ms.
-      fchmodSync(file.fd, this.#mode);
+      fchmodSync(file.fd, this.mode);
       return file;
     } catch (error) {
       await file.close();
-      await unlink(this.#temporaryPath);
+      await unlink(this.temporaryPath);
       throw error;
     }
   }

@@ -22,6 +22,9 @@ export async function ownResult(
     cost: { host: "localhost", executor: "", sentBytes: 0, receivedBytes: 0, compileMs: 0, uploadMs: 0 },
     origin: "own-results",
     note: "",
+    action,
+    produced: kept.produced,
+    undeclared: [],
     commit: async () => {
       await kept.commit();
       for (const { path, digest } of kept.written) servers.noteOutput(path, digest);

@@ -1,4 +1,4 @@
-import type { Sandbox } from "@homcc/cas/action";
+import type { Action, Sandbox } from "@homcc/cas/action";
 import type { Compilation } from "@homcc/compiler/compilation";
 import type { LoadedSettings } from "@homcc/config/load";
 import type { LaunchCall } from "@homcc/launch/call";
@@ -15,6 +15,7 @@ import { fileKey } from "./adviser.ts";
 import { whyAtHome } from "../words/why-at-home.ts";
 import { jobVoice } from "../words/job-voice.ts";
 import { ownResult } from "./own-result.ts";
+import type { ProducedOutput } from "./produced-output.ts";
 import { pipedMessages } from "./piped-messages.ts";
 import { missedInReport, readReport } from "./reported-inputs.ts";
 import { type FailedRun, noServerFor, runOnServers } from "./placement-loop.ts";
@@ -36,6 +37,10 @@ export type RemoteCompilation =
       readonly origin: "compiler" | "server-results" | "own-results";
       /** Why the server has no use for it afterwards, or had none for an earlier one; "" when there is nothing to say. */
       readonly note: string;
+      readonly action: Action;
+      readonly produced: readonly ProducedOutput[];
+      /** Files that the compiler wrote there and that the analysis does not know of. */
+      readonly undeclared: readonly string[];
       commit(): Promise<void>;
       discard(): Promise<void>;
     }
@@ -166,6 +171,9 @@ export async function compileRemotely(
     cost: result.cost,
     origin: result.reuse?.fromCache === true ? "server-results" : "compiler",
     note: result.reuse?.note ?? "",
+    action,
+    produced: result.produced,
+    undeclared: result.undeclared,
     commit: async () => {
       await result.commit();
       const report = scan && readReport(compilation, action);

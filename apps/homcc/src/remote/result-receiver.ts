@@ -6,6 +6,7 @@ import { release } from "@homcc/cas/release";
 import { rm } from "node:fs/promises";
 import type { OutputBase } from "./output-bases.ts";
 import { OutputWriter } from "./output-writer.ts";
+import { type ProducedOutput, writtenBy } from "./produced-output.ts";
 
 /** An output that the job named. */
 export interface ExpectedOutput {
@@ -76,6 +77,13 @@ export class ResultReceiver {
   /** Files of the result whose digest is known, for `commit`'s caller. */
   get written(): readonly WrittenFile[] {
     return this.#written;
+  }
+
+  get produced(): readonly ProducedOutput[] {
+    return [
+      ...this.#writers.map((writer) => writtenBy(writer)),
+      ...this.#removed.map((path) => ({ kind: "removed", path }) as const),
+    ];
   }
 
   #section(output: WrittenOutput, path: string, base: OutputBase | undefined): Section {

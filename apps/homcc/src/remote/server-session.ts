@@ -246,6 +246,7 @@ export class ServerSession implements Session, ShippingLink {
         sandboxToolchain: message.sandboxToolchain,
         reuse: message.reuse,
         written: receiver.written,
+        produced: receiver.produced,
         cost: {
           host: this.hostId,
           executor: message.executor,

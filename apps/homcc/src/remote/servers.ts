@@ -165,6 +165,26 @@ export class Servers {
     return this.#health.get(hostId)?.connection?.outlook(action);
   }
 
+  /** Program and version of a server that is connected. */
+  versionOf(hostId: string): string | undefined {
+    for (const [known, health] of this.#health)
+      if (known === hostId) return health.connection?.description.version;
+    return undefined;
+  }
+
+  /** Those of a job's servers that are connected; the others are dialled, whatever their LIMIT. */
+  versionsOf({ hosts }: Pick<HostWish, "hosts">): ReadonlyMap<string, string> {
+    const versions = new Map<string, string>();
+    for (const host of hosts) {
+      this.#tunnels.to(host);
+      const health = this.#healthOf(addressOf(host));
+      health.want();
+      const version = health.connection?.description.version;
+      if (version !== undefined) versions.set(hostIdOf(host), version);
+    }
+    return versions;
+  }
+
   /** `name:port` and why it is not used, for the message of a job that found no server. */
   describe(host: Host): string {
     const hostId = hostIdOf(addressOf(host));

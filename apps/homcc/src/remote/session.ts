@@ -8,6 +8,7 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { MadeResult } from "../own-results.ts";
 import type { RemoteCost } from "../conclusion.ts";
 import type { JobPhase } from "../records/state-layout.ts";
+import type { ProducedOutput } from "./produced-output.ts";
 import type { ServerDescription } from "./server-status.ts";
 import type { PendingUpload } from "./upload-progress.ts";
 
@@ -56,6 +57,7 @@ export interface RemoteResult {
   readonly reuse: ResultMessage["reuse"];
   /** Files that the result wrote, as far as the server said what they are. */
   readonly written: MadeResult["written"];
+  readonly produced: readonly ProducedOutput[];
   readonly cost: RemoteCost;
   commit(): Promise<void>;
   discard(): Promise<void>;

@@ -9,6 +9,8 @@ import { report } from "./report.ts";
 import { WarningRate } from "./warning-rate.ts";
 
 interface Room {
+  /** What audits found. */
+  readonly alarms: string[];
   readonly printed: string[];
   readonly forgotten: string[];
   readonly pass: (ms: number) => void;
@@ -37,14 +39,15 @@ async function room(
   const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
   const warnings = new WarningRate(clock, (text) => forgotten.push(text));
   const loaded = await loadSettings({ environment: configuration, systemFolder: "/nonexistent" });
+  const alarms: string[] = [];
   const job: Room["job"] = (conclusion, { session = 1, tells = "news", forbidLocal = false } = {}) => {
     const print = (line: string): void => void printed.push(line.trimEnd());
     const voice = { log: createLogger(levelOf[tells], clientLine, print), tells, progress: () => {} };
     const settings = { ...loaded.settings, noLocalCompilation: forbidLocal };
     const given: LoadedSettings = { ...loaded, settings };
-    report(conclusion, { session, loaded: given, voice, warnings });
+    report(conclusion, { session, loaded: given, voice, warnings, alarms });
   };
-  return { printed, forgotten, pass: (ms) => (nowMs += ms), job };
+  return { printed, forgotten, alarms, pass: (ms) => (nowMs += ms), job };
 }
 
 const remote: Conclusion = {
@@ -149,4 +152,18 @@ test("a build without hosts is told once, and its files are not counted", async 
   }
   assert.equal(printed.length, 1);
   assert.match(printed[0] ?? "", /^\[HOMCC-WARNING\] no hosts are configured: .*HOMCC_HOSTS/);
+});
+
+test("what an audit found is an error, told every session once, and no configure check", async () => {
+  const { printed, alarms, job } = await room();
+  alarms.push("self-audit: a.c differs");
+  job(remote, { session: 1, tells: "errors" });
+  job(remote, { session: 1 });
+  job({ ...remote, silent: true }, { session: 2 });
+  job(remote, { session: 3, tells: "nothing" });
+  job(remote, { session: 2 });
+  assert.deepEqual(
+    printed,
+    Array.from({ length: 2 }, () => "[HOMCC-ERROR] self-audit: a.c differs"),
+  );
 });

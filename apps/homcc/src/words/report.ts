@@ -13,6 +13,8 @@ export interface Audience {
   readonly loaded: LoadedSettings;
   readonly voice: JobVoice;
   readonly warnings: WarningRate;
+  /** What audits found: every terminal is told. */
+  readonly alarms: readonly string[];
 }
 
 /**
@@ -23,6 +25,7 @@ export function report(conclusion: Conclusion, audience: Audience): void {
   const { session, loaded, voice, warnings } = audience;
   const { log, tells } = voice;
   if (conclusion.silent || tells === "nothing") return;
+  for (const alarm of audience.alarms) if (warnings.isNews(session, alarm)) log.error(alarm);
   if (tells !== "errors") reportProblems(audience);
   const { kind, label } = outcomes[conclusion.outcome];
   const text = conclusion.detail === "" ? label : `${label}: ${conclusion.detail}`;

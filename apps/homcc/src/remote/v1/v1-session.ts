@@ -7,6 +7,7 @@ import { HomccError } from "@homcc/observability/error";
 import { bytesOfText } from "@homcc/protocol/v1/surrogate-escape";
 import type { HostId } from "@homcc/scheduler/host";
 import type { V1Connection } from "@homcc/transport/v1-connection";
+import { writtenBy } from "../produced-output.ts";
 import { RefusedByServer } from "../refusal.ts";
 import type { ServerDescription } from "../server-status.ts";
 import type { JobDescription, Outlook, RemoteResult, ServerWay, Session } from "../session.ts";
@@ -163,6 +164,7 @@ export class V1Session implements Session {
       sandboxToolchain: undefined,
       reuse: undefined,
       written: [],
+      produced: writers.map((writer) => writtenBy(writer)),
       cost: { host: this.hostId, executor: "homcc 1.x", compileMs, sentBytes, receivedBytes, uploadMs: 0 },
       commit: async () => {
         for (const writer of writers) await writer.commit();
