@@ -17,6 +17,7 @@ export const ownWords: readonly { readonly word: string; readonly summary: strin
   { word: "status", summary: "what the agent and the servers do now" },
   { word: "stats", summary: "what became of the jobs so far, and why" },
   { word: "doctor", summary: "what is wrong, and what to do" },
+  { word: "audit", summary: "what differed when this machine compiled again what servers had made" },
 ];
 
 export function completedFlags(program: Program): readonly CompletedFlag[] {
