@@ -4,6 +4,7 @@ import { isLocaleKnown } from "@homcc/compiler/locales";
 import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
 import { isInsideNamespaceRoot, type ServerLimits } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
+import { HomccError } from "@homcc/observability/error";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import type { ServerServices } from "./client-session.ts";
 import { serverLimits } from "./command-limits.ts";
@@ -73,8 +74,19 @@ export async function ownPlace(
     limits: serverLimits(match.toolchain),
     toolchain: shipped,
     keptReport: report.localeKnown ? report : undefined,
-    execute: async (action, signal) => ({ result: await session.execute(action, signal), report }),
+    execute: async (action, signal) => {
+      const result = await session.execute(action, signal);
+      if (services.executor === "mapped") await expectSameToolchain(job, services);
+      return { result, report };
+    },
   };
+}
+
+/** `mapped` runs this server's own files, which may have been replaced since they were compared. Others run a copy. */
+async function expectSameToolchain(job: ResolvedJob, services: ServerServices): Promise<void> {
+  const match = await services.toolchains.match(job.toolchain, job.environment["PATH"] ?? "");
+  if (match.kind === "same") return;
+  throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${job.toolchain.driver} was replaced while the job ran`);
 }
 
 /** A sandbox: its compiler of the same name, its PATH, its own files in the system's folders. */

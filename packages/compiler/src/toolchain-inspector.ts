@@ -3,6 +3,7 @@ import { HomccError } from "@homcc/observability/error";
 import type { CompilerFamily } from "./compilation.ts";
 import { findProgram } from "./find-program.ts";
 import { loadedFilesOf, type LoadedFiles, loaderFiles, realPathsOf } from "./shared-libraries.ts";
+import { StampedPaths } from "./stamped-paths.ts";
 import { ToolchainDigests } from "./toolchain-digests.ts";
 import { isExecutable, ToolchainLayout } from "./toolchain-layout.ts";
 import { manifestDigest, sortEntries } from "./toolchain-manifest.ts";
@@ -13,7 +14,7 @@ import type { Toolchain, ToolchainEntry } from "./toolchain.ts";
 export interface InspectorOptions {
   /** Where digests are remembered between processes. */
   readonly cacheFile?: string;
-  /** How long an answer is given without looking at its files again (400 stats, 2 ms). */
+  /** How long an answer is given without looking at all its files again (400 stats, 2 ms). */
   readonly recheckMs?: number;
   readonly clock?: Clock;
   /** Default: this machine. */
@@ -31,8 +32,17 @@ export interface ToolchainQuestion {
 interface Inspection {
   readonly toolchain: Promise<Toolchain>;
   /** Filled when the inspection is complete. */
-  unchanged: () => boolean;
+  checks: Checks | undefined;
   checkedAtMs: number;
+}
+
+interface Checks {
+  /** Programs, libraries and folders, as they are at this moment. Packages are installed by renaming, which changes folders. */
+  readonly main: () => boolean;
+  /** All. */
+  readonly all: () => boolean;
+  /** Nothing was so young that it may change again without another stat. */
+  readonly settled: boolean;
 }
 
 const defaultRecheckMs = 1000;
@@ -70,12 +80,12 @@ export class ToolchainInspector {
     const inspection: Inspection = {
       toolchain: sameIfEqual(
         known?.toolchain,
-        this.#inspect(driver, question, (unchanged) => {
-          inspection.unchanged = unchanged;
+        this.#inspect(driver, question, (checks) => {
+          inspection.checks = checks;
           inspection.checkedAtMs = this.#clock.monotonicMs();
         }),
       ),
-      unchanged: () => true,
+      checks: undefined,
       checkedAtMs: this.#clock.monotonicMs(),
     };
     if (this.#inspections.size >= maxInspections) this.#inspections.clear();
@@ -84,23 +94,31 @@ export class ToolchainInspector {
     return inspection.toolchain;
   }
 
+  /**
+   * A job that begins after the compiler was replaced gets no answer of before: what it runs is looked at each time (40 stats,
+   * 0.13 ms), and all of it while something is young.
+   */
   #holds(inspection: Inspection): boolean {
+    const { checks } = inspection;
+    if (checks === undefined) return true;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - inspection.checkedAtMs < this.#recheckMs) return true;
+    const isFresh = nowMs - inspection.checkedAtMs < this.#recheckMs;
+    if (!checks.settled) return isFresh && checks.all();
+    if (isFresh) return checks.main();
     inspection.checkedAtMs = nowMs;
-    return inspection.unchanged();
+    return checks.all();
   }
 
   /** Again when something changed meanwhile: one part as it was before and another as it is now are no toolchain. */
   async #inspect(
     driver: string,
     question: ToolchainQuestion,
-    complete: (unchanged: () => boolean) => void,
+    complete: (checks: Checks) => void,
   ): Promise<Toolchain> {
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const found = await this.#inspectOnce(driver, question);
       if (found === undefined) continue;
-      complete(found.unchanged);
+      complete(found.checks);
       return found.toolchain;
     }
     throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${driver} changes while it is looked at`, {
@@ -111,23 +129,28 @@ export class ToolchainInspector {
   async #inspectOnce(
     driver: string,
     question: ToolchainQuestion,
-  ): Promise<{ readonly toolchain: Toolchain; readonly unchanged: () => boolean } | undefined> {
+  ): Promise<{ readonly toolchain: Toolchain; readonly checks: Checks } | undefined> {
     const place = this.#place;
     const { family, path } = question;
     const startedAtMs = this.#clock.wallMs();
     const layout = new ToolchainLayout(place.root);
     for (const file of Object.values(loaderFiles)) layout.lookAt(file);
     const parts = await collectParts({ driver, family, path, place }, layout);
-    await addPrograms(parts, question, layout, place);
+    const main = new StampedPaths(place.root);
+    await addPrograms(parts, question, layout, main, place);
+    for (const folder of layout.trees) main.addPath(folder);
     const entries = sortEntries(await this.#entries(layout));
     await this.#digests.save();
     const stamps = layout.stamps();
     if (stamps?.unchanged() !== true) return undefined;
-    const settled = stamps.settledAt(startedAtMs);
     const toolchain = { family, version: parts.version, driver, digest: manifestDigest(entries), entries };
     return {
       toolchain,
-      unchanged: () => settled && stamps.unchanged() && sameLookups(parts, path, place.root),
+      checks: {
+        main: () => main.unchanged(),
+        all: () => stamps.unchanged() && sameLookups(parts, path, place.root),
+        settled: stamps.settledAt(startedAtMs),
+      },
     };
   }
 
@@ -156,17 +179,22 @@ async function addPrograms(
   parts: ToolchainParts,
   { libraryPath }: ToolchainQuestion,
   layout: ToolchainLayout,
+  main: StampedPaths,
   place: ToolchainPlace,
 ): Promise<void> {
   for (const program of parts.programs) {
     layout.addFile(program);
+    main.add(program);
     const loaded = await loadedFilesOf(program, place);
     if (loaded === undefined) {
       throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${program} is no program of this machine`, {
         hint: "a script as compiler or assembler cannot be compared",
       });
     }
-    for (const path of loaded.paths) layout.addFile(path);
+    for (const path of loaded.paths) {
+      layout.addFile(path);
+      main.add(path);
+    }
     for (const path of loaded.tried) layout.lookAt(path);
     if (loaded.needsCache) layout.addFile(loaderFiles.cache);
     await compareLibraries(program, loaded, libraryPath, layout, place);
