@@ -14,6 +14,7 @@ import { serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
 import { describeProfiles } from "./sandboxes/profiles.ts";
 import { sandboxPrograms } from "./sandboxes/sandboxes.ts";
+import { parseToolchainCommand, runToolchainCommand } from "./toolchains/toolchain-command.ts";
 import { schrootAccountOf } from "./sandboxes/schroot-account.ts";
 
 /** What a start of homccd comes to. */
@@ -48,11 +49,13 @@ export async function parseServerCommandLine(
   if (flags.values["version"] !== undefined) return print(`homccd ${version}\n`);
   const [word, unexpected] = flags.rest;
   const identityCommand = identityCommandOf(word);
+  const toolchain = word === "toolchain" ? parseToolchainCommand(flags.rest.slice(1)) : undefined;
+  if (word === "toolchain" && toolchain === undefined) {
+    return fail(usageStatus, ["homccd toolchain list, or add FOLDER, or remove FOLDER"]);
+  }
   const asked = administrativeCommands.find((name) => name === word);
-  if (
-    identityCommand === undefined &&
-    (asked === undefined ? word !== undefined : unexpected !== undefined)
-  ) {
+  const isOther = identityCommand !== undefined || toolchain !== undefined;
+  if (!isOther && (asked === undefined ? word !== undefined : unexpected !== undefined)) {
     return fail(usageStatus, [
       `unexpected argument '${asked === undefined ? word : unexpected}' (homccd --help lists the options)`,
     ]);
@@ -64,6 +67,12 @@ export async function parseServerCommandLine(
     return await tell(() => runIdentityCommand(identityCommand, flags.rest.slice(1), settings));
   }
   if (asked !== undefined) return await ask(asked, settings.store, isStoreNamed(settings.store, call));
+  if (toolchain !== undefined) {
+    return await tell(async () => {
+      const store = await meantStore(settings.store, isStoreNamed(settings.store, call));
+      return { stdout: await runToolchainCommand(toolchain, store, call.cwd ?? "/"), stderr: "" };
+    });
+  }
   if (flags.values["profiles"] !== undefined) {
     const administration = new Administration(call.environment);
     // An account that cannot be had ends a start; what is listed here is worth knowing nevertheless.
@@ -95,14 +104,15 @@ function isStoreNamed(store: string, { environment, cwd = "/" }: Omit<SettingsCa
 
 /** Asks the homccd that runs with this store; when no store was named and none does, the one of the package's service. */
 async function ask(command: ControlCommand, store: string, isNamed: boolean): Promise<ServerCommand> {
-  try {
-    const meant = isNamed || (await hasControlSocket(store)) ? store : serviceStore;
+  return await tell(async () => {
+    const meant = await meantStore(store, isNamed);
     const done = await askHomccd(meant, command, (text) => process.stderr.write(`${text}\n`));
-    return print(`${done}\n`);
-  } catch (error) {
-    if (!(error instanceof HomccError)) throw error;
-    return fail(exitStatusOf[error.code] ?? 1, [describeError(error)]);
-  }
+    return { stdout: `${done}\n`, stderr: "" };
+  });
+}
+
+async function meantStore(store: string, isNamed: boolean): Promise<string> {
+  return isNamed || (await hasControlSocket(store)) ? store : serviceStore;
 }
 
 async function tell(command: () => Promise<Told>): Promise<ServerCommand> {

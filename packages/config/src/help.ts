@@ -20,6 +20,8 @@ through a link with a compiler's name, homcc acts for that compiler.`,
        homccd clients                     who was paired, until when, and who was here last
        homccd revoke NAME                 end the connections of NAME and refuse it from now on
        homccd forget NAME                 remove the records of a revoked NAME
+       homccd [--store PATH] toolchain add FOLDER | remove FOLDER | list
+                                          where clients' compilers are looked for
 
 Serves homcc clients: receives sources and headers, runs the compiler, sends the outputs back.`,
 };
