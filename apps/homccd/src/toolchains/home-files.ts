@@ -26,6 +26,8 @@ const maxWalkedFiles = 500_000;
 /** Of one size; more are looked at by nobody. */
 const maxCandidates = 64;
 const filesAtOnce = 8;
+/** While one folder's are looked at. */
+const filesInOneGo = 128;
 /** Contents that were found or not found are remembered, 20 MB of them. */
 const maxRemembered = 100_000;
 /** So long a content that was nowhere is not looked for again. */
@@ -173,13 +175,17 @@ export class HomeFiles {
       ...registered.map((one) => [one, true] as const),
       ...this.#folders.map((one) => [one, false] as const),
     ]) {
-      for await (const path of filesBelow(folder)) {
-        if (++walked > maxWalkedFiles) return bySize;
-        const { size } = await lstat(path).catch(() => ({ size: -1 }));
-        if (!sizes.has(size)) continue;
-        const known = bySize.get(size) ?? [];
-        bySize.set(size, known);
-        if (known.length < maxCandidates) known.push({ path, isOpen });
+      for await (const paths of filesBelow(folder)) {
+        walked += paths.length;
+        if (walked > maxWalkedFiles) return bySize;
+        const found = await Promise.all(paths.map((path) => lstat(path).catch(() => undefined)));
+        for (const [index, path] of paths.entries()) {
+          const size = found[index]?.size ?? -1;
+          if (!sizes.has(size)) continue;
+          const known = bySize.get(size) ?? [];
+          bySize.set(size, known);
+          if (known.length < maxCandidates) known.push({ path, isOpen });
+        }
       }
     }
     return bySize;
@@ -192,17 +198,23 @@ interface Candidate {
   readonly isOpen: boolean;
 }
 
-/** Plain files; no link is followed, and a folder that cannot be read has none. */
-async function* filesBelow(folder: string): AsyncGenerator<string, void, undefined> {
+/** Plain files, some at a time; no link is followed, and a folder that cannot be read has none. */
+async function* filesBelow(folder: string): AsyncGenerator<readonly string[], void, undefined> {
   const folders = [folder];
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
+    const place = next;
+    let files: string[] = [];
     try {
-      for await (const entry of await opendir(next)) {
-        if (entry.isDirectory()) folders.push(join(next, entry.name));
-        else if (entry.isFile()) yield join(next, entry.name);
+      for await (const entry of await opendir(place, { bufferSize: filesInOneGo })) {
+        if (entry.isDirectory()) folders.push(join(place, entry.name));
+        else if (entry.isFile()) files.push(join(place, entry.name));
+        if (files.length < filesInOneGo) continue;
+        yield files;
+        files = [];
       }
     } catch {
       // Gone meanwhile, or not for us.
     }
+    if (files.length > 0) yield files;
   }
 }
