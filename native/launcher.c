@@ -813,7 +813,7 @@ static void ask_agent(struct compiler compiler, char **argv) {
 /* The words of homcc's own that are no options; a compiler of that name is called by its path, as in `./status`. */
 static bool is_own_word(const char *word) {
   return strcmp(word, "status") == 0 || strcmp(word, "stats") == 0 || strcmp(word, "doctor") == 0 ||
-         strcmp(word, "audit") == 0;
+         strcmp(word, "audit") == 0 || strcmp(word, "pair") == 0;
 }
 
 int main(int argc, char **argv) {

@@ -18,6 +18,7 @@ export const ownWords: readonly { readonly word: string; readonly summary: strin
   { word: "stats", summary: "what became of the jobs so far, and why" },
   { word: "doctor", summary: "what is wrong, and what to do" },
   { word: "audit", summary: "what differed when this machine compiled again what servers had made" },
+  { word: "pair", summary: "keep what homccd pair printed, and add its server" },
 ];
 
 export function completedFlags(program: Program): readonly CompletedFlag[] {

@@ -24,6 +24,8 @@ export type ClientCommand =
       readonly hosts: readonly string[];
       readonly options: Readonly<Record<string, string>>;
     }
+  /** Without a line, and with `-`, it is read from the input. */
+  | { readonly kind: "pair"; readonly line: string | undefined }
   | {
       readonly kind: "launch";
       /** The compiler as it was called, and its arguments. */

@@ -31,6 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (command.kind === "status") return print(await showStatus(command.json, environment, command.options));
     if (command.kind === "stats") return print(await showStats(command.json, command.zero, environment));
     if (command.kind === "audit") return print(showAudits(command, environment));
+    if (command.kind === "pair") return print(await pair(command.line, environment));
     if (command.kind === "doctor") return await examine(command, environment);
     if (isQuestion(command) && (environment["HOMCC_NO_AGENT"] ?? "") !== "") throw noAnswer();
     return await launch(command.command, { environment, options: command.options });
@@ -52,6 +53,14 @@ async function show(
   if (options["verbose"] === undefined || shown.status !== 0) return shown;
   const program: typeof doctorProgram = await import(installationAround(import.meta.dirname).doctorPath);
   return { ...shown, stdout: await program.tellServers(loaded, environment) };
+}
+
+async function pair(line: string | undefined, environment: Readonly<Record<string, string>>): Promise<Shown> {
+  // Nothing else here needs certificates.
+  const { pairWith } = await import("./pairing/pair.ts");
+  const prompt = (text: string): void => void process.stderr.write(text);
+  const stdout = await pairWith({ line, input: process.stdin, prompt, environment, cwd: process.cwd() });
+  return { status: 0, stdout, stderr: "" };
 }
 
 /** A bundle of its own: it has the agent's whole work in it, which no other call should load. */

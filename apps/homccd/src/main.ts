@@ -37,6 +37,7 @@ import { Ending } from "./operations/ending.ts";
 import { LiveSettings } from "./operations/live-settings.ts";
 import { afterPredecessor } from "./operations/predecessor.ts";
 import { ClientAuthentication } from "./identity/client-authentication.ts";
+import { atTime } from "./identity/at-time.ts";
 import { LastSeen } from "./identity/last-seen.ts";
 import { OwnCompilers } from "./own-compilers.ts";
 import { NameProofs } from "./name-proofs.ts";
@@ -381,22 +382,6 @@ async function administer(command: ControlCommand, answer: ControlAnswer): Promi
       await ended.promise;
       return "ended";
   }
-}
-
-/** Timers of Node count 24 days at most. */
-const maxTimerMs = 2 ** 31 - 1;
-
-/** Calls back once that time is over, by the clock on the wall. */
-function atTime(ms: number | undefined, callBack: () => void): Disposable {
-  let timer: NodeJS.Timeout | undefined;
-  const wait = (): void => {
-    if (ms === undefined) return;
-    const leftMs = ms - Date.now();
-    if (leftMs < 0) callBack();
-    else timer = setTimeout(wait, Math.min(leftMs + 1, maxTimerMs));
-  };
-  wait();
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** At SIGHUP, and on request. */

@@ -9,6 +9,7 @@ export const openings: Readonly<Record<Program, string>> = {
        homcc status [--json]              what the agent and the servers do now
        homcc stats [--json] [--zero]      what became of the jobs so far, and why
        homcc doctor [HOST]...             what is wrong, and what to do
+       homcc pair [LINE | -]              keep what homccd pair printed, and add its server
 
 Compiles on another machine what COMPILER would compile here, with the same result, and falls back
 to compiling here. The first word that is neither an option nor its value is the compiler. Called
@@ -30,7 +31,7 @@ Serves homcc clients: receives sources and headers, runs the compiler, sends the
 export const closings: Readonly<Record<Program, string>> = {
   homcc: `Files, the first folder first: $HOMCC_DIR, ~/.homcc, ~/.config/homcc, /etc/homcc
 ${indent}hosts        the servers, one a line: HOST, HOST:PORT, [IPV6]:PORT, each with /LIMIT
-${indent}             and then ,COMPRESSION
+${indent}             and then ,COMPRESSION, or ,key=FINGERPRINT for a paired one, or ,tls
 ${indent}homcc.conf   keys in a section [homcc]; several files merge, the first folder wins key by key
 The command line beats the environment, the environment beats the files.
 

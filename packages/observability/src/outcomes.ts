@@ -237,6 +237,14 @@ export const outcomes = {
     paragraph: "Every host refused the connection, timed out, or is known to be down.",
     cure: "`homcc doctor` names the step that fails for each server: name, connection, or version. Is the VPN up, does homccd run, is the port right? A server that comes back is used again within ten seconds.",
   },
+  "not-trusted": {
+    number: 61,
+    kind: "fallback",
+    label: "server and user do not trust each other",
+    paragraph:
+      "A server of a hosts line with `key=` or `tls` does not prove who it is, or refuses this user: another key, no TLS, a pairing that expired or was revoked. Nothing of the job was sent, and no other way was tried.",
+    cure: "The detail has both fingerprints where they differ: if the pool has a new key, pair again; if not, somebody else answers at that address. For a pairing that expired or was revoked ask the administrator for a line of `homccd pair`. `homcc doctor` says the same of every server.",
+  },
   refused: {
     number: 42,
     kind: "fallback",

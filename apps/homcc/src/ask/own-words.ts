@@ -1,7 +1,7 @@
 import type { ClientCommand } from "../command-line.ts";
 
 /** The words of homcc's own that are no options; the native launcher knows them too. */
-const ownWords = ["status", "stats", "doctor", "audit"] as const;
+const ownWords = ["status", "stats", "doctor", "audit", "pair"] as const;
 export type OwnWord = (typeof ownWords)[number];
 
 const usage: Readonly<Record<OwnWord, string>> = {
@@ -9,6 +9,7 @@ const usage: Readonly<Record<OwnWord, string>> = {
   stats: "homcc stats [--json] [--zero]",
   doctor: "homcc doctor [HOST]...",
   audit: "homcc audit [--json] [--clear]",
+  pair: "homcc pair [LINE | -]",
 };
 
 export function ownWordOf(word: string | undefined): OwnWord | undefined {
@@ -21,6 +22,11 @@ export function parseOwnWord(
   args: readonly string[],
   options: Readonly<Record<string, string>>,
 ): ClientCommand | { readonly usage: string } {
+  if (word === "pair") {
+    const [line, ...others] = args;
+    const isLine = others.length === 0 && (line === "-" || !(line ?? "").startsWith("-"));
+    return isLine ? { kind: "pair", line } : { usage: usage[word] };
+  }
   const flags = new Set(args.filter((arg) => arg.startsWith("-")));
   const words = args.filter((arg) => !arg.startsWith("-"));
   const json = flags.delete("--json");

@@ -236,8 +236,14 @@ function lacking(
   return undefined;
 }
 
-/** A job that was never placed: name each host and why it was not used. */
+/**
+ * A job that was never placed: name each host and why it was not used. One that answers and is not trusted, or turns this user
+ * away, is no network's fault.
+ */
 function unreachable(loaded: LoadedSettings, servers: Servers): FailedRun {
+  const untrusted = loaded.hosts.find((host) => servers.isUntrusted(host));
+  if (untrusted !== undefined)
+    return { kind: "failed", outcome: "not-trusted", detail: servers.describe(untrusted) };
   const detail = loaded.hosts.map((host) => servers.describe(host)).join("; ");
   return { kind: "failed", outcome: "no-server", detail };
 }

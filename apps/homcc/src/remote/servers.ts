@@ -3,7 +3,7 @@ import type { Digest } from "@homcc/cas/digest";
 import type { Host } from "@homcc/config/hosts";
 import type { LoadedSettings } from "@homcc/config/load";
 import { type Clock, systemClock } from "@homcc/observability/clock";
-import { describeError } from "@homcc/observability/error";
+import { describeError, hasCode } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { HostHealth, type HostState } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
@@ -26,6 +26,9 @@ const maxIdlePools = 16;
 
 /** So long an upload waits for a server that is gone; a job begins it anew. */
 const missedServerMs = 10 * 60_000;
+
+/** What a dial fails with when a server is not who it has to be, refuses this user, or this user has nothing to show. */
+const trustFailures = ["ERR_HOMCC_UNTRUSTED", "ERR_HOMCC_REFUSED", "ERR_HOMCC_CONFIGURATION"] as const;
 
 interface KnownPool {
   readonly pool: HostPool;
@@ -191,6 +194,13 @@ export class Servers {
     const state = this.#health.get(hostId)?.state;
     const reason = state === undefined ? undefined : whyUnused(state, this.#clock.monotonicMs());
     return reason === undefined ? hostId : `${hostId}: ${reason}`;
+  }
+
+  /** It is not dialled with success because one end does not accept who the other is. */
+  isUntrusted(host: Host): boolean {
+    const state = this.#health.get(hostIdOf(addressOf(host)))?.state;
+    if (host.tls === undefined || (state?.kind !== "dead" && state?.kind !== "resting")) return false;
+    return trustFailures.some((code) => hasCode(state.reason, code));
   }
 
   /** An output that some server made earlier has been written again: later ones may be told by it. */

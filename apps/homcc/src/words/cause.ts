@@ -12,6 +12,7 @@ const distinctions: Readonly<Partial<Record<OutcomeName, "server" | "hosts" | "d
   "toolchain-unknown": "detail",
   "toolchain-under-way": "server",
   "no-server": "hosts",
+  "not-trusted": "detail",
   refused: "server",
   "connection-lost": "server",
   "timed-out": "detail",

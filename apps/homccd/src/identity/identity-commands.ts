@@ -108,7 +108,7 @@ async function pair(
   await recordPairing(identityFolder, { name, issuedMs, madeMs: nowMs, expiresMs: pairing.expiresMs });
   const notes = [
     `${name} may use every server with the pool's key until ${timeText(pairing.expiresMs)}; it looks for ${offered.join(", ")}.`,
-    "The line is a secret, and takes effect once on the client: homcc pair - reads it from its input.",
+    "The line is a secret of its user, who runs homcc pair - and pastes it there.",
     ...(isNew ? ["The pool's key is new: a homccd that runs has to be started anew."] : []),
   ];
   return {
