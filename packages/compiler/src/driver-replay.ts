@@ -43,7 +43,7 @@ export async function replayDriver(replay: Replay): Promise<readonly Step[] | un
 
 /** What drivers say about themselves before and between the commands. */
 const heading =
-  /^(?:Using built-in specs\.$|Reading specs from |[A-Z_]+=|Target: |Configured with: |Thread model: |Supported LTO |gcc version |InstalledDir: |Build config: |(?:[\w.-]+ )*clang version )/;
+  /^(?:Using built-in specs\.$|Reading specs from |[A-Z_]+=|Target: |Configured with: |Thread model: |Supported LTO |gcc version |InstalledDir: |Configuration file: |(?:System|User) configuration file directory: |Build config: |(?:[\w.-]+ )*clang version )/;
 
 function stepsOf(answer: Buffer, replay: Replay): readonly Step[] | undefined {
   const steps: Step[] = [];
