@@ -15,6 +15,7 @@ import type { SandboxEnvironment } from "./sandboxes/environment.ts";
 import { isSameCompiler } from "./sandboxes/compilers.ts";
 import { unavailable } from "./sandboxes/unavailable.ts";
 import type { ToolchainMatch } from "./toolchain-registry.ts";
+import { bringsLibrary, charsetOptionOf, isBuiltInLocale } from "./toolchains/foreign-library.ts";
 import type { ToolchainIntake } from "./toolchains/toolchain-intake.ts";
 
 /** Where a job runs, and what of it is different there. */
@@ -62,9 +63,16 @@ export async function ownPlace(
       },
     });
   }
+  const isForeign = shipped !== undefined && (await bringsLibrary(shipped.entries));
+  const charset = isForeign ? charsetOptionOf(steps) : undefined;
+  if (charset !== undefined) {
+    shipped?.[Symbol.dispose]();
+    const message = `${charset}: character sets are of the C library, which is another one here`;
+    throw new Refusal({ reason: "refused", message });
+  }
   const report = {
     executor: services.executor,
-    localeKnown: isLocaleKnown(job.locale, services.locales),
+    localeKnown: isForeign ? isBuiltInLocale(job.locale) : isLocaleKnown(job.locale, services.locales),
   };
   return {
     steps,

@@ -211,8 +211,8 @@ export const outcomes = {
     kind: "fallback",
     label: "the server has another toolchain",
     paragraph:
-      "The server's compiler of that name differs from the client's in at least one file. Both identities are in the detail.",
-    cure: "Install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
+      "The server's compiler of that name differs from the client's in at least one file, and the server does not take the client's. Both identities are in the detail.",
+    cure: "Let the server take the client's compiler (`toolchains = shipped`, with the executor `namespace`; `max_toolchain_size` if it is too large), or name a folder with it there (`homccd toolchain add`). Or install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
   },
   "toolchain-unknown": {
     number: 58,

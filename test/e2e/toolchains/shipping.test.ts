@@ -1,91 +1,31 @@
 /** What of a toolchain is sent, to whom, and what it does to jobs meanwhile. */
 import assert from "node:assert/strict";
-import { cp, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { AgentStatus } from "@homcc/homcc/agent-status";
 import { runCommand } from "../../support/command.ts";
 import { startCountedLink } from "../../support/counted-link.ts";
-import { type ForeignCompiler, makeForeignCompiler } from "../../support/foreign-compiler.ts";
+import { foreignDeveloper, statusOf, untilOutcome, untilRemote } from "../../support/foreign-developer.ts";
 import { homccdProgram, homccProgram } from "../../support/repository.ts";
 import { meets } from "../../support/requirements.ts";
 import { startServer } from "../../support/server.ts";
 import { startSlowLink } from "../../support/slow-link.ts";
 import { waitFor } from "../../support/wait-for.ts";
-import { createWorkplace, systemPath, type Workplace } from "../../support/workplace.ts";
+import { systemPath } from "../../support/workplace.ts";
 
 const megabyte = 1 << 20;
-
-interface Developer {
-  readonly workplace: Workplace;
-  readonly compiler: ForeignCompiler;
-  /** Compiles plainly and through homcc, compares, and gives the job's record and what homcc said. */
-  readonly compile: (options?: {
-    readonly driver?: string;
-    readonly hosts?: string;
-  }) => Promise<{ readonly outcome: string; readonly host: string; readonly said: string }>;
-}
-
-async function developer(hosts: string, bytes: number, forbidLocal = false): Promise<Developer> {
-  const workplace = await createWorkplace({ hosts, forbidLocal });
-  const compiler = await makeForeignCompiler(join(workplace.folder, "tools"), bytes);
-  await writeFile(
-    join(workplace.project, "a.c"),
-    "#include <stdio.h>\nvoid f(void) { puts(__VERSION__); }\n",
-  );
-  let jobs = 0;
-  return {
-    workplace,
-    compiler,
-    compile: async ({ driver = compiler.driver, hosts: named = hosts } = {}) => {
-      const environment = workplace.environment({ HOMCC_HOSTS: named });
-      const command = [driver, "-g", "-O2", "-c", "a.c", "-o", "a.o"];
-      const object = join(workplace.project, "a.o");
-      assert.equal((await workplace.run(command)).status, 0);
-      const expected = await readFile(object);
-      const { status, stderr } = await workplace.run([homccProgram, ...command], { environment });
-      assert.equal(status, 0, stderr);
-      assert.ok(expected.equals(await readFile(object)), "another object");
-      jobs += 1;
-      const { outcome = "", host = "" } = (await workplace.jobs(jobs)).at(-1) ?? {};
-      return { outcome, host, said: stderr };
-    },
-  };
-}
-
-async function statusOf(workplace: Workplace): Promise<AgentStatus> {
-  const { stdout } = await workplace.run([homccProgram, "status", "--json"]);
-  const status: AgentStatus = JSON.parse(stdout);
-  return status;
-}
-
-/** Compiles until that comes of it; gives what homcc said then. */
-async function untilOutcome({ compile }: Developer, wanted: string): Promise<string> {
-  return await waitFor(wanted, async () => {
-    const { outcome, said } = await compile();
-    return outcome === wanted && said;
-  });
-}
-
-/** Compiles until a server did it, and gives which. */
-async function untilRemote({ compile }: Developer, hosts?: string): Promise<string> {
-  return await waitFor("a job on a server", async () => {
-    const { outcome, host } = await compile(hosts === undefined ? {} : { hosts });
-    return outcome === "compiled-remotely" && host;
-  });
-}
 
 test("files that the server has anywhere are not sent; another release sends what differs", async (t) => {
   if (!meets(t, "root")) return;
   await using server = await startServer();
   await using link = await startCountedLink(() => server.port);
-  const same = await developer(link.address, 0, true);
+  const same = await foreignDeveloper(link.address, 0, true);
   await using _same = same.workplace;
   assert.equal((await same.compile()).outcome, "compiled-remotely");
   // The list of its files, and the job.
   assert.ok(link.sentBytes() < 60_000, String(link.sentBytes()));
   const bytesBefore = link.sentBytes();
-  const next = await developer(link.address, 100_000, true);
+  const next = await foreignDeveloper(link.address, 100_000, true);
   await using _next = next.workplace;
   assert.equal((await next.compile()).outcome, "compiled-remotely");
   const { size } = await stat(next.compiler.cc1);
@@ -99,7 +39,7 @@ test("jobs stay at home while it is on its way, are told once, and go to the ser
   if (!meets(t, "root")) return;
   await using server = await startServer();
   await using link = await startSlowLink(server.port, 3 * megabyte);
-  const client = await developer(link.address, 8 * megabyte);
+  const client = await foreignDeveloper(link.address, 8 * megabyte);
   await using _workplace = client.workplace;
   const first = await client.compile();
   assert.equal(first.outcome, "toolchain-under-way");
@@ -129,7 +69,7 @@ test("jobs stay at home while it is on its way, are told once, and go to the ser
 test("own: refused once with both identities, and taken when its files lie in a folder that was named", async (t) => {
   if (!meets(t, "root")) return;
   await using server = await startServer({ options: ["--toolchains", "own"] });
-  const client = await developer(server.address, 1000);
+  const client = await foreignDeveloper(server.address, 1000);
   await using _workplace = client.workplace;
   const refused = await client.compile();
   assert.equal(refused.outcome, "toolchain-differs");
@@ -151,7 +91,7 @@ test("own: refused once with both identities, and taken when its files lie in a 
 test("too large for the server: refused once with the option", async (t) => {
   if (!meets(t, "root")) return;
   await using server = await startServer({ options: ["--max-toolchain-size", "5M"] });
-  const client = await developer(server.address, 1000);
+  const client = await foreignDeveloper(server.address, 1000);
   await using _workplace = client.workplace;
   assert.match(
     await untilOutcome(client, "toolchain-differs"),
@@ -165,7 +105,7 @@ test("of two servers one after the other is given it, and jobs go to the one tha
   await using has = await startServer();
   await using lacks = await startServer();
   await using link = await startSlowLink(lacks.port, megabyte / 4);
-  const client = await developer(`${has.address} ${link.address}`, 2 * megabyte);
+  const client = await foreignDeveloper(`${has.address} ${link.address}`, 2 * megabyte);
   await using _workplace = client.workplace;
   assert.equal(await untilRemote(client, has.address), has.address);
   for (let count = 0; count < 4; count++) {
@@ -179,7 +119,7 @@ test("of two servers one after the other is given it, and jobs go to the one tha
 test("without namespaces, and for a client without an agent, it is refused as before", async (t) => {
   if (!meets(t, "root")) return;
   await using mapped = await startServer({ executor: "mapped" });
-  const client = await developer(mapped.address, 1000);
+  const client = await foreignDeveloper(mapped.address, 1000);
   await using _workplace = client.workplace;
   assert.equal((await client.compile()).outcome, "toolchain-differs");
   await using server = await startServer();
