@@ -223,11 +223,17 @@ static int allow_beneath(int ruleset, const char *path, uint64_t rights) {
   return added;
 }
 
+/* The version of Landlock, 0 where there is none. */
+int files_can_be_confined(void) {
+  long version = syscall(CREATE_RULESET, NULL, 0, VERSION);
+  return version < 1 ? 0 : version;
+}
+
 int confine_files(const char *folder, char **readable, const char *program) {
   static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", NULL};
   static const char *const written[] = {"upper", "work", NULL};
   char path[4200];
-  long version = syscall(CREATE_RULESET, NULL, 0, VERSION);
+  int version = files_can_be_confined();
   if (version < 1) return 0;
   uint64_t known = 0x1fff | (version >= 2 ? REFER : 0) | (version >= 3 ? TRUNCATE : 0) | (version >= 5 ? IOCTL_DEV : 0);
   struct ruleset rules = {known, version >= 4 ? 3 /* TCP */ : 0, version >= 6 ? 3 /* abstract sockets, signals */ : 0};

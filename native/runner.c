@@ -6,6 +6,7 @@
  *     runner inside                                      the same, started through schroot or docker: what starts it there is
  *                                                        not homccd and may end before it, so that only the end of stdin counts
  *     runner door …, runner through …                    see door.c
+ *     runner walls                                       prints the version of Landlock here, 0 where there is none
  *     runner --version
  *
  * One per client session, started by homccd as an ordinary user (root works too). SESSION is the folder that holds the
@@ -218,10 +219,11 @@ int main(int argc, char **argv) {
   if (argc == 5 && !strcmp(argv[1], "door")) return door(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), argv[4]);
   if (argc == 5 && !strcmp(argv[1], "through")) return through(argv[2], argv[3], argv[4]);
   if (argc == 2 && !strcmp(argv[1], "--version")) return puts("homcc runner 2.0.0") < 0;
+  if (argc == 2 && !strcmp(argv[1], "walls")) return printf("%d\n", files_can_be_confined()) < 0;
   inside = argc == 2 && !strcmp(argv[1], "inside");
   plain = inside || (argc == 2 && !strcmp(argv[1], "plain"));
   if (!plain && (argc < 4 || argc > 4 + MAX_SHARES || strcmp(argv[1], "namespace"))) {
-    fputs("usage: runner namespace SESSION TOOLCHAINS [SHARE...] | plain | inside | door … | through … | --version\n", stderr);
+    fputs("usage: runner namespace SESSION TOOLCHAINS [SHARE...] | plain | inside | door … | through … | walls | --version\n", stderr);
     return 64;
   }
   own_number = getpid();

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { realpath } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import type { CompilerFamily } from "@homcc/compiler/compilation";
 import type { Toolchain } from "@homcc/compiler/toolchain";
@@ -143,46 +143,62 @@ export class HostileClient implements AsyncDisposable {
   }
 }
 
-const greeting = JSON.stringify({
-  message_type: "HomccV2Hello",
-  versions: [2],
-  agent: "hostile",
-  capabilities: [],
-});
+/** A connection that has greeted, and sends bytes that an end of ours would refuse to send. */
+export class RawClient {
+  /** Resolves when the server has ended the connection. */
+  readonly closed: Promise<unknown>;
+  readonly #socket: Socket;
+  readonly #chunks: Buffer[] = [];
 
-/** One message on a connection of its own, whatever it says: bytes that an end of ours would refuse to send. */
-async function sendUnchecked(port: number, message: unknown): Promise<HostileOutcome> {
-  const socket = connect(port, "127.0.0.1");
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  socket.on("error", () => {}); // a reset is an end as well
-  const closed = once(socket, "close");
-  await once(socket, "connect");
-  socket.write(withLength(greeting));
-  const received = (): Buffer => Buffer.concat(chunks);
-  const welcomeBytes = await waitFor("a welcome", () => {
-    const bytes = received();
-    const length = bytes.byteLength < 8 ? Infinity : 8 + Number(bytes.readBigUInt64LE());
-    return bytes.byteLength >= length && length;
-  });
-  const text = Buffer.from(JSON.stringify(message));
-  const header = Buffer.alloc(12);
-  header.writeUInt32LE(text.byteLength);
-  header.writeUInt8(1, 4); // a message
-  header.writeUInt32LE(1, 8); // on stream 1
-  socket.write(Buffer.concat([header, text]));
-  const answered = (): boolean =>
-    received().includes('"kind":"refused"') || received().includes('"kind":"result"');
-  await Promise.race([closed, waitFor("an answer to a wrong message", answered, 30_000)]);
-  socket.destroy();
-  const said = received().subarray(welcomeBytes).toString("latin1");
-  const kind = said.includes('"kind":"result"') ? "result" : answered() ? "refused" : "disconnected";
-  return { kind, said, bytes: received() };
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => this.#chunks.push(chunk));
+    socket.on("error", () => {}); // a reset is an end as well
+    this.closed = once(socket, "close");
+  }
+
+  static async connect(port: number, capabilities: readonly string[] = []): Promise<RawClient> {
+    const client = new RawClient(connect(port, "127.0.0.1"));
+    await once(client.#socket, "connect");
+    const hello = { message_type: "HomccV2Hello", versions: [2], agent: "hostile", capabilities };
+    const bytes = Buffer.from(JSON.stringify(hello));
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(bytes.byteLength));
+    client.#socket.write(Buffer.concat([prefix, bytes]));
+    await waitFor("a welcome", () => client.#received().includes("HomccV2Welcome"));
+    return client;
+  }
+
+  /** What came after the welcome, and some of that. */
+  get said(): string {
+    return this.#received().toString("latin1");
+  }
+
+  send(type: number, flags: number, stream: number, payload: Uint8Array): void {
+    const header = Buffer.alloc(12);
+    header.writeUInt32LE(payload.byteLength);
+    header.writeUInt8(type, 4);
+    header.writeUInt8(flags, 5);
+    header.writeUInt32LE(stream, 8);
+    this.#socket.write(Buffer.concat([header, payload]));
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #received(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
 }
 
-function withLength(json: string): Buffer {
-  const bytes = Buffer.from(json);
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(bytes.byteLength));
-  return Buffer.concat([prefix, bytes]);
+/** One message on a connection of its own, whatever it says. */
+async function sendUnchecked(port: number, message: unknown): Promise<HostileOutcome> {
+  const client = await RawClient.connect(port);
+  client.send(1, 0, 1, Buffer.from(JSON.stringify(message)));
+  const answer = (): "refused" | "result" | undefined =>
+    (["result", "refused"] as const).find((kind) => client.said.includes(`"kind":"${kind}"`));
+  await Promise.race([client.closed, waitFor("an answer to a wrong message", answer, 30_000)]);
+  client.destroy();
+  return { kind: answer() ?? "disconnected", said: client.said, bytes: Buffer.from(client.said, "latin1") };
 }

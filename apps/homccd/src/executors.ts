@@ -14,6 +14,7 @@ import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
 import { ShippedLayers } from "@homcc/execution/shipped-layers";
 import { CopiedToolchainLayers } from "@homcc/execution/toolchain-layer";
+import { runProgram } from "@homcc/compiler/run-program";
 import { HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
@@ -136,7 +137,18 @@ async function withSystemFolders(shares: readonly string[]): Promise<string[]> {
   return [...folders, ...shares.filter((share) => !folders.some((folder) => share.startsWith(`${folder}/`)))];
 }
 
+/** Without Landlock a mapped job reads what homccd's account may read: an administrator has to know. */
+async function tellOfWalls({ runner, logger }: ExecutorOptions): Promise<void> {
+  const asked = { args: ["walls"], cwd: "/", environment: {}, timeLimitMs: 10_000, maxOutputBytes: 64 };
+  const { stdout } = await runProgram(runner, asked);
+  if (Number(stdout.toString()) > 0) return;
+  logger.warning(
+    "this kernel has no Landlock: jobs of the mapped executor can read whatever homccd's account can; serve only clients that may",
+  );
+}
+
 async function mapped(options: ExecutorOptions): Promise<Executors> {
+  await tellOfWalls(options);
   const executor = await createMappedExecutor({
     name: "mapped",
     openRunner: () => new JobRunner(options.runner, ["plain"]),
