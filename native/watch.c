@@ -4,9 +4,9 @@
  *
  *   memory    what its processes have to themselves (resident, not shared: a child that was just forked counts again)
  *   processes how many there are
- *   written   the blocks of FOLDER/upper and FOLDER/work, and of files that were removed and are still open. Looked at when the file
- *             system lost 64 MiB since the last time. Where less is left in it than `min_free_bytes`, a job that has 64 MiB
- *             of its own is over: the others may end in peace
+ *   written   the blocks of FOLDER/upper and FOLDER/work, and of files that were removed and are still open; more than 20,000
+ *             files are too many. Looked at when the file system lost 64 MiB or 5,000 files since the last time. Where less is
+ *             left in it than `min_free_bytes`, a job that has 64 MiB of its own is over: the others may end in peace
  *
  * Between two looks a job may take more: some hundred megabytes of each.
  */
@@ -24,11 +24,11 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSES = 16384, MAX_ENTRIES = 100000, MAX_DEPTH = 64 };
-static const uint64_t notable_bytes = 64ull << 20;
+enum { MAX_PROCESSES = 16384, MAX_ENTRIES = 20000, MAX_DEPTH = 64 };
+static const uint64_t notable_bytes = 64ull << 20, notable_files = 5000;
 
 static int written[] = {-1, -1}, proc = -1, whole;
-static uint64_t free_then = UINT64_MAX;
+static uint64_t free_then = UINT64_MAX, files_then = UINT64_MAX;
 static pid_t found[MAX_PROCESSES];
 
 /* Before the job's root hides them. */
@@ -137,8 +137,10 @@ static int wrote_too_much(const struct bounds *bounds, size_t count) {
   uint64_t now = (uint64_t)status.f_bavail * status.f_bsize, bytes = 0;
   int is_scarce = now < bounds->min_free_bytes;
   if (free_then == UINT64_MAX || now > free_then) free_then = now;
-  if (!is_scarce && free_then - now < notable_bytes) return 0;
+  if (files_then == UINT64_MAX || status.f_ffree > files_then) files_then = status.f_ffree;
+  if (!is_scarce && free_then - now < notable_bytes && files_then - status.f_ffree < notable_files) return 0;
   free_then = now;
+  files_then = status.f_ffree;
   long left = MAX_ENTRIES;
   for (int i = 0; i < 2; i++)
     if (written[i] >= 0) bytes += blocks_below(written[i], ".", 0, &left);

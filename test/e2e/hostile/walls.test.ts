@@ -1,7 +1,16 @@
 /** What a program may do that runs as a job: a toolchain of a client is any program. Both executors, as what homccd's account may do. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -72,6 +81,17 @@ for (const name of ["namespace", "mapped"] as const) {
     });
 
     after(() => bench[Symbol.asyncDispose]());
+
+    /** Folders of jobs that are still there, when none runs. */
+    function leftByJobs(): string[] {
+      const executors = readdirSync(bench.folder).filter((entry) => /^(?:sessions|mapped)\d/.test(entry));
+      const jobs = executors.map((executor) =>
+        join(bench.folder, executor, "1", name === "mapped" ? "" : "j"),
+      );
+      return jobs
+        .filter((at) => existsSync(at))
+        .flatMap((at) => readdirSync(at).map((entry) => join(at, entry)));
+    }
 
     async function attack(
       words: readonly string[],
@@ -212,6 +232,7 @@ for (const name of ["namespace", "mapped"] as const) {
       ["files", "disk"],
       ["hidden-files", "disk"],
       ["removed-files", "disk"],
+      ["empty-files", "disk"],
     ];
     for (const [kind, limit] of bombs) {
       test(`a bomb of ${kind} ends as limited, and leaves nothing; others go on`, async () => {
@@ -221,9 +242,15 @@ for (const name of ["namespace", "mapped"] as const) {
         assert.deepEqual(bomb.termination, { kind: "limited", limit } satisfies Termination, bomb.stdout);
         assert.deepEqual(honest.termination, { kind: "exited", status: 0 });
         assert.deepEqual((await attack(["limits"], { on })).termination, { kind: "exited", status: 0 });
+        assert.deepEqual(leftByJobs(), []);
         recordHostileRequest(`a bomb of memory, processes or files (${name})`, { tried: 1, refused: 1 });
       });
     }
+
+    test("folders that are deeper than a path can say are removed", async () => {
+      assert.equal((await attack(["deep-folders"])).stdout, "done\n");
+      assert.deepEqual(leftByJobs(), []);
+    });
 
     test("outputs have a limit together, holes in them too", async () => {
       const work = join(bench.folder, "work");
