@@ -1,7 +1,7 @@
 import type { BlobStore } from "@homcc/cas/blob-store";
 import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import type { ExecutorSession } from "@homcc/execution/executor";
-import { describeError, hasCode } from "@homcc/observability/error";
+import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { Drain } from "@homcc/protocol/drain";
 import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
@@ -18,6 +18,8 @@ import { IncomingBlobs } from "./incoming-blobs.ts";
 import type { ServerInventory } from "./inventory.ts";
 import { Job } from "./job.ts";
 import { shuttingDown } from "./job-refusal.ts";
+import type { Activity } from "./operations/activity.ts";
+import type { ClientAccount, ClientAccounts } from "./operations/client-accounts.ts";
 import { Possession } from "./possession.ts";
 import { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { Sandboxes } from "./sandboxes/sandboxes.ts";
@@ -43,8 +45,12 @@ export interface ServerServices {
   readonly executions: Executions;
   /** How long jobs that run, and results, are there for a client whose connection dropped. */
   readonly lostClientGraceMs: number;
+  readonly accounts: ClientAccounts;
+  readonly activity: Pick<Activity, "begun" | "ended">;
   /** Permission to run one compiler; the clients are served in turn. */
   readonly slots: SlotQueue;
+  /** For tests: in place of a minute. */
+  readonly uploadWindowMs?: number;
   /** Memory for the numbered files of all clients. */
   readonly entryBudget: EntryBudget;
   readonly executor: string;
@@ -52,11 +58,15 @@ export interface ServerServices {
   readonly logger: Logger;
 }
 
-/** Jobs of one client that wait or run at once; a client with more is told to keep them. */
-const maxJobsPerClient = 1024;
+/** Jobs of one connection that wait or run at once; a client with more is told to keep them. */
+const maxJobsPerConnection = 1024;
 
 /** An upload holds memory or a file of the store; a client of ours has 32 at once. */
 const maxUploadsPerClient = 256;
+
+/** An upload goes on while its connection brings this much in this time: of what nobody sends the memory is given back. */
+const uploadWindowMs = 60_000;
+const minUploadWindowBytes = 4096;
 
 /** Results that wait for a client's line. A client that fetches nothing is given no more to fetch. */
 const maxUnsentBytes = 64 << 20;
@@ -79,7 +89,8 @@ export class ClientSession {
   readonly #sandboxes = new ClientSandboxes();
   readonly #services: ServerServices;
   readonly #entries: EntryTable;
-  readonly #unsent = new UnsentResults(maxUnsentBytes);
+  readonly #opened: Disposable & { readonly account: ClientAccount };
+  readonly #unsent: UnsentResults;
   readonly #incoming = new IncomingBlobs();
   readonly #possession: Possession;
   readonly #sent = new SentOutputs();
@@ -87,7 +98,9 @@ export class ClientSession {
   readonly #intake: ToolchainIntake | undefined;
   readonly #questions: ToolchainQuestions;
   readonly #jobs = new Set<Job>();
-  #uploads = 0;
+  /** With what the connection had received when it was last looked at; not for those that came since. */
+  readonly #uploads = new Map<BlobUpload, number | undefined>();
+  #uploadWatch: NodeJS.Timeout | undefined;
   #drain: Drain | undefined;
   /** Called when the last job has ended. */
   #onIdle: () => void = () => {};
@@ -102,6 +115,10 @@ export class ClientSession {
     this.#channel = channel;
     this.#executorSession = executorSession;
     this.#services = services;
+    this.#opened = services.accounts.open(identity);
+    const { account } = this.#opened;
+    this.#unsent = new UnsentResults(maxUnsentBytes, account);
+    channel.limitReceiving((bytes) => account.received(bytes));
     this.#entries = new EntryTable(services.entryBudget);
     this.#possession = new Possession(services.store, channel.provesPossession);
     this.#deltas = new DeltaBlobs(services.store, this.#possession);
@@ -123,8 +140,14 @@ export class ClientSession {
     this.#services.logger.info(`${this.#channel.peer}: ${describeError(reason)}`);
     for (const job of this.#jobs) this.#endJob(job, reason);
     this.#entries.release();
+    this.#opened[Symbol.dispose]();
     await this.#services.executions.ended(this.#executorSession);
     await Promise.all([this.#executorSession.close(), this.#sandboxes.close()]);
+  }
+
+  /** Wire bytes so far. */
+  get bytes(): { readonly received: number; readonly sent: number } {
+    return { received: this.#channel.receivedBytes, sent: this.#channel.sentBytes };
   }
 
   /** Jobs that run or wait. */
@@ -190,8 +213,12 @@ export class ClientSession {
       this.#channel.send(stream, { kind: "refused", ...shuttingDown }, { end: true });
       return undefined;
     }
-    if (this.#jobs.size >= maxJobsPerClient) {
-      const text = `more than ${maxJobsPerClient} jobs of one client`;
+    const { account } = this.#opened;
+    const text =
+      this.#jobs.size >= maxJobsPerConnection
+        ? `more than ${maxJobsPerConnection} jobs on one connection`
+        : account.whyNoJob();
+    if (text !== undefined) {
       this.#channel.send(stream, { kind: "refused", reason: "limited", message: text }, { end: true });
       return undefined;
     }
@@ -207,10 +234,13 @@ export class ClientSession {
       this.#possession,
       this.#sent,
       this.#intake,
+      this.identity,
     );
     this.#jobs.add(job);
+    account.jobs += 1;
     void job.run().finally(() => {
       this.#jobs.delete(job);
+      account.jobs -= 1;
       if (this.#jobs.size === 0) this.#onIdle();
     });
     return {
@@ -231,15 +261,19 @@ export class ClientSession {
     stream: number,
     { digest, base }: Extract<ClientMessage, { kind: "blob" }>,
   ): StreamHandler<ClientMessage> | undefined {
-    if (this.#uploads >= maxUploadsPerClient) {
+    if (this.#uploads.size >= maxUploadsPerClient) {
       const text = `more than ${maxUploadsPerClient} uploads of one client`;
       this.#channel.send(stream, { kind: "rejected", reason: "failed", message: text }, { end: true });
       return undefined;
     }
-    this.#uploads += 1;
     this.#incoming.began(digest);
     const delta = base === undefined ? undefined : this.#deltas.reading(digest, base);
     const upload = new BlobUpload(digest, this.#services.store, delta);
+    this.#uploads.set(upload, undefined);
+    this.#uploadWatch ??= setInterval(
+      () => this.#endStalledUploads(),
+      this.#services.uploadWindowMs ?? uploadWindowMs,
+    );
     void this.#finishUpload(stream, upload);
     return {
       onMessage: () => {},
@@ -249,6 +283,16 @@ export class ClientSession {
     };
   }
 
+  /** One that began after the last look has what is left of this window, and the next. */
+  #endStalledUploads(): void {
+    const { receivedBytes } = this.#channel;
+    for (const [upload, before] of this.#uploads) {
+      if (before === undefined || receivedBytes - before >= minUploadWindowBytes)
+        this.#uploads.set(upload, receivedBytes);
+      else upload.abort(new HomccError("ERR_HOMCC_CONNECTION_LOST", "the upload has stalled"));
+    }
+  }
+
   async #answerSurvey(stream: number): Promise<void> {
     const inventory = await this.#services.inventory.take();
     this.#channel.send(stream, { kind: "inventory", ...inventory }, { end: true });
@@ -256,7 +300,11 @@ export class ClientSession {
 
   async #finishUpload(stream: number, upload: BlobUpload): Promise<void> {
     const answer = await upload.stored.then((): ServerMessage => ({ kind: "stored" }), rejection);
-    this.#uploads -= 1;
+    this.#uploads.delete(upload);
+    if (this.#uploads.size === 0) {
+      clearInterval(this.#uploadWatch);
+      this.#uploadWatch = undefined;
+    }
     if (answer.kind === "stored") this.#possession.note(upload.digest);
     this.#incoming.ended(upload.digest, answer.kind === "stored");
     this.#channel.send(stream, answer, { end: true });

@@ -27,6 +27,8 @@ function reasonOf(error: unknown): RefusalReason {
   switch (error.code) {
     case "ERR_HOMCC_REFUSED":
       return "refused";
+    case "ERR_HOMCC_UNAVAILABLE":
+      return "limited";
     case "ERR_HOMCC_STORE_FULL":
       return "server-full";
     case "ERR_HOMCC_TOOLCHAIN":

@@ -4,18 +4,21 @@ import { type Digest, sizeBytesOf as sizeOf } from "@homcc/cas/digest";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { LostInput } from "@homcc/execution/lost-input";
+import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { isDeltaSized } from "@homcc/protocol/delta";
 import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
+import { type ClientIdentity, identityText } from "@homcc/transport/client-identity";
 import type { ServerServices } from "./client-session.ts";
 import type { Begin, ExecutionShare } from "./executions.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf, shuttingDown } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
+import type { JobRecord } from "./operations/activity.ts";
 import type { OutputFiles } from "./output-files.ts";
 import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
@@ -51,9 +54,12 @@ export class Job {
   readonly #incoming: IncomingBlobs;
   readonly #possession: Possession;
   readonly #sent: SentOutputs;
+  readonly #identity: ClientIdentity;
   readonly #intake: ToolchainIntake | undefined;
   readonly #abort = new AbortController();
   #share: ExecutionShare | undefined;
+  /** For the access log. */
+  #end: Pick<JobRecord, "outcome" | "reason" | "ended" | "compileMs"> = { outcome: "cancelled" };
   #isLost = false;
   /** Its result is there and being sent. */
   #isDelivering = false;
@@ -72,7 +78,9 @@ export class Job {
     possession: Possession,
     sent: SentOutputs,
     intake: ToolchainIntake | undefined,
+    identity: ClientIdentity,
   ) {
+    this.#identity = identity;
     this.#stream = stream;
     this.#message = message;
     this.#channel = channel;
@@ -121,15 +129,34 @@ export class Job {
 
   /** Never rejects: every end is a message to the client. */
   async run(): Promise<void> {
+    const startedMs = systemClock.monotonicMs();
+    const bytes = this.#channel.bytesOf(this.#stream);
+    this.#services.activity.begun();
+    await this.#run();
+    this.#services.activity.ended({
+      time: new Date(systemClock.wallMs()).toISOString(),
+      client: identityText(this.#identity),
+      peer: this.#channel.peer,
+      job: this.#message.label,
+      ...this.#end,
+      ms: Math.round(systemClock.monotonicMs() - startedMs),
+      receivedBytes: bytes.received,
+      sentBytes: bytes.sent,
+    });
+  }
+
+  async #run(): Promise<void> {
     try {
       await this.#attempt();
     } catch (error) {
       const { aborted, reason } = this.#abort.signal;
       if (aborted && !(reason instanceof Refusal)) {
+        this.#end = { outcome: this.#channel.isLost ? "lost" : "cancelled" };
         this.#channel.closeStream(this.#stream);
         return;
       }
       const refused = refusalOf(aborted ? reason : error);
+      this.#end = { outcome: "refused", reason: refused.reason };
       this.#services.logger.info(`${this.#message.label}: ${refused.reason}: ${refused.message}`);
       if (!aborted && refused.reason === "executor-failed" && !(error instanceof HomccError)) {
         this.#services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -155,11 +182,12 @@ export class Job {
     const pin = this.#services.store.pin([...digests, ...bases]);
     try {
       const { basesProven } = await this.#completeInputs(inputs, digests, bases);
-      this.#channel.send(this.#stream, { kind: "queued", ahead: this.#services.slots.ahead(this.#unsent) });
+      this.#channel.send(this.#stream, { kind: "queued", ahead: this.#unsent.ahead(this.#services.slots) });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
       if (reuse?.kind === "found") {
         this.#isDelivering = true;
+        this.#end = { outcome: "reused" };
         await using result = reuse.result;
         using files = this.#services.outputs.open();
         await basesProven;
@@ -169,6 +197,11 @@ export class Job {
       }
       await using executed = await this.#execute(action, place, digests);
       const { share, result, report } = executed;
+      this.#end = {
+        outcome: "compiled",
+        ended: Object.values(result.termination).join(" "),
+        compileMs: Math.round(result.usage.wallMs),
+      };
       using files = this.#services.outputs.open();
       await this.#deliver(basesProven, async () => {
         const reuseReport = await reuse?.made.report(result, files);

@@ -31,6 +31,14 @@ import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn, listenOnPassed, passedSockets } from "./listening.ts";
 import { shuttingDown } from "./job-refusal.ts";
+import { AccessLog } from "./operations/access-log.ts";
+import { Activity } from "./operations/activity.ts";
+import { ClientAccounts, type ClientLimits } from "./operations/client-accounts.ts";
+import { MemoryGate } from "./operations/memory-gate.ts";
+import { readMemory } from "./operations/memory-reading.ts";
+import { addressIdentity, identityText } from "@homcc/transport/client-identity";
+import { systemTimers } from "@homcc/transport/timers";
+import { systemClock } from "@homcc/observability/clock";
 import { Clients } from "./operations/clients.ts";
 import { type ControlAnswer, type ControlCommand, openControlSocket } from "./operations/control-socket.ts";
 import { Ending } from "./operations/ending.ts";
@@ -64,6 +72,14 @@ const serverName = `homccd ${version}`;
 const openSockets = new Set<Socket>();
 const clients = new Clients();
 const ending = new Ending();
+const clientLimits = (): ClientLimits => ({
+  maxConnections: live.current.maxConnectionsPerClient,
+  maxJobs: live.current.maxJobsPerClient,
+  maxBytesPerSecond: live.current.maxBytesPerSecondPerClient,
+});
+const accounts = new ClientAccounts(clientLimits, systemClock);
+/** Connections that have not said who they are; by address. */
+const arrivals = new ClientAccounts(clientLimits, systemClock);
 /** Nothing of this homccd holds its store any more. */
 const ended = Promise.withResolvers<void>();
 /** From the connection to its complete hello. A 1.x client sends at once too. */
@@ -88,6 +104,7 @@ const logger = createLogger(
   serverLine,
   (line) => process.stderr.write(line),
 );
+const accessLog = new AccessLog(logger);
 for (const warning of command.warnings) logger.warning(warning);
 try {
   await serve(settings, logger);
@@ -172,8 +189,30 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     logger,
   });
   await sandboxes.cleanUp();
-  const slots = new SlotQueue(settings.limit);
+  const gate: MemoryGate = new MemoryGate({
+    read: readMemory,
+    minFreeBytes: () => live.current.minFreeMemoryBytes,
+    clock: systemClock,
+    timers: systemTimers,
+    onLook: () => slots.lookAgain(),
+    onLongShut: (reason) => slots.refuseWaiting(reason),
+  });
+  const slots = new SlotQueue(settings.limit, (running) => gate.admits(running));
   live.onReload(({ limit }) => slots.resize(limit));
+  await accessLog.open(settings.accessLog);
+  const activity = new Activity(
+    logger,
+    () => ({
+      clients: accounts.size,
+      connections: clients.connections,
+      running: slots.held,
+      waiting: slots.waiting,
+      ...clients.bytes,
+      memoryBytes: process.memoryUsage.rss(),
+      availableBytes: gate.availableBytes,
+    }),
+    (record) => accessLog.write(record),
+  );
   const proofs = new NameProofs({ store, slots, logger });
   const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const services: ServerServices = {
@@ -191,6 +230,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     inventory: new ServerInventory(new OwnCompilers(path), () => sandboxes.offers()),
     outputs: new OutputCoding(store),
     executions: new Executions(),
+    accounts,
+    activity,
     lostClientGraceMs,
     slots,
     entryBudget: new EntryBudget(getHeapStatistics().heap_size_limit / 2),
@@ -201,6 +242,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const v1Sessions = new V1Sessions(chosen.v1Executor);
   const v1: V1Services = {
     store,
+    accounts,
+    activity,
     slots: services.slots,
     places: new CallPlaces(
       { sessions: v1Sessions, path, hasClientPaths: chosen.announced.includes("namespace") },
@@ -213,7 +256,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const turnOut = (): void => clients.turnOut((client) => whyNoLonger(client, authentication));
   authentication.watchRevocations(turnOut);
   const lastSeen = new LastSeen(settings.store);
-  started.resolve({ services, v1, authentication, lastSeen, ...chosen });
+  started.resolve({ services, v1, activity, authentication, lastSeen, ...chosen });
   logger.info(authentication.describe(settings.allow.text));
   process.stdout.write(
     `${serverName} listening on ${listening.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
@@ -235,6 +278,9 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   await clients.end();
   for (const socket of openSockets) socket.destroy();
   await Promise.all(sessions);
+  gate.close();
+  activity.close();
+  await accessLog.close();
   await v1Sessions.close();
   await v1.sha1.flush();
   await sandboxes[Symbol.asyncDispose]();
@@ -267,6 +313,7 @@ function shippingWith(
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {
   readonly services: ServerServices;
   readonly v1: V1Services;
+  readonly activity: Activity;
   readonly authentication: ClientAuthentication;
   readonly lastSeen: LastSeen;
 }
@@ -285,12 +332,23 @@ async function serveClient(
 ): Promise<void> {
   openSockets.add(socket);
   socket.once("close", () => openSockets.delete(socket));
-  const { services, v1, executor, announced, unavailable, authentication, lastSeen } = await started;
+  const address = addressIdentity(socket.remoteAddress);
+  const why = arrivals.whyNoConnection(address);
+  if (why !== undefined) {
+    logger.debug(`${identityText(address)}: ${why}, and none of them has said hello`);
+    socket.destroy();
+    return;
+  }
+  using arrival = arrivals.open(address);
+  const { services, v1, activity, executor, announced, unavailable, authentication, lastSeen } =
+    await started;
   const { acceptance } = authentication;
   const accepted = await acceptConnection(socket, {
     server: serverName,
-    welcome: () => {
+    welcome: (_hello, identity) => {
       if (ending.drain !== undefined) return { refuse: shuttingDown.message };
+      const whyNot = accounts.whyNoConnection(identity);
+      if (whyNot !== undefined) return { refuse: whyNot };
       return {
         server: serverName,
         executors: [...announced],
@@ -309,7 +367,9 @@ async function serveClient(
       (name) => name !== "toolchains" || services.shipping !== undefined,
     ),
   });
+  arrival[Symbol.dispose]();
   if (accepted.kind === "rejected") {
+    activity.turnedAway();
     services.logger.info(accepted.why);
     return;
   }
@@ -386,7 +446,8 @@ async function administer(command: ControlCommand, answer: ControlAnswer): Promi
 
 /** At SIGHUP, and on request. */
 async function reload(): Promise<readonly string[]> {
-  const lines = await live.reload();
+  const lines = [...(await live.reload())];
+  await accessLog.open(live.current.accessLog).catch((error: unknown) => lines.push(describeError(error)));
   for (const line of lines) logger.info(line);
   return lines;
 }

@@ -10,6 +10,7 @@ import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ExecutorSession } from "@homcc/execution/executor";
+import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { createLogger } from "@homcc/observability/log";
 import type { ClientMessage, Inventory, JobMessage, ServerMessage } from "@homcc/protocol/messages";
@@ -22,6 +23,8 @@ import type { ClientChannel, ServerChannel } from "@homcc/transport/channel";
 import type { ClientIdentity } from "@homcc/transport/client-identity";
 import { connectPair } from "@homcc/transport/fixtures/loopback-server";
 import { ClientSession, type ServerServices } from "./client-session.ts";
+import type { JobRecord } from "./operations/activity.ts";
+import { ClientAccounts, type ClientLimits } from "./operations/client-accounts.ts";
 import { Executions } from "./executions.ts";
 import { OutputCoding } from "./output-coding.ts";
 import { ResultReuse } from "./result-reuse.ts";
@@ -96,6 +99,7 @@ export interface ServedOptions {
   readonly adoptedFolders?: readonly string[];
   readonly inventory?: Inventory;
   readonly identity?: ClientIdentity;
+  readonly limits?: Partial<ClientLimits>;
   readonly lostClientGraceMs?: number;
   /** The server of another client; then only `execute` and `capabilities` count. */
   readonly sharing?: Pick<Served, "services" | "store">;
@@ -121,6 +125,8 @@ export interface Served extends AsyncDisposable {
   /** Results that are not disposed yet. */
   readonly openResults: () => number;
   readonly executorClosed: () => boolean;
+  /** For the access log, unless the services are another's. */
+  readonly records: readonly JobRecord[];
   /** As at the end of homccd. */
   drain(drain: Drain): Promise<void>;
   /** Resolves when the session has ended. */
@@ -141,6 +147,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     (level, text) => `${level} ${text}`,
     (line) => log.push(line),
   );
+  const records: JobRecord[] = [];
   const services: ServerServices = options.sharing?.services ?? {
     store,
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
@@ -155,6 +162,11 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     inventory: { take: async () => options.inventory ?? emptyInventory },
     outputs: new OutputCoding(store),
     executions: new Executions(),
+    accounts: new ClientAccounts(
+      () => ({ maxConnections: 10, maxJobs: 4096, maxBytesPerSecond: undefined, ...options.limits }),
+      systemClock,
+    ),
+    activity: { begun: () => {}, ended: (record) => records.push(record) },
     lostClientGraceMs: options.lostClientGraceMs ?? 30_000,
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
@@ -199,6 +211,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     store,
     services,
     log,
+    records,
     executed,
     openResults: () => openResults,
     executorClosed: () => closed,

@@ -14,7 +14,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 
 test("no slot while too much waits to be sent, and none is held for that", async () => {
   const slots = new SlotQueue(1);
-  const unsent = new UnsentResults(100);
+  const unsent = new UnsentResults(100, {});
   const small = unsent.add(100);
   (await unsent.acquireSlot(slots, never)).release();
   const large = unsent.add(50);
@@ -33,7 +33,7 @@ test("no slot while too much waits to be sent, and none is held for that", async
 
 test("a slot that came when there was no room any more is given back", async () => {
   const slots = new SlotQueue(1);
-  const unsent = new UnsentResults(100);
+  const unsent = new UnsentResults(100, {});
   const others = await slots.acquire();
   const waiting = unsent.acquireSlot(slots, never);
   assert.equal(await isSettled(waiting), false);
@@ -47,7 +47,7 @@ test("a slot that came when there was no room any more is given back", async () 
 
 test("an abort ends the waiting", async () => {
   const slots = new SlotQueue(1);
-  const unsent = new UnsentResults(0);
+  const unsent = new UnsentResults(0, {});
   using _result = unsent.add(1);
   const controller = new AbortController();
   const waiting = unsent.acquireSlot(slots, controller.signal);

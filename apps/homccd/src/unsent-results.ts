@@ -7,11 +7,19 @@ import type { Slot, SlotQueue } from "@homcc/scheduler/slots";
  */
 export class UnsentResults {
   readonly #maxBytes: number;
+  readonly #client: object;
   #bytes = 0;
   #sent = Promise.withResolvers<void>();
 
-  constructor(maxBytes: number) {
+  /** `client`: whose turn it is when this connection gets a slot; it may have others. */
+  constructor(maxBytes: number, client: object) {
     this.#maxBytes = maxBytes;
+    this.#client = client;
+  }
+
+  /** How many jobs are served before one of this connection that comes now. */
+  ahead(slots: SlotQueue): number {
+    return slots.ahead(this.#client, this);
   }
 
   /** Counts a result until it is disposed of. */
@@ -30,7 +38,7 @@ export class UnsentResults {
   async acquireSlot(slots: SlotQueue, signal: AbortSignal): Promise<Slot> {
     for (;;) {
       await this.#room(signal);
-      const slot = await slots.acquire(signal, this);
+      const slot = await slots.acquire(signal, this.#client, this);
       if (this.#bytes <= this.#maxBytes) return slot;
       slot.release();
     }

@@ -395,6 +395,11 @@ test("the server's settings", async () => {
       replay: undefined,
       sandboxFolder: "/tmp",
       user: undefined,
+      minFreeMemoryBytes: 256 * 2 ** 20,
+      maxConnectionsPerClient: 1000,
+      maxJobsPerClient: 4096,
+      maxBytesPerSecondPerClient: undefined,
+      accessLog: undefined,
       drainTimeoutMs: 60_000,
       requiresCertificate: false,
       identityFolder:

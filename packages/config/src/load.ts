@@ -204,6 +204,11 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     tlsKey: pathOf(options.get("tls_key")),
     tlsClientAuthorities: pathOf(options.get("tls_client_ca")),
     tlsClientNames: options.get("tls_client_names"),
+    minFreeMemoryBytes: options.get("min_free_memory"),
+    maxConnectionsPerClient: options.get("max_connections_per_client"),
+    maxJobsPerClient: options.get("max_jobs_per_client"),
+    maxBytesPerSecondPerClient: options.get("max_rate_per_client"),
+    accessLog: pathOf(options.get("access_log")),
     drainTimeoutMs: options.get("drain_timeout"),
   };
   return { settings, problems: [...configuration.problems, ...options.problems, ...conflicts] };

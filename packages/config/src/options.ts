@@ -633,6 +633,55 @@ export const serverOptions = {
     paragraph:
       "Room that stays free on that folder's disk. Below it no job starts, and a file that a client sends is taken only if older ones can make way. A number followed by M (mebibytes) or G (gibibytes).",
   },
+  min_free_memory: {
+    type: values.sizeOrNone,
+    default: "256M",
+    flags: ["--min-free-memory"],
+    variables: ["HOMCCD_MIN_FREE_MEMORY"],
+    key: "min_free_memory",
+    setBy: "administrator",
+    paragraph:
+      "Memory that has to be available before a job starts beside others: of the machine, and of each control group with a limit that homccd is in. Jobs wait below it, and after 10 s their clients are sent elsewhere. The same when every process waited for memory in more than a fifth of the last ten seconds (`/proc/pressure/memory`). 0 looks at slots alone.",
+  },
+  max_connections_per_client: {
+    type: values.integer(1, 1_000_000),
+    default: "1000",
+    flags: ["--max-connections-per-client"],
+    variables: ["HOMCCD_MAX_CONNECTIONS_PER_CLIENT"],
+    key: "max_connections_per_client",
+    setBy: "administrator",
+    paragraph:
+      "Connections of one client at once; more are refused. A client is a paired name, the name of a certificate, or else an address, behind which a whole team may be. An agent has one connection, homcc 1.x one for each job.",
+  },
+  max_jobs_per_client: {
+    type: values.integer(1, 1_000_000),
+    default: "4096",
+    flags: ["--max-jobs-per-client"],
+    variables: ["HOMCCD_MAX_JOBS_PER_CLIENT"],
+    key: "max_jobs_per_client",
+    setBy: "administrator",
+    paragraph:
+      "Jobs of one client that run or wait at once, over all its connections; more are refused, and compiled elsewhere. A single connection has 1024 at most.",
+  },
+  max_rate_per_client: {
+    type: values.megabits,
+    computedDefault: "what the network takes",
+    flags: ["--max-rate-per-client"],
+    variables: ["HOMCCD_MAX_RATE_PER_CLIENT"],
+    key: "max_rate_per_client",
+    setBy: "administrator",
+    paragraph:
+      "Mbit/s that are received from one client, over all its connections. It is read no faster; nothing is refused. Clients of homcc 1.x are not held back.",
+  },
+  access_log: {
+    type: values.path,
+    flags: ["--access-log"],
+    variables: ["HOMCCD_ACCESS_LOG"],
+    key: "access_log",
+    setBy: "administrator",
+    paragraph:
+      "File to which each job is written as a line of JSON: when it ended, client, source, outcome, bytes, milliseconds. It names sources, and has nothing of their contents. A reload opens it anew, for logrotate.",
+  },
   drain_timeout: {
     type: values.seconds,
     default: "60",

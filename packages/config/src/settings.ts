@@ -93,6 +93,15 @@ export interface ServerSettings {
   readonly tlsClientAuthorities: string | undefined;
   /** Names in certificates of clients that the company's authority has signed. */
   readonly tlsClientNames: NameList;
+  /** Of memory, that has to be available before a job begins beside others; 0: whatever there is. */
+  readonly minFreeMemoryBytes: number;
+  /** Of one client, over all its connections. */
+  readonly maxConnectionsPerClient: number;
+  readonly maxJobsPerClient: number;
+  /** Received from one client; `undefined`: what the network takes. */
+  readonly maxBytesPerSecondPerClient: number | undefined;
+  /** Absolute path; `undefined` writes none. */
+  readonly accessLog: string | undefined;
   /** How long jobs that run may go on when homccd is to end. */
   readonly drainTimeoutMs: number;
 }

@@ -97,6 +97,9 @@ const maxTurnMs = 10;
 /** A peer that lets this much wait for it does not read. */
 const maxQueuedBytes = 64 << 20;
 
+/** A client that takes less than the kernel's buffers and one frame in this time holds memory that others need. */
+const maxBlockedMs = 120_000;
+
 /** How long a peer may take to fetch the last words of a connection. */
 const lingerMs = 1_000;
 
@@ -184,6 +187,8 @@ export class Channel<Outgoing, Incoming> {
   #unansweredPing: Buffer | undefined;
   #pingCount = 0;
   #sendLimit: () => number | undefined = () => undefined;
+  #receivingPauseMs: (bytes: number) => number = () => 0;
+  #isHeldBack = false;
   #roundTripMs: number | undefined;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
@@ -228,6 +233,7 @@ export class Channel<Outgoing, Incoming> {
       rate: this.#rate,
       pace: this.#pace,
       timers: this.#timers,
+      clock: this.#clock,
       pieces: this.#agreement.pieces,
       mark: () => this.#mark(),
     });
@@ -348,6 +354,11 @@ export class Channel<Outgoing, Incoming> {
   /** From now on no more bytes per second are sent than `limit` says, which is asked each time. */
   limitSending(limit: () => number | undefined): void {
     this.#sendLimit = limit;
+  }
+
+  /** `pauseMs` is told of all bytes that come, and says for how long nothing more is read. */
+  limitReceiving(pauseMs: (bytes: number) => number): void {
+    this.#receivingPauseMs = pauseMs;
   }
 
   /** Streams that are open on this end. */
@@ -551,6 +562,19 @@ export class Channel<Outgoing, Incoming> {
     } catch (error) {
       this.fail(error);
     }
+    this.#holdBack(chunk.byteLength);
+  }
+
+  #holdBack(bytes: number): void {
+    const pauseMs = this.#receivingPauseMs(bytes);
+    if (pauseMs <= 0 || this.#isHeldBack || !this.isOpen) return;
+    this.#isHeldBack = true;
+    this.#paused = true;
+    this.#socket.pause();
+    this.#timers.after(pauseMs, () => {
+      this.#isHeldBack = false;
+      this.#resumeReading();
+    });
   }
 
   #receiveAll(frames: Frame[]): void {
@@ -680,6 +704,7 @@ export class Channel<Outgoing, Incoming> {
       onEnd: () => handler?.onEnd?.(),
       onClose: (reason) => handler?.onClose?.(reason),
     });
+    inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
     this.#addStream(frame.stream, inbound);
     // The handshake told the client alone.
     if (this.#roundTripMs === undefined && this.#pingCount === 0) this.#ping();
@@ -717,7 +742,7 @@ export class Channel<Outgoing, Incoming> {
 
   #resumeReading(): void {
     if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#reason !== undefined) return;
-    if (this.#accept === undefined || this.#isHolding) return;
+    if (this.#accept === undefined || this.#isHolding || this.#isHeldBack) return;
     this.#paused = false;
     this.#heartbeat.received();
     this.#socket.resume();
@@ -744,7 +769,12 @@ export class Channel<Outgoing, Incoming> {
   }
 
   #ping(): void {
-    if (this.#outbox.blocked) return;
+    if (this.#outbox.blocked) {
+      const blockedMs = this.#clock.monotonicMs() - this.#outbox.blockedSinceMs;
+      if (this.#role === "server" && blockedMs >= maxBlockedMs)
+        this.#lose(lost(`${this.peer} does not read: it took nothing for ${Math.round(blockedMs / 1000)} s`));
+      return;
+    }
     this.#heartbeat.sent();
     this.#outbox.push("pulse", this.#mark());
   }

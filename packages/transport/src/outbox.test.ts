@@ -35,6 +35,7 @@ function startSender({ pieces = true, roundTripMs = 20 } = {}): Sender {
   const outbox = new Outbox(socket, {
     rate: new LinkRate(clock),
     pace,
+    clock,
     pieces,
     timers: {
       after: (delayMs, run) => {

@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { encodeHeader, type Frame, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
+import type { Clock } from "@homcc/observability/clock";
 import type { LinkRate } from "./link-rate.ts";
 import type { SendPace } from "./send-pace.ts";
 import type { Timers } from "./timers.ts";
@@ -23,6 +24,7 @@ export interface OutboxOptions {
   readonly rate: LinkRate;
   readonly pace: SendPace;
   readonly timers: Timers;
+  readonly clock: Clock;
   /** The peer puts pieces of data frames together. */
   readonly pieces: boolean;
   /** A ping for `pace`, whose `marked` the caller has called. */
@@ -50,6 +52,7 @@ export class Outbox {
   #queuedBytes = 0;
   #sentBytes = 0;
   #blocked = false;
+  #blockedSinceMs = 0;
   #scheduled = false;
   #cancelTimer: (() => void) | undefined;
 
@@ -72,6 +75,11 @@ export class Outbox {
   /** True when the socket takes no more: a ping would only wait in the queue. */
   get blocked(): boolean {
     return this.#blocked;
+  }
+
+  /** When the socket took something last, while it takes no more. */
+  get blockedSinceMs(): number {
+    return this.#blockedSinceMs;
   }
 
   /** Queues a frame; frames queued in the same turn of the event loop leave in one write. `written` is called once it is handed over. */
@@ -141,6 +149,7 @@ export class Outbox {
       if (pace.wantsMark) this.#writeMark();
     }
     if (this.#blocked) {
+      this.#blockedSinceMs = this.#options.clock.monotonicMs();
       this.#heldBytes = this.#socket.writableLength;
       rate.filled();
     }

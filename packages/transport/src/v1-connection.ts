@@ -31,6 +31,7 @@ export class V1Connection implements Disposable {
   readonly #onBytes: () => void;
   readonly #abort = new AbortController();
   readonly #frames: V1Frame[] = [];
+  #movedBytes = 0;
   /** Why nothing the peer says is understood any more: it is read and thrown away. */
   #deafness: HomccError | undefined;
   #wake = Promise.withResolvers<void>();
@@ -52,6 +53,11 @@ export class V1Connection implements Disposable {
     if (socket.destroyed) this.#end(lost(this.#peer));
   }
 
+  /** Received, or handed to the kernel. */
+  get movedBytes(): number {
+    return this.#movedBytes;
+  }
+
   /** Aborted with the reason when the connection has ended. */
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -61,7 +67,9 @@ export class V1Connection implements Disposable {
   async send(message: V1Message, payloads: readonly Uint8Array[] = []): Promise<void> {
     for (const piece of encodeV1(message, payloads)) {
       for (let start = 0; start < piece.byteLength; start += writeBytes) {
-        await this.#write(piece.subarray(start, start + writeBytes));
+        const part = piece.subarray(start, start + writeBytes);
+        await this.#write(part);
+        this.#movedBytes += part.byteLength;
         this.#onBytes();
       }
     }
@@ -119,6 +127,7 @@ export class V1Connection implements Disposable {
   #read(chunk: Uint8Array): void {
     if (this.signal.aborted || this.#deafness !== undefined) return;
     this.#onBytes();
+    this.#movedBytes += chunk.byteLength;
     try {
       this.#frames.push(...this.#decoder.push(chunk));
     } catch (error) {

@@ -6,6 +6,8 @@ export class Clients {
   readonly #sessions = new Map<ClientSession, Promise<void>>();
   /** Each is one job. */
   readonly #v1 = new Set<Promise<void>>();
+  /** Wire bytes of those that are gone. */
+  readonly #gone = { received: 0, sent: 0 };
   #drain: Drain | undefined;
 
   /** Serves a client until it and its jobs are gone. */
@@ -17,6 +19,9 @@ export class Clients {
     try {
       await running;
     } finally {
+      const { received, sent } = session.bytes;
+      this.#gone.received += received;
+      this.#gone.sent += sent;
       this.#sessions.delete(session);
     }
   }
@@ -32,6 +37,16 @@ export class Clients {
 
   get connections(): number {
     return this.#sessions.size + this.#v1.size;
+  }
+
+  /** On the wire so far, without clients of homcc 1.x. */
+  get bytes(): { readonly receivedBytes: number; readonly sentBytes: number } {
+    let { received: receivedBytes, sent: sentBytes } = this.#gone;
+    for (const { bytes } of this.#sessions.keys()) {
+      receivedBytes += bytes.received;
+      sentBytes += bytes.sent;
+    }
+    return { receivedBytes, sentBytes };
   }
 
   /** Jobs that run or wait. */

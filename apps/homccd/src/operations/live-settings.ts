@@ -33,6 +33,11 @@ const reloading: Readonly<Record<keyof ServerSettings, readonly [name: string, "
   tlsKey: ["tls_key", "restart"],
   tlsClientAuthorities: ["tls_client_ca", "restart"],
   tlsClientNames: ["tls_client_names", "restart"],
+  minFreeMemoryBytes: ["min_free_memory", "now"],
+  maxConnectionsPerClient: ["max_connections_per_client", "now"],
+  maxJobsPerClient: ["max_jobs_per_client", "now"],
+  maxBytesPerSecondPerClient: ["max_rate_per_client", "now"],
+  accessLog: ["access_log", "now"],
   drainTimeoutMs: ["drain_timeout", "now"],
 };
 

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, Socket } from "node:net";
 import { test } from "node:test";
+import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { silentLogger } from "@homcc/observability/log";
 import { SlotQueue } from "@homcc/scheduler/slots";
+import { ClientAccounts } from "../operations/client-accounts.ts";
 import { serveV1Client, type V1Services } from "./v1-client.ts";
 
 const argumentMessage = { message_type: "ArgumentMessage", args: ["gcc"], cwd: "/w", dependencies: {} };
@@ -28,6 +30,11 @@ async function pair(): Promise<[client: Socket, served: Socket]> {
 function refusing(slots: SlotQueue, info: string): V1Services {
   const services = {
     slots,
+    accounts: new ClientAccounts(
+      () => ({ maxConnections: 10, maxJobs: 10, maxBytesPerSecond: undefined }),
+      systemClock,
+    ),
+    activity: { begun: () => {}, ended: () => {} },
     logger: silentLogger,
     places: { placeFor: () => Promise.reject(new HomccError("ERR_HOMCC_TOOLCHAIN", info)) },
   };
@@ -41,7 +48,11 @@ test("a client that does not read its answer has its slot for so long and no lon
   // More than the kernels of both ends take.
   const services = refusing(slots, "x".repeat(32 << 20));
   const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
-  const serving = serveV1Client(accepted, services, { conversationMs: 100, farewellMs: 100 });
+  const serving = serveV1Client(accepted, services, {
+    conversationMs: 100,
+    farewellMs: 100,
+    stallMs: 10_000,
+  });
   assert.equal(slots.held, 1);
   const next = await slots.acquire();
   next.release();
@@ -53,7 +64,11 @@ test("a client that never ceases to talk after its answer is cut off", async () 
   const slots = new SlotQueue(1);
   const [client, served] = await pair();
   const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
-  const serving = serveV1Client(accepted, refusing(slots, "none"), { conversationMs: 100, farewellMs: 100 });
+  const serving = serveV1Client(accepted, refusing(slots, "none"), {
+    conversationMs: 100,
+    farewellMs: 100,
+    stallMs: 10_000,
+  });
   let isAnswered = false;
   client.once("end", () => (isAnswered = true));
   const talking = setInterval(() => client.write("x"), 10);

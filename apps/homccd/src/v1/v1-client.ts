@@ -18,10 +18,12 @@ import {
 } from "@homcc/protocol/v1/messages";
 import { packV1, unpackV1 } from "@homcc/protocol/v1/payload";
 import { textOfBytes } from "@homcc/protocol/v1/surrogate-escape";
-import type { SlotQueue } from "@homcc/scheduler/slots";
+import type { Slot, SlotQueue } from "@homcc/scheduler/slots";
 import { V1Connection } from "@homcc/transport/v1-connection";
 import type { AcceptedConnection } from "@homcc/transport/accept";
-import { identityKeyOf } from "@homcc/transport/client-identity";
+import { identityKeyOf, identityText } from "@homcc/transport/client-identity";
+import type { Activity, JobRecord } from "../operations/activity.ts";
+import type { ClientAccounts } from "../operations/client-accounts.ts";
 import type { CallPlace, CallPlaces } from "./call-place.ts";
 import { type CallPlan, inputsOf, planCall } from "./call-plan.ts";
 import type { V1Sessions } from "./executor-sessions.ts";
@@ -30,6 +32,8 @@ import type { V1Sessions } from "./executor-sessions.ts";
 export interface V1Services {
   readonly store: BlobStore;
   readonly slots: SlotQueue;
+  readonly accounts: ClientAccounts;
+  readonly activity: Pick<Activity, "begun" | "ended">;
   readonly places: CallPlaces;
   /** Which blob a client's SHA-1 stands for, by `keyOf`: a SHA-1 that another client sent gives nobody what is behind it. */
   readonly sha1: DigestIndex;
@@ -43,9 +47,14 @@ export interface V1TimeLimits {
   readonly conversationMs: number;
   /** So much later its connection is cut, and its slot is free: it may not read its answer, or never cease to talk. */
   readonly farewellMs: number;
+  /** One that sends less than `minStallBytes` in this time while it is waited for, or takes nothing of its answer, has stalled. */
+  readonly stallMs: number;
 }
 
-const defaultTimeLimits: V1TimeLimits = { conversationMs: 240_000, farewellMs: 10_000 };
+const defaultTimeLimits: V1TimeLimits = { conversationMs: 240_000, farewellMs: 10_000, stallMs: 20_000 };
+
+/** 200 bytes a second. */
+const minStallBytes = 4096;
 
 /** Of a source file, compressed or not. */
 const maxSourceBytes = 64 << 20;
@@ -62,31 +71,58 @@ export async function serveV1Client(
   services: V1Services,
   timeLimits: V1TimeLimits = defaultTimeLimits,
 ): Promise<void> {
-  const { conversationMs, farewellMs } = timeLimits;
-  const { socket, rest } = accepted;
+  const { conversationMs, farewellMs, stallMs } = timeLimits;
+  const { socket, rest, identity } = accepted;
   const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort}`;
   const limits = { maxJsonBytes: maxReplyJsonBytes, maxPayloadBytes: maxSourceBytes };
   using connection = new V1Connection(socket, { peer, initialBytes: rest, ...limits });
+  const { accounts, activity } = services;
+  const whyNot = accounts.whyNoConnection(identity);
+  using _opened = accounts.open(identity);
+  const startedMs = performance.now();
+  let end: V1End = { outcome: "refused", reason: "limited" };
+  activity.begun();
   using deadline = deadlineAfter(conversationMs, connection.signal);
   using _cut = cutAfter(conversationMs + farewellMs, connection);
   try {
     const call = new V1Call(
       connection,
-      identityKeyOf(accepted.identity),
+      identityKeyOf(identity),
       services,
       deadline.signal,
       conversationMs,
+      stallMs,
     );
-    await call.run(accepted.argumentMessage);
+    if (whyNot === undefined) end = await call.run(accepted.argumentMessage);
+    else await call.refuse(whyNot);
   } catch (error) {
+    end = connection.signal.aborted ? { outcome: "lost" } : { outcome: "refused", reason: "failed" };
     services.logger.info(`${peer}: homcc 1.x: ${asLine(describeError(error))}`);
     if (!(error instanceof HomccError)) {
       services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
     await connection.send(retryElsewhere(describeError(error))).catch(() => {});
   }
+  activity.ended({
+    time: new Date().toISOString(),
+    client: identityText(identity),
+    peer,
+    job: asLine(sourceIn(accepted.argumentMessage["args"]), maxLoggedCommand),
+    ...end,
+    ms: Math.round(performance.now() - startedMs),
+    receivedBytes: socket.bytesRead,
+    sentBytes: socket.bytesWritten,
+  });
   connection.finish();
   await closed(connection.signal);
+}
+
+type V1End = Pick<JobRecord, "outcome" | "reason" | "ended">;
+
+/** The word of a command that is a source by its name, as far as one is. */
+function sourceIn(args: unknown): string {
+  const words = Array.isArray(args) ? args.filter((word) => typeof word === "string") : [];
+  return words.find((word) => /\.(?:[cCis]|cc|cpp|cxx|c\+\+|ii|S|m|mm)$/.test(word)) ?? "";
 }
 
 function cutAfter(limitMs: number, connection: V1Connection): Disposable {
@@ -118,6 +154,7 @@ class V1Call {
   readonly #services: V1Services;
   readonly #signal: AbortSignal;
   readonly #timeoutMs: number;
+  readonly #stallMs: number;
 
   constructor(
     connection: V1Connection,
@@ -125,7 +162,9 @@ class V1Call {
     services: V1Services,
     signal: AbortSignal,
     timeoutMs: number,
+    stallMs: number,
   ) {
+    this.#stallMs = stallMs;
     this.#connection = connection;
     this.#client = client;
     this.#services = services;
@@ -133,26 +172,40 @@ class V1Call {
     this.#timeoutMs = timeoutMs;
   }
 
-  async run(json: Readonly<Record<string, unknown>>): Promise<void> {
+  async run(json: Readonly<Record<string, unknown>>): Promise<V1End> {
     const { slots, logger } = this.#services;
     using slot = slots.tryAcquire();
-    if (slot === undefined) return await this.#refuse(`Limit ${slots.limit} reached`);
+    if (slot === undefined) return await this.refuse(`Limit ${slots.limit} reached`);
     const message = readV1Message(json);
     if (message.message_type !== "ArgumentMessage")
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a conversation that begins with ${message.message_type}`);
     const place = await this.#place(message);
-    if (typeof place === "string") return await this.#refuse(place);
+    if (typeof place === "string") return await this.refuse(place);
     const plan = await planCall(message, place.compiler, { ...place, timeoutMs: this.#timeoutMs });
     if (plan.kind === "unsuitable") throw new HomccError("ERR_HOMCC_REFUSED", plan.why);
     const startedMs = performance.now();
-    const status = await this.#compile(plan, place.sessions, message.compression ?? "no_compression");
+    const status = await this.#compile(plan, place.sessions, message.compression ?? "no_compression", slot);
     logger.info(
       `${asLine(message.args.join(" "), maxLoggedCommand)}: homcc 1.x: status ${status} after ${Math.round(performance.now() - startedMs)} ms`,
     );
+    return { outcome: "compiled", ended: `exited ${status}` };
   }
 
-  async #refuse(info: string): Promise<void> {
+  /** It then asks the next server. */
+  async refuse(info: string): Promise<V1End> {
     await this.#connection.send({ message_type: "ConnectionRefusedMessage", info });
+    return { outcome: "refused", reason: "limited" };
+  }
+
+  /** Ends the connection of a client that stalls until what this returns is disposed of: others wait for its slot, and for its memory. */
+  #watchStall(): Disposable {
+    let before = this.#connection.movedBytes;
+    const timer = setInterval(() => {
+      const { movedBytes } = this.#connection;
+      if (movedBytes - before < minStallBytes) this.#connection[Symbol.dispose]();
+      before = movedBytes;
+    }, this.#stallMs);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   /** A text: why the client should try another server. */
@@ -166,7 +219,12 @@ class V1Call {
     }
   }
 
-  async #compile(plan: ReadyPlan, sessions: V1Sessions, compression: V1Compression): Promise<number> {
+  async #compile(
+    plan: ReadyPlan,
+    sessions: V1Sessions,
+    compression: V1Compression,
+    slot: Slot,
+  ): Promise<number> {
     const pins: Pin[] = [];
     try {
       const files = await this.#completeInputs(plan, pins);
@@ -181,6 +239,8 @@ class V1Call {
         ran.push(results.use(result));
         if (statusOf(result) !== 0) break;
       }
+      // Whether the client reads its answer is no matter of others.
+      slot.release();
       return await this.#answer(plan, ran, compression);
     } finally {
       for (const pin of pins) pin.release();
@@ -212,6 +272,7 @@ class V1Call {
 
   async #fetch(sha1sum: string, pins: Pin[]): Promise<Digest> {
     const { store, sha1 } = this.#services;
+    using _watch = this.#watchStall();
     await this.#connection.send({ message_type: "DependencyRequestMessage", sha1sum });
     const { message, payloads } = await this.#connection.receive(this.#signal);
     if (message.message_type !== "DependencyReplyMessage")
@@ -260,6 +321,7 @@ class V1Call {
       filename: path,
       size: payloads[index]?.byteLength ?? 0,
     });
+    using _watch = this.#watchStall();
     await this.#connection.send(
       {
         message_type: "CompilationResultMessage",
