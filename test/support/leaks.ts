@@ -42,7 +42,7 @@ function leaksOfServer({ pid, storeFolder }: Server): string[] {
     ...compilersOf("").flatMap((compiler) => (own.has(compiler.pid) ? [`compiler ${compiler.pid}`] : [])),
     ...[...sessions, inStore("blobs/incoming"), inStore("results")].flatMap(pathsIn),
     ...pathsIn(inStore("toolchains")).filter((path) => path.includes("/partial-")),
-    ...pathsIn(storeFolder).filter((path) => /\.(?:new|tmp)$/.test(path)),
+    ...pathsIn(storeFolder).filter((path) => /\.(?:new|part)$/.test(path)),
     ...tree.flatMap((process) => mountsOfJobs(process.pid, storeFolder)),
     ...descriptorsInto(storeFolder, pid),
   ];
@@ -56,7 +56,7 @@ async function leaksOfWorkplace(workplace: Workplace): Promise<string[]> {
     ...(agents.length > 1 ? [`${agents.length} agents`] : []),
     ...launchers.map(({ pid }) => `launcher ${pid}`),
     ...unfinishedOutputs(project),
-    ...pathsIn(join(homccFolder, "agent")).filter((path) => /\.\d+(?:\.tmp)?$/.test(path)),
+    ...pathsIn(join(homccFolder, "agent")).filter((path) => path.endsWith(".part")),
     ...pathsIn(join(homccFolder, "agent/results/blobs/incoming")),
     ...agents.flatMap(({ pid }) => descriptorsInto(project, pid)),
     ...(agents.length === 1 ? await slotsHeld(workplace) : []),

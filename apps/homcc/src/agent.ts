@@ -1,6 +1,7 @@
 /** The agent: one process per user that does the work of all launchers. This file builds its parts and nothing else. */
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { removeParts } from "@homcc/cas/replace-file";
 import { loadSettings } from "@homcc/config/load";
 import { FolderWatches } from "@homcc/inputs/folder-watches";
 import { KeptDirectives } from "@homcc/inputs/kept-directives";
@@ -55,6 +56,7 @@ const watches = new FolderWatches({
   onProblem: (error) =>
     logger.info(`headers of the system are looked at for each file: ${describeError(error)}`),
 });
+void removeParts(agentFolder(environment));
 const forgetTemporaryOutputs = await rememberTemporaryOutputs(join(agentFolder(environment), "unfinished"));
 const ledgerFile = new LedgerFile(ledgerFilePath(environment), logger);
 let auditor: Auditor | undefined;

@@ -7,6 +7,7 @@ import type { BlobStore } from "@homcc/cas/blob-store";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
 import { DigestIndex } from "@homcc/cas/digest-index";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
+import { removeParts } from "@homcc/cas/replace-file";
 import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
@@ -147,6 +148,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     await installProgram(runner, runnerProgram);
     return opened;
   });
+  void removeParts(settings.store);
   const store = new DeduplicatingBlobStore(disk);
   const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
   const toolchains = new ToolchainRegistry(inspector, new StoreFence(settings.store));

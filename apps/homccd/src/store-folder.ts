@@ -4,7 +4,7 @@ import { HomccError } from "@homcc/observability/error";
 
 /** What a homccd has in its store, and what a disk of its own has. */
 const ownEntries =
-  /^(?:blobs|control|door|mapped|probes|sandboxes|seen|sessions|toolchains|toolchain-manifests|toolchain-folders(?:\.new)?|runner(?:\.new)?|toolchain-file-digests.*|lost\+found)$/;
+  /^(?:blobs|control|results|result-index(?:\.new)?|sha1-index(?:\.new)?|v1-sessions|door|mapped|probes|sandboxes|seen|sessions|toolchains|toolchain-manifests|toolchain-folders(?:\.new)?|runner(?:\.new)?|toolchain-file-digests.*|lost\+found)$/;
 
 /** Makes the folder and those above it, one by one: Node's own way never ends in a folder that takes no entries (/proc). */
 export async function makeStoreFolder(folder: string): Promise<void> {

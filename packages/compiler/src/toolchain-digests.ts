@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { posix } from "node:path";
 import { crc32 } from "node:zlib";
 import { parseDigest, type Digest } from "@homcc/cas/digest";
+import { replaceFile } from "@homcc/cas/replace-file";
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { digestFile } from "./digest-file.ts";
 import type { Existing } from "./link-walk.ts";
@@ -47,11 +48,9 @@ export class ToolchainDigests {
   async save(): Promise<void> {
     if (this.#cacheFile === undefined || !this.#changed) return;
     this.#changed = false;
-    const temporary = `${this.#cacheFile}.${process.pid}.tmp`;
     try {
       await mkdir(posix.dirname(this.#cacheFile), { recursive: true, mode: 0o700 });
-      await writeFile(temporary, formatKnown([...this.#known]), { mode: 0o600 });
-      await rename(temporary, this.#cacheFile);
+      await replaceFile(this.#cacheFile, formatKnown([...this.#known]), 0o600);
     } catch {
       this.#changed = true;
     }

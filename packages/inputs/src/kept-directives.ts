@@ -177,7 +177,7 @@ export class KeptDirectives implements DirectiveStore {
 
   async #compact(file: FileHandle, index: ReadonlyMap<string, number>): Promise<void> {
     const kept = this.#keptKeys(index);
-    const unfinished = `${this.#path}.${process.pid}`;
+    const unfinished = `${this.#path}.${process.pid}.part`;
     await rm(unfinished, { force: true });
     const next = await open(unfinished, "ax+", 0o600);
     try {

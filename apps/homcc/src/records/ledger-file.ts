@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { replaceFileNow } from "@homcc/cas/replace-file";
 import { makeFolders } from "@homcc/launch/make-folders";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
@@ -36,7 +37,6 @@ export class LedgerFile {
     this.#stopTimer ??= this.#timers.after(saveDelayMs, () => this.save());
   }
 
-  /** By rename: a reader never sees half a file. */
   save(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
@@ -44,9 +44,7 @@ export class LedgerFile {
     this.#savedChanges = this.ledger.changes;
     try {
       makeFolders(dirname(this.#path), 0o700);
-      const temporaryPath = `${this.#path}.${process.pid}`;
-      writeFileSync(temporaryPath, JSON.stringify(this.ledger.toText()), { mode: 0o600 });
-      renameSync(temporaryPath, this.#path);
+      replaceFileNow(this.#path, JSON.stringify(this.ledger.toText()), 0o600);
     } catch (error) {
       this.#logger.warning(`${this.#path}: ${describeError(error)}`);
     }

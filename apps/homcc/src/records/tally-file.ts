@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { replaceFileNow } from "@homcc/cas/replace-file";
 import { makeFolders } from "@homcc/launch/make-folders";
 import { agentFolder } from "../agent-folder.ts";
 import { addTallies, emptyTally, outcomeNames, type OutcomeTally, type Tally } from "./tally.ts";
@@ -30,12 +31,9 @@ export function addToTallyFile(path: string, counted: Tally): Tally {
   return sum;
 }
 
-/** By rename: a reader never sees half a file. */
 export function writeTally(path: string, tally: Tally): void {
   makeFolders(dirname(path), 0o700);
-  const temporaryPath = `${path}.${process.pid}`;
-  writeFileSync(temporaryPath, `${JSON.stringify(tally)}\n`, { mode: 0o600 });
-  renameSync(temporaryPath, path);
+  replaceFileNow(path, `${JSON.stringify(tally)}\n`, 0o600);
 }
 
 /** Takes what it knows and drops the rest, so that another version's file is no reason to lose the counts. */

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseDigest, type Digest } from "@homcc/cas/digest";
+import { replaceFileNow } from "@homcc/cas/replace-file";
 
 /** What an agent knows of a file that it has written. */
 export interface KnownOutput {
@@ -37,9 +38,7 @@ export function saveKnownOutputs(file: string, outputs: readonly KnownOutput[]):
     .slice(-maxLines)
     .map(({ path, digest, stamp, server }) => `${JSON.stringify([path, digest, stamp, server])}\n`);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const unfinished = `${file}.${process.pid}`;
-  writeFileSync(unfinished, lines.join(""), { mode: 0o600 });
-  renameSync(unfinished, file);
+  replaceFileNow(file, lines.join(""), 0o600);
 }
 
 function parseLine(line: string): KnownOutput | undefined {
