@@ -69,7 +69,11 @@ for (const order of orders) {
       ${listFiles}`);
     const [before, versions, kept, afterwards] = first.split("====\n");
     assert.equal(versions?.trim(), order.map((name) => `${name} 2.0.0`).join("\n"));
-    assert.equal(kept, order.includes("homcc") ? "homcc.conf\nhosts\n" : "homcc.conf\n");
+    const own = [
+      ...(order.includes("homcc") ? ["hosts"] : []),
+      ...(order.includes("homccd") ? ["identity"] : []),
+    ];
+    assert.equal(kept, ["homcc.conf", ...own, ""].join("\n"));
     assert.equal(afterwards, before);
   });
 }

@@ -36,12 +36,16 @@ buildserver/12             # name, 12 jobs at once; without a limit 2
 [FC00::1]:3126/42,lzo      # IPv6; lzo or lzma compression for a server of homcc 1.x
 @buildserver/24            # through SSH; the port, here 3126, is homccd's and not sshd's
 me@buildserver:3127/24     # through SSH as that user
+build1.example.com/34,key=ehH-8RhVC8uTWcvW7OSox8oL-ErtNrREW5C83WtzvAs    # paired: TLS, and only with that key
+build2.example.com/34,tls  # TLS, with a certificate for that name
 \`\`\`
 
 Names consist of letters, digits, \`-\`, \`_\` and \`.\`. An IPv6 address without a port needs no brackets. Blanks separate
 hosts; next to \`/\`, \`,\`, \`:\` and \`#\` they mean nothing. \`#\` starts a comment. \`HOST/0\` is never chosen. \`localhost\` is
 this machine and is never contacted; of several such lines the last counts. With such a line this machine also takes files that
-it is known to compile sooner than a server. A host with an \`@\` is always contacted, also \`@localhost\`.
+it is known to compile sooner than a server. With \`key=\` (which \`homcc pair\` writes) or \`tls\` a server has to prove who it is, and hears nothing
+outside TLS; another line for the same address does not change that. A compression may stand beside either. homcc 1.x does not understand
+such lines and leaves them out: it has no TLS. A host with an \`@\` is always contacted, also \`@localhost\`.
 
 ## Servers behind SSH
 

@@ -4,13 +4,34 @@ import { dirname } from "node:path";
 
 /** Makes the folder and those above it; only what is made anew gets the mode. */
 export async function makePrivateFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
 }
 
 /** The same for a folder that everybody may list; what is secret in it has a mode of its own, whatever the umask is. */
 export async function makeOpenFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o755 });
-  if (made !== undefined) await chmod(folder, 0o755);
+  if (await makeFolder(folder, 0o755)) await chmod(folder, 0o755);
+}
+
+/** One by one: Node's own way never ends in a folder that takes no entries (/proc). False where it was there. */
+async function makeFolder(folder: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode });
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST" && (await stat(folder)).isDirectory()) return false;
+    if (code !== "ENOENT" || dirname(folder) === folder || (await isThere(dirname(folder)))) throw error;
+    await makeFolder(dirname(folder), mode);
+    await mkdir(folder, { mode });
+    return true;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { purposeNames } from "@homcc/identity/certificate";
 import { type Fingerprint, fingerprintOf } from "@homcc/identity/fingerprint";
+import { HomccError } from "@homcc/observability/error";
 import { ConnectError } from "./connect-error.ts";
 import { dayAndTime, tlsReason } from "./tls-failure.ts";
 import { poolServerName } from "./tls-listener.ts";
@@ -43,7 +44,7 @@ export async function secureClient(
 ): Promise<TLSSocket> {
   const { peer, host, deadline } = options;
   const name = trust.kind === "pool" ? poolServerName : host;
-  const socket = connectTls({
+  const socket = begin({
     socket: carrier,
     host: name,
     ...(isIP(name) === 0 ? { servername: name } : {}),
@@ -61,6 +62,17 @@ export async function secureClient(
   if (trust.kind === "pool") checkPool(certificate, trust.fingerprint, peer);
   else if (!socket.authorized) throw notAuthorized(certificate, socket.authorizationError, host, peer);
   return socket;
+}
+
+function begin(options: ConnectionOptions): TLSSocket {
+  try {
+    return connectTls(options);
+  } catch (cause) {
+    throw new HomccError("ERR_HOMCC_CONFIGURATION", "tls_certificate, tls_key or tls_ca cannot be used", {
+      hint: "PEM files are expected, the key without a passphrase and belonging to the first certificate",
+      cause,
+    });
+  }
 }
 
 /** The key that clients trust has signed the server's certificate itself, for a server, and for now. */

@@ -160,7 +160,10 @@ function listenerOf(
 
 async function readPem(option: string, path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    const text = await readFile(path, "utf8");
+    // OpenSSL takes an empty file for no wish at all.
+    if (!text.includes("-----BEGIN ")) throw new Error("it is no PEM file");
+    return text;
   } catch (cause) {
     throw new HomccError("ERR_HOMCC_CONFIGURATION", `${option}: ${path} cannot be read`, {
       hint: "it has to be a PEM file that the account may read which homccd is started as",

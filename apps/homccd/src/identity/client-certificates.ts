@@ -27,12 +27,17 @@ export function judgeCertificate(
   rules: CertificateRules,
 ): CertificateJudgement {
   const name = commonNameOf(certificate);
-  const shown = name === undefined ? "a certificate without a common name" : printable(name, maxTextLength);
+  const shown =
+    name === undefined
+      ? "a certificate without a common name"
+      : printable(name, maxTextLength).replaceAll(/\s/g, " ");
   if (error !== undefined) return refused(whyWrong(certificate, error, shown, rules.nowMs()));
   if (name === undefined) return refused(`${shown} says not whose it is`);
   const credential = credentialOf(certificate, isPools(certificate, rules));
   const identity: ClientIdentity = { kind: isPools(certificate, rules) ? "paired" : "certificate", name };
-  if (identity.kind === "paired" ? !isClientName(name) : !rules.names.includes(name)) {
+  const isNamed = identity.kind === "paired" ? isClientName(name) : rules.names.includes(name);
+  // It is written into logs and shown in tables.
+  if (!isNamed || !/^\P{Cc}{1,256}$/u.test(name)) {
     return refused(
       `${shown} is none of the names that this server lets in (option 'tls_client_names' of homccd)`,
     );

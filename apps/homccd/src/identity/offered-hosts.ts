@@ -47,7 +47,9 @@ function complete(name: string, { port, limit }: Listened): string {
   const text = `${bare}${isNumbered ? "" : `:${port === 0 ? defaultPort : port}`}/${slots ?? limit}`;
   const { hosts, problems } = parseHosts(text, "--host");
   const [problem] = problems;
-  if (hosts.length === 1 && problem === undefined) return text;
+  const [host] = hosts;
+  const isPlain = host?.text === text && host.ssh === undefined && host.tls === undefined;
+  if (isPlain && hosts.length === 1 && problem === undefined) return text;
   throw new HomccError("ERR_HOMCC_USAGE", `--host: ${problem?.message ?? `'${name}' is no host`}`, {
     hint: problem?.hint ?? "as on a line of the hosts file: HOST, HOST:PORT, with /LIMIT",
   });
