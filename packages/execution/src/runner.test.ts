@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -119,6 +119,27 @@ test("closing the runner ends its jobs", async () => {
   await plain.runner.close();
   await running;
   assert.deepEqual(pids.filter(isAlive), []);
+});
+
+test("without namespaces too a job has its folder and the system's, whoever started the runner", async () => {
+  await using plain = new Plain();
+  const secret = join(plain.folder, "key.pem");
+  writeFileSync(secret, "the private key");
+  const runner = new JobRunner(runnerProgram, ["inside"]);
+  try {
+    for (const each of [plain.runner, runner]) {
+      const script = `cat ${secret}; ls /proc/1; kill -0 ${process.pid}; echo made > made; ls ..; mv ../upper ../other; cat made`;
+      await each.run(plain.job(script), never);
+      assert.equal(plain.text("stdout"), "made\n");
+      assert.equal(
+        plain.text("stderr").match(/Permission denied|not permitted/g)?.length,
+        5,
+        plain.text("stderr"),
+      );
+    }
+  } finally {
+    await runner.close();
+  }
 });
 
 test("a program that cannot be run is named", async () => {
