@@ -28,7 +28,7 @@
  * packages/execution/src/runner-codec.ts is the other side. Malformed input ends the runner.
  *
  *   to the runner    run     u8 'R', u32 id, string folder, string layers, list of string absent, string cwd, u32 umask,
- *                            u8 terminals (bit n: descriptor n is one), u16 columns, u16 rows, u64 terminal output limit,
+ *                            u8 terminals (bit n: descriptor n is one), u16 columns, u16 rows, u64 limit of each text,
  *                            list of (u32 resource, u64 limit),
  *                            u64 each of all its processes' memory, their number, bytes written, bytes kept free (watch.h),
  *                            list of string readable (without namespaces: all that it may read besides its folder; confine.c),
@@ -594,8 +594,16 @@ static int relay(int master, int file, uint64_t *left) {
   return 1;
 }
 
+/* What goes to a terminal is cut at the limit; here it ends the job, which could fill the disk with it. */
+static int says_too_much(const struct request *request, const int files[2]) {
+  struct stat status;
+  for (int i = 0; i < 2 && request->terminal_output_limit; i++)
+    if (fstat(files[i], &status) == 0 && (uint64_t)status.st_size > request->terminal_output_limit + 1) return 1;
+  return 0;
+}
+
 /* Waits for `step`, reaps what its death left to us, keeps its terminal flowing. `limit` becomes the one that was passed. */
-static int await_step(const struct request *request, pid_t step, int master, int file, uint64_t *left, const char **limit) {
+static int await_step(const struct request *request, pid_t step, int master, const int files[2], uint64_t *left, const char **limit) {
   int status, pidfd = syscall(SYS_pidfd_open, step, 0);
   if (pidfd < 0) fail("pidfd_open");
   struct pollfd sources[] = {{.fd = pidfd, .events = POLLIN}, {.fd = master, .events = POLLIN}};
@@ -606,12 +614,12 @@ static int await_step(const struct request *request, pid_t step, int master, int
     int64_t now_ms = now.tv_sec * 1000ll + now.tv_nsec / 1000000;
     if (next_ms == 0) next_ms = now_ms + WATCH_EVERY_MS;
     if (now_ms >= next_ms) {
-      *limit = passed_limit(&request->bounds);
+      *limit = says_too_much(request, files) ? "size of the messages" : passed_limit(&request->bounds);
       next_ms = now_ms + WATCH_EVERY_MS;
       continue;
     }
     if (poll(sources, master >= 0 ? 2 : 1, next_ms - now_ms) < 0 && errno != EINTR) fail("poll");
-    if (sources[1].revents) relay(master, file, left);
+    if (sources[1].revents) relay(master, files[request->terminals & 4 ? 1 : 0], left);
   }
   close(pidfd);
   if (*limit) return 0;
@@ -668,7 +676,7 @@ static void job_init(const struct request *request) {
     if (plain) setpgid(step, step);
     step_group = step;
     if (cancelled) kill(step, SIGKILL);
-    status = await_step(request, step, master, relayed, &left, &limit);
+    status = await_step(request, step, master, files, &left, &limit);
   }
   kill_leftovers();
   if (master >= 0) {

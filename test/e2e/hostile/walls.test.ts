@@ -233,6 +233,7 @@ for (const name of ["namespace", "mapped"] as const) {
       ["hidden-files", "disk"],
       ["removed-files", "disk"],
       ["empty-files", "disk"],
+      ["messages", "size of the messages"],
     ];
     for (const [kind, limit] of bombs) {
       test(`a bomb of ${kind} ends as limited, and leaves nothing; others go on`, async () => {
