@@ -1,0 +1,49 @@
+import type { Growth } from "./measurements.ts";
+import type { SoakReport } from "./soak.ts";
+
+/** What the smallest size of a quarter may differ by between two runs of the same program, in MiB. */
+const noiseMiB = 16;
+const noiseShare = 0.15;
+/** Connections that come and go at the moment of a look. */
+const noiseDescriptors = 24;
+
+/** What does not hold; empty when all does. */
+export function complaintsAbout(report: SoakReport): string[] {
+  return [
+    ...report.leftovers.map((leftover) => `left behind: ${leftover}`),
+    ...grownMemory("homccd", report.homccdMemory),
+    ...grownMemory("agents", report.agentMemory),
+    ...grownDescriptors("homccd", report.homccdDescriptors),
+    ...grownDescriptors("agents", report.agentDescriptors),
+  ];
+}
+
+export function describeSoak(report: SoakReport): string {
+  const { jobs, seconds, remote, home, cancelled, faults } = report;
+  return [
+    `${jobs} jobs in ${seconds.toFixed(0)} s, ${(jobs / seconds).toFixed(1)} a second: every object right`,
+    `${remote} on the server, ${home} at home, ${cancelled} cancelled`,
+    Object.entries(faults)
+      .map(([fault, count]) => `${fault}: ${count}`)
+      .join(", "),
+    `homccd ${inWords(report.homccdMemory)} MiB, ${inWords(report.homccdDescriptors)} descriptors`,
+    `an agent ${inWords(report.agentMemory)} MiB, ${inWords(report.agentDescriptors)} descriptors`,
+  ].join("\n");
+}
+
+export function inWords({ before, after }: Growth): string {
+  return `${before.toFixed(0)} → ${after.toFixed(0)}`;
+}
+
+function grownMemory(who: string, growth: Growth): string[] {
+  const allowed = growth.before + Math.max(noiseMiB, growth.before * noiseShare);
+  return growth.after > allowed
+    ? [`${who}: memory grows: ${inWords(growth)} MiB in a quarter of the run`]
+    : [];
+}
+
+function grownDescriptors(who: string, growth: Growth): string[] {
+  return growth.after > growth.before + noiseDescriptors
+    ? [`${who}: descriptors grow: ${inWords(growth)}`]
+    : [];
+}
