@@ -6,12 +6,17 @@ export interface ProcessSize {
   readonly pid: number;
   readonly residentMiB: number;
   readonly descriptors: number;
+  /** Of the process itself, since it began. */
+  readonly cpuSeconds: number;
 }
+
+/** USER_HZ, which is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
 
 export interface Sample {
   /** Jobs that were done then. */
   readonly jobs: number;
-  readonly homccd: ProcessSize;
+  readonly homccd: ProcessSize & { readonly heapMiB: number };
   readonly agents: readonly ProcessSize[];
 }
 
@@ -20,7 +25,18 @@ export function sizeOf(pid: number): ProcessSize | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const kiB = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-    return { pid, residentMiB: kiB / 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [user, system] = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .slice(11, 13)
+      .map(Number);
+    return {
+      pid,
+      residentMiB: kiB / 1024,
+      descriptors: readdirSync(`/proc/${pid}/fd`).length,
+      cpuSeconds: ((user ?? 0) + (system ?? 0)) / ticksPerSecond,
+    };
   } catch {
     return undefined;
   }
@@ -41,18 +57,12 @@ export interface Growth {
 }
 
 /**
- * Of the third and the fourth quarter of a run the smallest values: what a collector has not come to yet is in all others.
- * Descriptors have none, so that of them the largest count.
+ * Of the third and the fourth quarter of a run the smallest values: they are of moments at which little went on, and what
+ * is lost for good is in all of them.
  */
-export function growthOf(
-  samples: readonly Sample[],
-  pick: (sample: Sample) => number | undefined,
-  ofQuarter: (values: readonly number[]) => number,
-): Growth {
+export function growthOf(samples: readonly Sample[], pick: (sample: Sample) => number | undefined): Growth {
   const quarter = samples.length >> 2;
-  const values = (part: readonly Sample[]): number => ofQuarter(part.flatMap((sample) => pick(sample) ?? []));
-  return { before: values(samples.slice(-2 * quarter, -quarter)), after: values(samples.slice(-quarter)) };
+  const least = (part: readonly Sample[]): number =>
+    Math.min(...part.flatMap((sample) => pick(sample) ?? []));
+  return { before: least(samples.slice(-2 * quarter, -quarter)), after: least(samples.slice(-quarter)) };
 }
-
-export const smallest = (values: readonly number[]): number => Math.min(...values);
-export const largest = (values: readonly number[]): number => Math.max(...values);

@@ -16,8 +16,9 @@ test(`${clients} clients, 2,000 jobs, and faults: every object is right, and not
     jobs: report.jobs,
     "wrong objects": 0,
     "jobs/s": (report.jobs / report.seconds).toFixed(0),
+    "ms of homccd for each": report.homccdCpuMsPerJob.toFixed(1),
     faults: Object.values(report.faults).reduce((sum, count) => sum + count),
-    "homccd MiB": inWords(report.homccdMemory),
-    "homccd descriptors": inWords(report.homccdDescriptors),
+    "homccd's heap in MiB": inWords(report.homccdMemory),
+    "its descriptors": inWords(report.homccdDescriptors),
   });
 });

@@ -10,16 +10,8 @@ import { removeFolder } from "../support/remove-folder.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { createWorkplace } from "../support/workplace.ts";
-import {
-  agentsBelow,
-  type Growth,
-  growthOf,
-  largest,
-  type ProcessSize,
-  type Sample,
-  sizeOf,
-  smallest,
-} from "./measurements.ts";
+import { agentsBelow, type Growth, growthOf, type ProcessSize, type Sample, sizeOf } from "./measurements.ts";
+import { LiveHeap } from "./live-heap.ts";
 import { makeNoopToolchain } from "./noop-toolchain.ts";
 import { SoakClient } from "./soak-client.ts";
 
@@ -41,8 +33,12 @@ export interface SoakReport {
   readonly home: number;
   readonly cancelled: number;
   readonly faults: Readonly<Record<Fault, number>>;
-  /** MiB. */
+  /** MiB of what is in use. */
   readonly homccdMemory: Growth;
+  /** MiB. */
+  readonly homccdResident: Growth;
+  /** Of homccd's own processor time, without what it starts. */
+  readonly homccdCpuMsPerJob: number;
   readonly homccdDescriptors: Growth;
   /** MiB, of those that lived through the last half. */
   readonly agentMemory: Growth;
@@ -70,15 +66,17 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       limit: options.slots,
       resultCache: true,
       storeFolder: join(folder, "store"),
+      variables: { NODE_OPTIONS: "--inspect=127.0.0.1:0" },
       ...(port === undefined ? {} : { port }),
     });
   let server = await serve();
+  let heap = await LiveHeap.of(server);
   const atStart = sizeOf(server.pid);
   const link = await startCutLink(server.port);
   const clients: SoakClient[] = [];
   for (let name = 0; name < options.clients; name++) {
     const workplace = await createWorkplace({ parent: folder, forbidLocal: false });
-    clients.push(new SoakClient(workplace, name, driver, `${link.address}/4`));
+    clients.push(new SoakClient(workplace, name, driver, `${link.address}/4 localhost/0`));
   }
   const faults: Record<Fault, number> = {
     cut: 0,
@@ -92,6 +90,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   let done = 0;
   let given = 0;
   let cancelled = 0;
+  let measurements = 0;
+  let disturbances = 0;
   let disturbing: Promise<void> = Promise.resolve();
 
   const isOver = (): boolean =>
@@ -116,6 +116,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
         server.kill("SIGKILL");
         await server.ended;
         server = await serve(server.port);
+        heap[Symbol.dispose]();
+        heap = await LiveHeap.of(server);
         break;
       case "stalled clients":
         for (const socket of stalled) socket.destroy();
@@ -126,14 +128,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   };
   const progress = (): number =>
     Math.max(given / options.jobs, (performance.now() - startedMs) / (options.maxSeconds * 1000));
-  const measure = (): void => {
+  const measure = async (): Promise<void> => {
     const homccd = sizeOf(server.pid);
-    if (homccd === undefined) return;
+    const heapMiB = await heap.measure();
+    if (homccd === undefined || heapMiB === undefined) return;
     const agents = agentsBelow(folder).flatMap((pid) => sizeOf(pid) ?? []);
-    samples.push({ jobs: done, homccd, agents });
+    samples.push({ jobs: done, homccd: { ...homccd, heapMiB }, agents });
     onProgress(
       `${done} jobs, ${(done / ((performance.now() - startedMs) / 1000)).toFixed(0)} a second, ` +
-        `homccd ${homccd.residentMiB.toFixed(0)} MiB and ${homccd.descriptors} descriptors, ` +
+        `homccd ${heapMiB.toFixed(1)} of ${homccd.residentMiB.toFixed(0)} MiB and ${homccd.descriptors} descriptors, ` +
         `${agents.length} agents of ${mean(agents).toFixed(0)} MiB`,
     );
   };
@@ -142,9 +145,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       const end = await client.job(own, ++given);
       if (end === "cancelled") cancelled += 1;
       done += 1;
-      if (progress() * samplesPerRun > samples.length) measure();
-      if (progress() * faultsPerRun > Object.values(faults).reduce((sum, count) => sum + count))
+      if (progress() * samplesPerRun > measurements) {
+        measurements += 1;
+        // One after another with the faults: a homccd that is being killed cannot be measured.
+        disturbing = disturbing.then(measure);
+      }
+      if (progress() * faultsPerRun > disturbances) {
+        disturbances += 1;
         disturbing = disturbing.then(disturb);
+      }
     }
   };
   try {
@@ -154,6 +163,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     for (const socket of stalled) socket.destroy();
     const places = await Promise.all(clients.map((client) => client.places()));
     for (const { workplace } of clients) await workplace[Symbol.asyncDispose]();
+    heap[Symbol.dispose]();
     const leftovers = await whatIsLeft(server, join(folder, "store"), atStart);
     await link[Symbol.asyncDispose]();
     await server.stop();
@@ -168,18 +178,13 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       home: places.reduce((sum, { home }) => sum + home, 0),
       cancelled,
       faults,
-      homccdMemory: growthOf(samples, ({ homccd }) => homccd.residentMiB, smallest),
-      homccdDescriptors: growthOf(samples, ({ homccd }) => homccd.descriptors, largest),
-      agentMemory: growthOf(
-        samples,
-        ({ agents }) => mean(agents.filter(({ pid }) => steady.has(pid))),
-        smallest,
-      ),
-      agentDescriptors: growthOf(
-        samples,
-        ({ agents }) =>
-          largest(agents.filter(({ pid }) => steady.has(pid)).map(({ descriptors }) => descriptors)),
-        largest,
+      homccdMemory: growthOf(samples, ({ homccd }) => homccd.heapMiB),
+      homccdResident: growthOf(samples, ({ homccd }) => homccd.residentMiB),
+      homccdCpuMsPerJob: cpuMsPerJob(samples),
+      homccdDescriptors: growthOf(samples, ({ homccd }) => homccd.descriptors),
+      agentMemory: growthOf(samples, ({ agents }) => mean(agents.filter(({ pid }) => steady.has(pid)))),
+      agentDescriptors: growthOf(samples, ({ agents }) =>
+        Math.max(...agents.filter(({ pid }) => steady.has(pid)).map(({ descriptors }) => descriptors)),
       ),
       leftovers,
     };
@@ -204,6 +209,14 @@ function stalledClient(port: number, random: Random): Socket {
 
 function mean(sizes: readonly ProcessSize[]): number {
   return sizes.reduce((sum, { residentMiB }) => sum + residentMiB, 0) / Math.max(1, sizes.length);
+}
+
+/** In the last half, in which nobody killed it; jobs that were done at home are among them. */
+function cpuMsPerJob(samples: readonly Sample[]): number {
+  const half = samples.slice(-(samples.length >> 1));
+  const [first, last] = [half[0], half.at(-1)];
+  if (first === undefined || last === undefined) return 0;
+  return ((last.homccd.cpuSeconds - first.homccd.cpuSeconds) * 1000) / Math.max(1, last.jobs - first.jobs);
 }
 
 /** Agents that were there in each sample of the last half. */

@@ -1,11 +1,11 @@
 import type { Growth } from "./measurements.ts";
 import type { SoakReport } from "./soak.ts";
 
-/** What the smallest size of a quarter may differ by between two runs of the same program, in MiB. */
-const noiseMiB = 16;
+/** What homccd knows of 100,000 results has a bound, which a run may not have come to: 300 bytes each. */
+const noiseMiB = 12;
 const noiseShare = 0.15;
 /** Connections that come and go at the moment of a look. */
-const noiseDescriptors = 24;
+const noiseDescriptors = 16;
 
 /** What does not hold; empty when all does. */
 export function complaintsAbout(report: SoakReport): string[] {
@@ -26,7 +26,8 @@ export function describeSoak(report: SoakReport): string {
     Object.entries(faults)
       .map(([fault, count]) => `${fault}: ${count}`)
       .join(", "),
-    `homccd ${inWords(report.homccdMemory)} MiB, ${inWords(report.homccdDescriptors)} descriptors`,
+    `homccd ${inWords(report.homccdMemory)} MiB in use (${inWords(report.homccdResident)} resident), ` +
+      `${inWords(report.homccdDescriptors)} descriptors, ${report.homccdCpuMsPerJob.toFixed(1)} ms of a processor for each job`,
     `an agent ${inWords(report.agentMemory)} MiB, ${inWords(report.agentDescriptors)} descriptors`,
   ].join("\n");
 }

@@ -9,7 +9,13 @@ import { type FuzzTarget, must } from "../target.ts";
 const files = ["a.cpp", "one/a.h", "one/b.h", "two/a.h", "two/b.h", "two/c.h", "sub/c.h", "sub/d.h"];
 const mark = "//// ";
 
-const scanner = createScanner();
+/** One folder for all: of each folder a scanner has to ask the compilers first. */
+let site: { readonly project: Project; readonly scanner: ReturnType<typeof createScanner> } | undefined;
+const ends: (() => void)[] = [];
+
+function openSite(): NonNullable<typeof site> {
+  return { project: new Project({ after: (end: () => void) => ends.push(end) }), scanner: createScanner() };
+}
 
 /** Some files, each behind a line with its name: what is found in them without a compiler, and what compilers list. */
 export const scannerTarget: FuzzTarget = {
@@ -59,35 +65,37 @@ export const scannerTarget: FuzzTarget = {
   },
   async check(input) {
     const text = input.toString("latin1");
-    const ends: (() => void)[] = [];
-    const project = new Project({ after: (end: () => void) => ends.push(end) });
-    try {
-      for (const name of files) project.write(name);
-      for (const part of text.split(mark)) {
-        const end = part.indexOf("\n");
-        if (files.includes(part.slice(0, end))) project.write(part.slice(0, end), part.slice(end + 1));
-      }
-      const compilation = project.compilation("a.cpp", ["-Ione", "-Itwo"]);
-      for (const compiler of compilers) {
-        const found = await scan(scanner, project, compiler, compilation);
-        if (typeof found === "string") continue;
-        const listing = await listDependencies(
-          compilation,
-          project.context(compiler.path ?? "", compiler.family),
-        );
-        if (listing.kind !== "listed") continue;
-        const known = new Set(found.files.map(({ entry }) => entry.path));
-        const missing = listing.paths
-          .map((path) => realpathSync.native(path.startsWith("/") ? path : project.at(path)))
-          .filter((path) => !known.has(path));
-        must(
-          missing.length === 0,
-          `${compiler.name} reads ${missing.map((path) => path.slice(project.folder.length)).join(" ")}`,
-        );
-      }
-    } finally {
-      for (const end of ends) end();
-      rmSync(project.folder, { recursive: true, force: true });
+    site ??= openSite();
+    const { project, scanner } = site;
+    for (const name of ["a.cpp", "one", "two", "sub"])
+      rmSync(project.at(name), { recursive: true, force: true });
+    for (const name of files) project.write(name);
+    for (const part of text.split(mark)) {
+      const end = part.indexOf("\n");
+      if (files.includes(part.slice(0, end))) project.write(part.slice(0, end), part.slice(end + 1));
     }
+    const compilation = project.compilation("a.cpp", ["-Ione", "-Itwo"]);
+    for (const compiler of compilers) {
+      const found = await scan(scanner, project, compiler, compilation);
+      if (typeof found === "string") continue;
+      const listing = await listDependencies(
+        compilation,
+        project.context(compiler.path ?? "", compiler.family),
+      );
+      if (listing.kind !== "listed") continue;
+      const known = new Set(found.files.map(({ entry }) => entry.path));
+      const missing = listing.paths
+        .map((path) => realpathSync.native(path.startsWith("/") ? path : project.at(path)))
+        .filter((path) => !known.has(path));
+      must(
+        missing.length === 0,
+        `${compiler.name} reads ${missing.map((path) => path.slice(project.folder.length)).join(" ")}`,
+      );
+    }
+  },
+  close() {
+    for (const end of ends) end();
+    ends.length = 0;
+    site = undefined;
   },
 };
