@@ -12,7 +12,11 @@ const shareOfShared = 0.2;
 const shareOfCancelled = 0.01;
 const maxCancelDelayMs = 30;
 
-export type JobEnd = "right" | "cancelled";
+/** EX_UNAVAILABLE: no server could be had, and nothing may be compiled at home. */
+const unavailableStatus = 69;
+
+/** `refused`: for a fault no server could be had. */
+export type JobEnd = "right" | "cancelled" | "refused";
 
 /** One developer: an agent of its own, one launcher after the other. */
 export class SoakClient {
@@ -54,10 +58,14 @@ export class SoakClient {
       if (object !== undefined && !isRight) throw new Error(`half an object: ${JSON.stringify(object)}`);
       return "cancelled";
     }
-    if (status !== 0 || !isRight)
+    if (status === unavailableStatus && object === undefined) return "refused";
+    if (status !== 0 || !isRight) {
+      const log = await readFile(this.workplace.jobLog, "latin1").catch(() => "");
+      const record = log.split("\n").findLast((line) => line.includes(`"pid":${running.pid},`));
       throw new Error(
-        `job ${number}: status ${status}, signal ${signal}, object ${JSON.stringify(object)}: ${stderr}`,
+        `job ${number}: status ${status}, signal ${signal}, object ${JSON.stringify(object?.slice(0, 80))}: ${stderr} ${record ?? ""}`,
       );
+    }
     return "right";
   }
 
@@ -65,7 +73,7 @@ export class SoakClient {
   async places(): Promise<{ readonly remote: number; readonly home: number }> {
     const text = await readFile(this.workplace.jobLog, "utf8").catch(() => "");
     const records = text.split("\n").slice(0, -1).map(parseRecord);
-    const remote = records.filter(({ executor }) => executor !== "").length;
+    const remote = records.filter(({ host }) => host !== "" && host !== "localhost").length;
     return { remote, home: records.length - remote };
   }
 

@@ -32,6 +32,8 @@ export interface SoakReport {
   readonly remote: number;
   readonly home: number;
   readonly cancelled: number;
+  /** More than the jobs: nothing may be compiled at home, and a fault left no server. */
+  readonly refused: number;
   readonly faults: Readonly<Record<Fault, number>>;
   /** MiB of what is in use. */
   readonly homccdMemory: Growth;
@@ -75,8 +77,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const link = await startCutLink(server.port);
   const clients: SoakClient[] = [];
   for (let name = 0; name < options.clients; name++) {
-    const workplace = await createWorkplace({ parent: folder, forbidLocal: false });
-    clients.push(new SoakClient(workplace, name, driver, `${link.address}/4 localhost/0`));
+    const workplace = await createWorkplace({ parent: folder });
+    clients.push(new SoakClient(workplace, name, driver, `${link.address}/4`));
   }
   const faults: Record<Fault, number> = {
     cut: 0,
@@ -90,6 +92,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   let done = 0;
   let given = 0;
   let cancelled = 0;
+  let refused = 0;
   let measurements = 0;
   let disturbances = 0;
   let disturbing: Promise<void> = Promise.resolve();
@@ -144,7 +147,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     while (!isOver()) {
       const end = await client.job(own, ++given);
       if (end === "cancelled") cancelled += 1;
-      done += 1;
+      if (end === "refused") refused += 1;
+      else done += 1;
       if (progress() * samplesPerRun > measurements) {
         measurements += 1;
         // One after another with the faults: a homccd that is being killed cannot be measured.
@@ -177,6 +181,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       remote: places.reduce((sum, { remote }) => sum + remote, 0),
       home: places.reduce((sum, { home }) => sum + home, 0),
       cancelled,
+      refused,
       faults,
       homccdMemory: growthOf(samples, ({ homccd }) => homccd.heapMiB),
       homccdResident: growthOf(samples, ({ homccd }) => homccd.residentMiB),

@@ -7,9 +7,13 @@ const noiseShare = 0.15;
 /** Connections that come and go at the moment of a look. */
 const noiseDescriptors = 16;
 
+const maxRefusedShare = 0.1;
+
 /** What does not hold; empty when all does. */
 export function complaintsAbout(report: SoakReport): string[] {
   return [
+    // One fault may end the jobs that every client has at that moment.
+    ...(report.refused > report.jobs * maxRefusedShare ? [`${report.refused} jobs were refused`] : []),
     ...report.leftovers.map((leftover) => `left behind: ${leftover}`),
     ...grownMemory("homccd", report.homccdMemory),
     ...grownMemory("agents", report.agentMemory),
@@ -19,10 +23,10 @@ export function complaintsAbout(report: SoakReport): string[] {
 }
 
 export function describeSoak(report: SoakReport): string {
-  const { jobs, seconds, remote, home, cancelled, faults } = report;
+  const { jobs, seconds, remote, home, cancelled, refused, faults } = report;
   return [
     `${jobs} jobs in ${seconds.toFixed(0)} s, ${(jobs / seconds).toFixed(1)} a second: every object right`,
-    `${remote} on the server, ${home} at home, ${cancelled} cancelled`,
+    `${remote} on the server, ${home} at home, ${cancelled} cancelled, ${refused} more refused while there was no server`,
     Object.entries(faults)
       .map(([fault, count]) => `${fault}: ${count}`)
       .join(", "),
