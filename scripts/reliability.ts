@@ -7,13 +7,14 @@
  * `--quick` leaves the slow suites out. The rows of files that did not run stay as they are. Nothing is written when a test
  * failed or was skipped: the rows would be those of a part.
  */
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recordsVariable } from "../test/support/reliability.ts";
 import { installDebianPackages, prepareTestTrees } from "./debian-packages.ts";
 import { renderReliabilityDocument } from "./reliability/document.ts";
+import { isRecording } from "./reliability/recording-tests.ts";
 import { formatRows, mergeRows, parseRecords, parseRows } from "./reliability/results.ts";
 import { runTestFiles, slowTestTimeoutMs } from "./run-test-files.ts";
 import { TestReport } from "./test-report.ts";
@@ -28,7 +29,7 @@ const unknown = options.find((option) => option !== "--quick");
 if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
 
 const files = globSync(["{test,packages,apps}/**/*.test.ts"], { cwd: root, exclude: ["**/node_modules/**"] })
-  .filter((path) => readFileSync(join(root, path), "utf8").includes('/reliability.ts"'))
+  .filter((path) => isRecording(root, path))
   .filter((path) => !options.includes("--quick") || !path.endsWith(".slow.test.ts"))
   .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
   .sort();
