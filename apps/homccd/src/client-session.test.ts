@@ -425,3 +425,42 @@ test("a cancellation without a job, and one that comes too late", (t) =>
     await client.compile([]).until("result");
     assert.ok(session.server.isOpen);
   }));
+
+test("an upload of which nothing comes any more is given up, one that goes on is not", (t) =>
+  served(t, { uploadWindowMs: 200 }, async (client, session) => {
+    const bytes = randomBytes(100_000);
+    const going = openStream(session.client, { kind: "blob", digest: digestOf(bytes) });
+    for (let sent = 0; sent < bytes.byteLength; sent += 10_000) {
+      const end = sent + 10_000 === bytes.byteLength;
+      const part = bytes.subarray(sent, sent + 10_000);
+      await session.client.sendData(going.stream, [part], { priority: "small", end });
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    await going.ended;
+    assert.deepEqual(going.messages, [{ kind: "stored" }]);
+    const stalled = openStream(session.client, { kind: "blob", digest: digestOf(randomBytes(100_000)) });
+    await session.client.sendData(stalled.stream, [Buffer.from("x")], { priority: "small", end: false });
+    const rejected = await stalled.until("rejected");
+    assert.match(rejected.message, /stalled/);
+    assert.ok(session.client.isOpen, "the connection's jobs have nothing to do with it");
+    assert.deepEqual((await client.upload(source)).messages, [{ kind: "stored" }]);
+  }));
+
+test("jobs beyond a client's limit are refused, over all its connections, and their numbers count", async (t) => {
+  const toolchain = await gccOf(t);
+  if (toolchain === undefined) return;
+  const { execute } = endless();
+  const identity = { kind: "paired", name: "alice" } as const;
+  await using first = await serveClient({ execute, identity, limits: { maxJobs: 2 } });
+  await using second = await serveClient({ execute, identity, sharing: first });
+  await using other = await serveClient({ execute, sharing: first });
+  const [one, two, three] = [first, second, other].map((session) => new Client(session.client, toolchain));
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  for (const client of [one, two, three]) await client.upload(source);
+  await one.compile([fileOf(source)]).until("started");
+  await two.compile([fileOf(source)]).until("started");
+  const refused = await two.compile([fileOf(Buffer.from("new"), "/w/new.h")]).until("refused");
+  assert.equal(refused.reason, "limited");
+  assert.match(refused.message, /max_jobs_per_client/);
+  await three.compile([fileOf(source)], { umask: 0 }).until("started");
+});

@@ -100,6 +100,7 @@ export interface ServedOptions {
   readonly inventory?: Inventory;
   readonly identity?: ClientIdentity;
   readonly limits?: Partial<ClientLimits>;
+  readonly uploadWindowMs?: number;
   readonly lostClientGraceMs?: number;
   /** The server of another client; then only `execute` and `capabilities` count. */
   readonly sharing?: Pick<Served, "services" | "store">;
@@ -167,6 +168,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
       systemClock,
     ),
     activity: { begun: () => {}, ended: (record) => records.push(record) },
+    ...(options.uploadWindowMs === undefined ? {} : { uploadWindowMs: options.uploadWindowMs }),
     lostClientGraceMs: options.lostClientGraceMs ?? 30_000,
     slots: new SlotQueue(options.slots ?? 4),
     entryBudget: new EntryBudget(Infinity),
