@@ -27,6 +27,7 @@ export interface SoakOptions {
 }
 
 export interface SoakReport {
+  readonly clients: number;
   readonly jobs: number;
   readonly seconds: number;
   readonly remote: number;
@@ -176,6 +177,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     );
     const steady = steadyAgents(samples);
     return {
+      clients: options.clients,
       jobs: done,
       seconds,
       remote: places.reduce((sum, { remote }) => sum + remote, 0),

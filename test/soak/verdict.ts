@@ -4,8 +4,8 @@ import type { SoakReport } from "./soak.ts";
 /** What homccd knows of 100,000 results has a bound, which a run may not have come to: 300 bytes each. */
 const noiseMiB = 12;
 const noiseShare = 0.15;
-/** Connections that come and go at the moment of a look. */
-const noiseDescriptors = 16;
+/** A client's connection, the runner of its session, and what comes and goes at the moment of a look; what is left at the end is looked at apart. */
+const noiseDescriptorsPerClient = 6;
 
 const maxRefusedShare = 0.1;
 
@@ -17,8 +17,8 @@ export function complaintsAbout(report: SoakReport): string[] {
     ...report.leftovers.map((leftover) => `left behind: ${leftover}`),
     ...grownMemory("homccd", report.homccdMemory),
     ...grownMemory("agents", report.agentMemory),
-    ...grownDescriptors("homccd", report.homccdDescriptors),
-    ...grownDescriptors("agents", report.agentDescriptors),
+    ...grownDescriptors("homccd", report.homccdDescriptors, noiseDescriptorsPerClient * report.clients),
+    ...grownDescriptors("agents", report.agentDescriptors, noiseDescriptorsPerClient),
   ];
 }
 
@@ -47,8 +47,6 @@ function grownMemory(who: string, growth: Growth): string[] {
     : [];
 }
 
-function grownDescriptors(who: string, growth: Growth): string[] {
-  return growth.after > growth.before + noiseDescriptors
-    ? [`${who}: descriptors grow: ${inWords(growth)}`]
-    : [];
+function grownDescriptors(who: string, growth: Growth, noise: number): string[] {
+  return growth.after > growth.before + noise ? [`${who}: descriptors grow: ${inWords(growth)}`] : [];
 }
