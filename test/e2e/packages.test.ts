@@ -139,7 +139,7 @@ test("the unit is valid, and the drop-in that documents it says the same", async
   if (!hasProgram("systemd-analyze")) return;
   await mkdir(join(folder, "units"));
   const program = join(root("homccd"), "usr/bin/homccd");
-  await writeFile(join(folder, "units/homccd.service"), unit.replace("/usr/bin/homccd", program));
+  await writeFile(join(folder, "units/homccd.service"), unit.replaceAll("/usr/bin/homccd", program));
   const verified = await run(["systemd-analyze", "verify", "--man=no", join(folder, "units/homccd.service")]);
   assert.doesNotMatch(verified.stderr, /homccd\.service/, verified.stderr);
   // Ten times the exposure level, from 0 (none) to 100: 33 as docs/deployment.md says.
