@@ -1,5 +1,5 @@
 import type { Program } from "@homcc/config/options";
-import { type CompletedFlag, completedFlags, ownWords } from "./completed-flag.ts";
+import { type CompletedFlag, completedFlags, ownWords, serverWords } from "./completed-flag.ts";
 
 /** For /usr/share/bash-completion/completions. Behind the compiler of homcc, the compiler's own completion goes on. */
 export function renderBashCompletion(program: Program): string {
@@ -31,7 +31,9 @@ ${withValue.flatMap(valueCase).join("\n")}
         ? `
   else
     COMPREPLY=($(compgen -W '${ownWords.map(({ word }) => word).join(" ")}' -- "$current") $(compgen -c -- "$current"))`
-        : ""
+        : `
+  else
+    COMPREPLY=($(compgen -W '${serverWords.map(({ word }) => word).join(" ")}' -- "$current"))`
     }
   fi
 }

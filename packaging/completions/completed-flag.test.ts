@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ownWordOf } from "@homcc/homcc/ask/own-words";
 import { optionsOf } from "@homcc/config/options";
-import { completedFlags, ownWords } from "./completed-flag.ts";
+import { openings } from "@homcc/config/help";
+import { completedFlags, ownWords, serverWords } from "./completed-flag.ts";
 
 test("every flag of the table is completed, with a summary of one line and what its value may be", () => {
   for (const program of ["homcc", "homccd"] as const) {
@@ -25,4 +26,11 @@ test("every flag of the table is completed, with a summary of one line and what 
 
 test("the words of homcc's own are those that homcc knows", () => {
   for (const { word } of ownWords) assert.equal(ownWordOf(word), word);
+});
+
+test("the words of homccd are those that its help names", () => {
+  const named = [...openings.homccd.matchAll(/^ {7}homccd (?:\[[^\]]*\] )?([a-z]+)/gm)].map(
+    ([, word]) => word,
+  );
+  assert.deepEqual(new Set(serverWords.map(({ word }) => word)), new Set(named));
 });

@@ -21,6 +21,17 @@ export const ownWords: readonly { readonly word: string; readonly summary: strin
   { word: "pair", summary: "keep what homccd pair printed, and add its server" },
 ];
 
+/** Words of homccd that ask something of a server, or change what it knows of its clients. */
+export const serverWords: readonly { readonly word: string; readonly summary: string }[] = [
+  { word: "drain", summary: "finish what runs, send clients elsewhere, and end" },
+  { word: "reload", summary: "read homcc.conf anew" },
+  { word: "toolchain", summary: "folders in which compilers of clients are looked for" },
+  { word: "pair", summary: "print a line for homcc pair" },
+  { word: "clients", summary: "who was paired, until when, and who was here last" },
+  { word: "revoke", summary: "end the connections of a client and refuse it" },
+  { word: "forget", summary: "remove the records of a revoked client" },
+];
+
 export function completedFlags(program: Program): readonly CompletedFlag[] {
   return optionsOf(program).flatMap(([, option]) =>
     option.flags.map((flag) => ({ flag, summary: summaryOf(option), value: valueOf(option) })),

@@ -1,5 +1,5 @@
 import type { Program } from "@homcc/config/options";
-import { type CompletedFlag, completedFlags, ownWords } from "./completed-flag.ts";
+import { type CompletedFlag, completedFlags, ownWords, serverWords } from "./completed-flag.ts";
 
 /** For a folder `vendor_completions.d` of fish. */
 export function renderFishCompletion(program: Program): string {
@@ -14,7 +14,13 @@ export function renderFishCompletion(program: Program): string {
           ),
           "complete -c homcc -x -a '(__fish_complete_subcommand)'",
         ]
-      : ["complete -c homccd -f"]),
+      : [
+          ...serverWords.map(
+            ({ word, summary }) =>
+              `complete -c homccd -n __fish_use_subcommand -f -a ${word} -d '${summary}'`,
+          ),
+          "complete -c homccd -f",
+        ]),
     "",
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 import type { Program } from "@homcc/config/options";
-import { type CompletedFlag, completedFlags, ownWords } from "./completed-flag.ts";
+import { type CompletedFlag, completedFlags, ownWords, serverWords } from "./completed-flag.ts";
 
 /** For a folder of zsh's fpath, as `_homcc`. */
 export function renderZshCompletion(program: Program): string {
@@ -9,6 +9,8 @@ export function renderZshCompletion(program: Program): string {
       `'(-)1: :_alternative "words:own words:(${ownWords.map(({ word }) => word).join(" ")})" "commands:compiler:_command_names -e"'`,
       "'*:: :_normal'",
     );
+  } else {
+    lines.push(`'1:command:(${serverWords.map(({ word }) => word).join(" ")})'`);
   }
   return `#compdef ${program}
 # zsh completion of ${program}, made from its table of options

@@ -64,7 +64,10 @@ export async function parseServerCommandLine(
   if (read.kind === "problems") return fail(exitStatusOf.ERR_HOMCC_CONFIGURATION ?? 1, read.texts);
   const { settings, warnings } = read;
   if (identityCommand !== undefined) {
-    return await tell(() => runIdentityCommand(identityCommand, flags.rest.slice(1), settings));
+    return await tell(async () => {
+      const store = await meantStore(settings.store, isStoreNamed(settings.store, call));
+      return await runIdentityCommand(identityCommand, flags.rest.slice(1), { ...settings, store });
+    });
   }
   if (asked !== undefined) return await ask(asked, settings.store, isStoreNamed(settings.store, call));
   if (toolchain !== undefined) {

@@ -42,6 +42,8 @@ export interface ChosenExecutor {
   readonly v1Executor: Executor;
   /** As clients are told, the best first. One that replays counts as namespaces: jobs name the client's paths. */
   readonly announced: readonly string[];
+  /** Nothing keeps jobs from the files and the memory that homccd's account may read. */
+  readonly jobsSeeAccount: boolean;
   /** Of toolchains that clients sent; absent where they cannot be run. */
   readonly shipped: ShippedLayers | undefined;
   /** Those that are better or as good and not used, and why: clients are told. */
@@ -83,12 +85,19 @@ async function replaying(replay: ReplaySettings, logger: Logger): Promise<Chosen
   const executor = await createReplayExecutor(replay);
   logger.warning(`executor replay: nothing is compiled, results come from ${replay.folder}`);
   const announced = [executor.name, "namespace"];
-  return { executor, v1Executor: executor, announced, shipped: undefined, unavailable: [] };
+  return {
+    executor,
+    v1Executor: executor,
+    announced,
+    shipped: undefined,
+    jobsSeeAccount: false,
+    unavailable: [],
+  };
 }
 
 const maxReasonLength = 1000;
 
-type Executors = Pick<ChosenExecutor, "executor" | "v1Executor" | "shipped">;
+type Executors = Pick<ChosenExecutor, "executor" | "v1Executor" | "shipped" | "jobsSeeAccount">;
 
 async function namespaces(options: ExecutorOptions, shares: readonly string[]): Promise<Executors> {
   const toolchainsFolder = join(options.folder, "toolchains");
@@ -110,6 +119,7 @@ async function namespaces(options: ExecutorOptions, shares: readonly string[]): 
   };
   return {
     shipped,
+    jobsSeeAccount: false,
     executor: await createNamespaceExecutor({
       ...parts,
       toolchains: {
@@ -138,17 +148,18 @@ async function withSystemFolders(shares: readonly string[]): Promise<string[]> {
 }
 
 /** Without Landlock a mapped job reads what homccd's account may read: an administrator has to know. */
-async function tellOfWalls({ runner, logger }: ExecutorOptions): Promise<void> {
+async function hasWalls({ runner, logger }: ExecutorOptions): Promise<boolean> {
   const asked = { args: ["walls"], cwd: "/", environment: {}, timeLimitMs: 10_000, maxOutputBytes: 64 };
   const { stdout } = await runProgram(runner, asked);
-  if (Number(stdout.toString()) > 0) return;
+  if (Number(stdout.toString()) > 0) return true;
   logger.warning(
     "this kernel has no Landlock: jobs of the mapped executor can read whatever homccd's account can; serve only clients that may",
   );
+  return false;
 }
 
 async function mapped(options: ExecutorOptions): Promise<Executors> {
-  await tellOfWalls(options);
+  const jobsSeeAccount = !(await hasWalls(options));
   const executor = await createMappedExecutor({
     name: "mapped",
     openRunner: () => new JobRunner(options.runner, ["plain"]),
@@ -160,5 +171,5 @@ async function mapped(options: ExecutorOptions): Promise<Executors> {
     comparesSystemFiles: true,
     limits: { ...defaultJobLimits, startFreeBytes: options.startFreeBytes },
   });
-  return { executor, v1Executor: executor, shipped: undefined };
+  return { executor, v1Executor: executor, shipped: undefined, jobsSeeAccount };
 }

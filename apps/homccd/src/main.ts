@@ -166,7 +166,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     }),
   );
   const { executor } = chosen;
-  authentication.checkExecutor(executor.name, isRoot, logger);
+  authentication.checkJobs(chosen.jobsSeeAccount, isRoot, logger);
   const shared = new SharedFolder(settings.sandboxFolder, tagOf(settings.store), runner);
   const administration = new Administration(environment);
   const sandboxes = new Sandboxes({

@@ -108,7 +108,8 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
     }),
   },
   "an address that is not allowed": {
-    cause: /refuses: the address 127\.0\.0\.1 is not allowed \(option 'allow' of homccd\)/,
+    cause:
+      /refuses: the address 127\.0\.0\.1 is not allowed without a pairing \(run homccd pair --name NAME on the server.*option 'allow' of homccd\)/,
     cure: /add that address to the option `allow` of homccd there/,
     stops: atConnection,
     prepare: (_, stack) => served(stack, { options: ["--allow", "10.0.0.0/8"] }),

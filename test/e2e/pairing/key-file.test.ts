@@ -1,6 +1,5 @@
 /** Who can read the pool's key: root, and no job. */
 import assert from "node:assert/strict";
-import { chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCommand } from "../../support/command.ts";
@@ -9,7 +8,6 @@ import { recordHostileRequest } from "../../support/reliability.ts";
 import { createWorkplace, systemPath } from "../../support/workplace.ts";
 
 const isRoot = process.getuid?.() === 0;
-const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 const environment = { PATH: systemPath };
 
 test(
@@ -39,29 +37,5 @@ test(
       tried: targets.length,
       refused: targets.length,
     });
-  },
-);
-
-test(
-  "a homccd without root whose jobs could read it says so, and does not pretend to demand pairings",
-  { skip: isRoot ? false : "needs root to become somebody else" },
-  async () => {
-    await using workplace = await createWorkplace();
-    const [identity, store] = [join(workplace.folder, "identity"), join(workplace.folder, "store")];
-    for (const folder of [identity, store]) {
-      await mkdir(folder);
-      await chown(folder, 65534, 65534);
-    }
-    const options = { executor: "mapped", prefix: nobody, storeFolder: store } as const;
-    await using pool = await startPoolServer(identity, options);
-    assert.match(
-      pool.server.log(),
-      /WARNING.*jobs of the executor 'mapped' could read the pool's key .*start homccd as root/,
-    );
-    await pool.server.stop();
-    await assert.rejects(
-      startPoolServer(identity, { ...options, options: ["--authentication", "required"] }),
-      /could read the pool's key/,
-    );
   },
 );

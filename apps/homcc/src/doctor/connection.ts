@@ -153,7 +153,7 @@ export function ungreeted(host: Host, timeoutMs: number, error: unknown): [strin
     case "version-mismatch":
       return [error.message, error.hint ?? "install the same version on both machines"];
     case "refused":
-      if (host.tls !== undefined || error.message.includes("homccd pair"))
+      if (host.tls !== undefined || error.message.includes("not paired"))
         return [
           error.message,
           "ask the administrator of that server for a line of homccd pair, and run homcc pair",

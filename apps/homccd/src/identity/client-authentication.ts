@@ -83,15 +83,16 @@ export class ClientAuthentication implements Disposable {
   }
 
   /**
-   * Called as the account that jobs run as. `mapped` jobs see every file that this account can read, and its processes' memory:
+   * Called as the account that jobs run as. Where jobs see every file that this account can read, and its processes' memory,
    * whoever is served could take the pool's key. With `authentication = required` that would undo what was asked for.
    */
-  checkExecutor(executor: string, hasGivenUpRoot: boolean, logger: Logger): void {
-    if (executor !== "mapped" || this.#certificates.pool === undefined) return;
+  checkJobs(jobsSeeAccount: boolean, hasGivenUpRoot: boolean, logger: Logger): void {
+    if (!jobsSeeAccount || this.#certificates.pool === undefined) return;
     const path = join(this.#settings.identityFolder, poolKeyFile);
     if (hasGivenUpRoot && !isReadable(path)) return;
     const message = `jobs of the executor 'mapped' could read the pool's key ${path}, and pair anybody with it`;
-    const hint = "start homccd as root with a folder that root owns, or on a machine that allows namespaces";
+    const hint =
+      "start homccd as root with a folder that root owns, or on a machine with namespaces or Landlock";
     if (this.#settings.requiresCertificate)
       throw new HomccError("ERR_HOMCC_CONFIGURATION", message, { hint });
     logger.warning(`${message} (${hint})`);

@@ -14,7 +14,7 @@ import { offeredHosts } from "./offered-hosts.ts";
 
 type CommandSettings = Pick<
   ServerSettings,
-  "identityFolder" | "store" | "addresses" | "port" | "limit" | "tlsClientAuthorities"
+  "identityFolder" | "store" | "addresses" | "port" | "limit" | "tlsClientAuthorities" | "accessLog"
 >;
 
 /** What a command prints. */
@@ -168,7 +168,7 @@ async function revokeClient(
 
 async function forgetClient(
   name: string,
-  { identityFolder, store }: CommandSettings,
+  { identityFolder, store, accessLog }: CommandSettings,
   nowMs: number,
 ): Promise<Told> {
   const records = (await readRecords(identityFolder)).filter((record) => record.name === name);
@@ -185,6 +185,7 @@ async function forgetClient(
     stdout: `${name}: ${records.length} records of pairings, and when ${name} was here last, are removed.\n`,
     stderr: [
       `Kept: that ${name} is refused (${join(identityFolder, "revoked")}), which has to outlive every pairing of ${name}.\n`,
+      ...(accessLog === undefined ? [] : [`Kept: what ${accessLog} says of jobs of ${name}.\n`]),
       "Kept: what the store has by its content and not by whose it is; it goes with the oldest, or with the whole store.\n",
     ].join(""),
   };
