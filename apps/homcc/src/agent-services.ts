@@ -26,6 +26,8 @@ import { InputSets } from "./remote/input-sets.ts";
 import { RecentContents } from "./remote/recent-contents.ts";
 import type { KnownContents } from "./remote/server-session.ts";
 import { OutputBases } from "./remote/output-bases.ts";
+import { poolFilePath } from "./remote/pools/pool-file.ts";
+import { ServerPools } from "./remote/pools/server-pools.ts";
 import { Servers } from "./remote/servers.ts";
 import { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { Services } from "./services.ts";
@@ -65,6 +67,9 @@ export async function createServices(
   });
   const tunnels = new SshTunnels(sshFolder(environment));
   const servers = new Servers(logger, tunnels, systemClock, known, busy);
+  const pools = new ServerPools({ path: poolFilePath(environment), logger });
+  servers.followPools((list) => pools.expand(list).hosts);
+  pools.onChange(() => servers.membersChanged());
   const localSlots = createLocalSlots(undefined);
   const homeLoad = new HomeLoad(localSlots);
   const toolchains = new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") });
@@ -102,6 +107,7 @@ export async function createServices(
     inputSets: new InputSets(),
     tunnels,
     servers,
+    pools,
     localSlots,
     homeLoad,
     adviser: new Adviser(ledger, servers, homeLoad),

@@ -2,6 +2,7 @@ import type { QuestionSubject } from "@homcc/launch/question";
 import { version } from "@homcc/config/version";
 import type { Finding } from "./audit/findings.ts";
 import type { Tally } from "./records/tally.ts";
+import type { PoolStatus } from "./remote/pools/server-pools.ts";
 import type { ServerStatus } from "./remote/server-status.ts";
 import type { ShipmentStatus } from "./remote/toolchains/toolchain-shipments.ts";
 import type { Services } from "./services.ts";
@@ -21,6 +22,8 @@ export interface AgentStatus {
   readonly servers: readonly ServerStatus[];
   /** On their way to servers, or refused there. */
   readonly toolchains: readonly ShipmentStatus[];
+  /** Those that jobs have used. */
+  readonly pools: readonly PoolStatus[];
   /** What runs on this machine: links, fallbacks, local compiles. */
   readonly local: {
     readonly slots: { readonly held: number; readonly limit: number };
@@ -68,6 +71,7 @@ function agentStatus(services: Services, place: AgentPlace): AgentStatus {
       log: place.logPath ?? "",
     },
     servers: servers.status(holders),
+    pools: services.pools.status(),
     toolchains: servers.shipments?.status() ?? [],
     local: {
       slots: { held: localSlots.held, limit: localSlots.limit },

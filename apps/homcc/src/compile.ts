@@ -46,12 +46,15 @@ export async function decide(
   if (request.options["explain"] !== undefined || request.options["scan-includes"] !== undefined) {
     return await explain(call, loaded, analysis, compiler, services);
   }
-  if (request.options["audit"] !== undefined)
-    return await auditOnDemand(call, loaded, services, compiler, analysis, trace);
+  const isAudit = request.options["audit"] !== undefined;
+  if (analysis.verdict === "local" && !isAudit) return local(analysis);
+  const resolving = services.pools.resolve(loaded);
+  const resolved = loaded.pools.length === 0 ? loaded : await trace.phases.time("pools", resolving);
+  if (isAudit) return await auditOnDemand(call, resolved, services, compiler, analysis, trace);
   if (analysis.verdict === "local") return local(analysis);
   trace.sources.push(...analysis.compilations.map(({ source }) => source));
   if (loaded.noHosts !== undefined) return withoutHosts(loaded.noHosts, loaded.settings.noLocalCompilation);
-  const checked = await checkQuarantine(loaded, analysis, request, compiler, services);
+  const checked = await checkQuarantine(resolved, analysis, request, compiler, services);
   if (checked.kind === "barred") return checked.conclusion;
   return await distribute(call, checked.loaded, services, compiler, analysis, trace);
 }

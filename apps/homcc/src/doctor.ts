@@ -10,6 +10,7 @@ import { examineConfiguration } from "./doctor/configuration.ts";
 import { Examination } from "./doctor/examination.ts";
 import { examineFindings } from "./doctor/findings.ts";
 import { chooseHosts } from "./doctor/hosts.ts";
+import { examinePools } from "./doctor/pools.ts";
 import { examineServer } from "./doctor/server.ts";
 import type { Installation } from "./launcher/installation.ts";
 import { uncounted } from "./records/uncounted.ts";
@@ -31,7 +32,7 @@ export async function tellServers(
 ): Promise<string> {
   const services = await servicesOfOneCall(environment);
   try {
-    return renderServers(await askServers(loaded, services.tunnels));
+    return renderServers(await askServers(await services.pools.resolveNow(loaded), services.tunnels));
   } finally {
     services.servers.close();
   }
@@ -41,14 +42,16 @@ export async function tellServers(
 export async function examine(call: DoctorCall): Promise<number> {
   const { environment, options, installation } = call;
   const examination = new Examination((text) => process.stdout.write(text));
-  const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
-  await examineConfiguration(loaded, environment, examination);
+  const configured = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  await examineConfiguration(configured, environment, examination);
   await examineAgentPlace(environment, examination);
   const services = await servicesOfOneCall(environment);
+  const loaded = await services.pools.resolveNow(configured);
+  examinePools(loaded.pools, services.pools, examination);
   examineFindings(services.audits.findings.all, examination);
   try {
     const compilers = await examineCompilers({ environment, installation, services }, examination);
-    for (const host of chooseHosts(call.hosts, loaded, examination)) {
+    for (const host of await chooseHosts(call.hosts, loaded, services.pools, examination)) {
       await examineServer(host, { loaded, environment, services, compilers }, examination);
     }
   } finally {

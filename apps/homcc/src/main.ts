@@ -1,7 +1,7 @@
 /** Entry of dist/homcc.mjs: the command line of homcc, for calls that the native launcher does not answer itself. */
 import { loadSettings } from "@homcc/config/load";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
-import { clientLine } from "@homcc/observability/log";
+import { clientLine, silentLogger } from "@homcc/observability/log";
 import { type ClientCommand, parseClientCommandLine } from "./command-line.ts";
 import { showAudits } from "./ask/audits.ts";
 import { showStats } from "./ask/stats.ts";
@@ -11,6 +11,8 @@ import { launch } from "./launcher.ts";
 import { throughLinkVariable } from "./launcher/find-compiler.ts";
 import { installationAround } from "./launcher/installation.ts";
 import { notify } from "./launcher/notices.ts";
+import { poolFilePath } from "./remote/pools/pool-file.ts";
+import { ServerPools } from "./remote/pools/server-pools.ts";
 import { showConcurrency, showHosts, type Shown, showVariables } from "./show.ts";
 
 /** EX_SOFTWARE: a bug. */
@@ -46,8 +48,14 @@ async function show(
   environment: Readonly<Record<string, string>>,
 ): Promise<Shown> {
   if (what === "variables") return showVariables(environment);
-  const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
-  if (what === "concurrency") return showConcurrency(loaded);
+  const configured = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  const pools = new ServerPools({ path: poolFilePath(environment), logger: silentLogger });
+  const loaded = await pools.resolveNow(configured);
+  if (what === "concurrency")
+    return showConcurrency(
+      loaded,
+      loaded.pools.map((line) => pools.describe(line)),
+    );
   const shown = showHosts(loaded);
   // The variable and the key are about builds: scripts that read the lines get them, without a network.
   if (options["verbose"] === undefined || shown.status !== 0) return shown;

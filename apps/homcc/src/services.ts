@@ -13,6 +13,7 @@ import type { OwnResults } from "./own-results.ts";
 import type { Adviser } from "./remote/adviser.ts";
 import type { ColdStart } from "./remote/cold-start.ts";
 import type { InputSets } from "./remote/input-sets.ts";
+import type { ServerPools } from "./remote/pools/server-pools.ts";
 import type { Servers } from "./remote/servers.ts";
 import type { SshTunnels } from "./remote/ssh-tunnels.ts";
 import type { SlotHolders } from "./records/slot-holders.ts";
@@ -34,6 +35,8 @@ export interface Services {
   /** Absent where nothing outlives the call. */
   readonly ownResults: Pick<OwnResults, "find" | "hold" | "isEmpty" | "keep"> | undefined;
   readonly servers: Servers;
+  /** Servers that DNS names. */
+  readonly pools: Pick<ServerPools, "describe" | "expand" | "resolve" | "resolveNow" | "status">;
   readonly audits: Audits;
   /** Absent where nothing outlives the call. */
   readonly auditor: Pick<Auditor, "sample" | "waiting"> | undefined;

@@ -38,6 +38,7 @@ buildserver/12             # name, 12 jobs at once; without a limit 2
 me@buildserver:3127/24     # through SSH as that user
 build1.example.com/34,key=ehH-8RhVC8uTWcvW7OSox8oL-ErtNrREW5C83WtzvAs    # paired: TLS, and only with that key
 build2.example.com/34,tls  # TLS, with a certificate for that name
+srv:_homcc._tcp.example.com/12  # all servers that DNS has under that name, 12 jobs at once on each
 \`\`\`
 
 Names consist of letters, digits, \`-\`, \`_\` and \`.\`. An IPv6 address without a port needs no brackets. Blanks separate
@@ -46,6 +47,26 @@ this machine and is never contacted; of several such lines the last counts. With
 it is known to compile sooner than a server. With \`key=\` (which \`homcc pair\` writes) or \`tls\` a server has to prove who it is, and hears nothing
 outside TLS; another line for the same address does not change that. A compression may stand beside either. homcc 1.x does not understand
 such lines and leaves them out: it has no TLS. A host with an \`@\` is always contacted, also \`@localhost\`.
+
+## A pool that is named by DNS
+
+\`srv:NAME\` stands for the servers in the SRV records of NAME, so that whoever runs them adds or drains one without touching anybody's
+hosts file. What else the line says (limit, compression, \`key=\`, \`tls\`) holds for each of them. The name may be any; \`_homcc._tcp\` and your domain is
+the usual one. A zone file has for example:
+
+\`\`\`
+_homcc._tcp.example.com. 60 IN SRV 10 60 3126 build1.example.com.
+_homcc._tcp.example.com. 60 IN SRV 10 20 3126 build2.example.com.
+_homcc._tcp.example.com. 60 IN SRV 20 0  3126 spare.example.com.
+\`\`\`
+
+The first number is the priority: of the servers that can be reached, those with the lowest one get the jobs, and the others none. The
+second is the weight, the share among equals. The agent asks when a job needs an answer that is half a minute old (Node does not tell how
+long one holds), in the background: jobs use the last one meanwhile. Only the first job of a pool of which nothing is known waits for it, 0.7 s at
+most. A lookup that fails changes nothing, nor does "no such name", which is what you get while the VPN is down; the last answer outlives the agent
+(\`pools.json\` in its folder). Only an answer that names other servers, or a record with the target \`.\`, takes one out: it gets no new jobs,
+and what runs there is finished. A server with a line of its own in the hosts file is used as that line says. \`homcc -j\` counts the servers with the
+best priority, \`homcc --show-hosts\`, \`status\` and \`doctor\` show who is in the pool.
 
 ## Servers behind SSH
 

@@ -6,7 +6,7 @@ import type { ValueType } from "./values.ts";
 export const hostOnly: ValueType<string> = {
   metavar: "HOST",
   allowed:
-    "one host as in a line of the hosts file: HOST, HOST:PORT, [IPV6]:PORT, USER@HOST, with /LIMIT,COMPRESSION",
+    "one host as in a line of the hosts file: HOST, HOST:PORT, [IPV6]:PORT, USER@HOST, srv:NAME, with /LIMIT,COMPRESSION",
   parse: (given) => {
     const [first, ...others] = cutHosts(given);
     if (first === undefined || others.length > 0) return undefined;

@@ -29,6 +29,14 @@ export type ParsedHost =
       /** What stands before the `@`; `undefined` without one. */
       readonly sshUser: string | undefined;
     }
+  /** `srv:NAME`: the servers that DNS has under that name; limit, compression and protection are each one's. */
+  | {
+      readonly kind: "pool";
+      readonly name: string;
+      readonly limit: number;
+      readonly compression: Compression | undefined;
+      readonly protection: HostProtection | undefined;
+    }
   | { readonly kind: "localhost"; readonly limit: number; readonly hasPort: boolean }
   | {
       readonly kind: "malformed";
@@ -37,7 +45,7 @@ export type ParsedHost =
     };
 
 const forms =
-  "HOST, HOST:PORT, [IPV6]:PORT, each with USER@ or @ before it, and with /LIMIT and then ,COMPRESSION or ,key=FINGERPRINT or ,tls";
+  "HOST, HOST:PORT, [IPV6]:PORT, each with USER@ or @ before it, srv:NAME, and with /LIMIT and then ,COMPRESSION or ,key=FINGERPRINT or ,tls";
 
 /** Parses one host as the grammar in `hosts.ts` describes it. */
 export function parseHost(hostText: HostText): ParsedHost {
@@ -53,9 +61,16 @@ export function parseHost(hostText: HostText): ParsedHost {
   }
 }
 
+/** No port has letters, so that no host begins like that. */
+const poolPrefix = /^srv:(?!\d+([/,]|$))/i;
+
 function parse(text: string): ParsedHost {
   const addressEnd = indexOrEnd(text, /[/,]/);
   const { limit, compression, protection } = parseSuffixes(text, addressEnd);
+  if (poolPrefix.test(text)) {
+    const name = parseName(text, 4, addressEnd);
+    return { kind: "pool", name: name.toLowerCase(), limit, compression, protection };
+  }
   const at = text.lastIndexOf("@", addressEnd - 1);
   const { name, port } = parseAddress(text.slice(0, addressEnd), at + 1);
   const sshUser = at < 0 ? undefined : parseUser(text.slice(0, at));

@@ -37,5 +37,5 @@ export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
       return { ...parsed, problems: [...problems, ...parsed.problems] };
     }
   }
-  return { hosts: [], localhostLimit: undefined, hostLines: [], problems };
+  return { hosts: [], pools: [], localhostLimit: undefined, hostLines: [], problems };
 }

@@ -281,3 +281,42 @@ test("no other line makes a server less trusted, wherever it stands", () => {
     assert.equal(problems.length, text.split(" ").length - 1);
   }
 });
+
+test("a pool is named by DNS; what else its line says is for each of its servers", () => {
+  const key = "a".repeat(43);
+  const { hosts, pools, hostLines, problems } = parseHosts(
+    `srv:_homcc._tcp.Example.com/4,lzo,key=${key} # pool\nSRV: other.example , tls\nsrv:80/3 srv`,
+    "hosts",
+  );
+  assert.deepEqual(
+    pools.map(({ name, limit, compression, tls, source }) => [name, limit, compression, tls?.kind, source]),
+    [
+      ["_homcc._tcp.example.com", 4, "lzo", "pool", "hosts:1:1"],
+      ["other.example", 2, undefined, "authority", "hosts:2:1"],
+    ],
+  );
+  // A host of that name has a port or none.
+  assert.deepEqual(
+    hosts.map(({ name, port, limit }) => [name, port, limit]),
+    [
+      ["srv", 80, 3],
+      ["srv", 3126, 2],
+    ],
+  );
+  assert.equal(hostLines.length, 4);
+  assert.deepEqual(problems, []);
+});
+
+test("a pool that cannot be one, and one that is listed twice", () => {
+  for (const text of ["srv:", "srv:/3", "srv:a:80", "srv:me@a", "srv:a..b", "srv:[::1]", "srv:-a"]) {
+    const { pools, problems } = parseHosts(text, "hosts");
+    assert.deepEqual([pools.length, problems.length], [0, 1], text);
+  }
+  const key = "a".repeat(43);
+  const { pools, problems } = parseHosts(`srv:a/1 srv:A/2,key=${key}`, "hosts");
+  assert.deepEqual(
+    pools.map(({ limit, tls }) => [limit, tls?.kind]),
+    [[2, "pool"]],
+  );
+  assert.equal(problems.length, 1);
+});

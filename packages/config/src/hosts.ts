@@ -5,11 +5,12 @@
  *     line    := host* ["#" comment]           blanks separate hosts
  *     host    := address ["/" limit] ("," word)*
  *     word    := compression | "key=" fingerprint | "tls"
- *     address := name [":" port] | "[" ipv6 "]" [":" port] | ipv6 | [user] "@" address
+ *     address := "srv:" name | name [":" port] | "[" ipv6 "]" [":" port] | ipv6 | [user] "@" address
  *
  * Blanks around `/`, `,`, `:` and `#` mean nothing. `localhost` is this machine: its limit counts local jobs, and it
  * is never contacted. An address with `@` is reached through SSH, also `@localhost`; its port is homccd's, not sshd's. With
- * `key=` or `tls` a server has to prove who it is, and nothing is ever said to it outside TLS.
+ * `key=` or `tls` a server has to prove who it is, and nothing is ever said to it outside TLS. `srv:` names a pool: its servers
+ * are those that DNS has in the SRV records of that name, and what else the line says holds for each of them.
  */
 import { cutHosts } from "./host-text.ts";
 import { type HostProtection, type ParsedHost, parseHost } from "./host.ts";
@@ -30,9 +31,32 @@ export interface Host {
   readonly ssh?: SshAccess;
   /** Set when the server has to prove who it is. */
   readonly tls?: TlsAccess;
+  /** Set for a server that a pool's name stands for. */
+  readonly pool?: PoolMembership;
   /** As configured, without blanks. */
   readonly text: string;
   /** `FILE:LINE:COLUMN`. */
+  readonly source: string;
+}
+
+/** What DNS says of a server in its pool: RFC 2782. */
+export interface PoolMembership {
+  readonly name: string;
+  /** Of those that can be reached, the servers with the lowest number get the jobs. */
+  readonly priority: number;
+  /** Among equals, its share. */
+  readonly weight: number;
+}
+
+/** A line that names a pool of servers by DNS. */
+export interface PoolLine {
+  /** What the SRV records are asked for. */
+  readonly name: string;
+  /** Of each server. */
+  readonly limit: number;
+  readonly compression: Compression | undefined;
+  readonly tls?: TlsAccess;
+  readonly text: string;
   readonly source: string;
 }
 
@@ -70,6 +94,8 @@ export interface Localhost {
 
 export interface ParsedHosts {
   readonly hosts: readonly Host[];
+  /** Each name once. */
+  readonly pools: readonly PoolLine[];
   /** `undefined`: no line names localhost. */
   readonly localhostLimit: number | undefined;
   /** Every well-formed host as configured, without blanks. */
@@ -84,6 +110,7 @@ export interface ParsedHosts {
 export function parseHosts(text: string, source: string, access: AccessSettings = {}): ParsedHosts {
   const { ssh = defaultSshSettings, tls = defaultTlsSettings } = access;
   const hosts = new Map<string, Host>();
+  const pools = new Map<string, PoolLine>();
   const hostLines: string[] = [];
   const problems: Problem[] = [];
   let localhostLimit: number | undefined;
@@ -102,6 +129,10 @@ export function parseHosts(text: string, source: string, access: AccessSettings 
     if (parsed.kind === "localhost") {
       problems.push(...localhostWarnings(parsed, localhostLimit, place));
       localhostLimit = parsed.limit;
+    } else if (parsed.kind === "pool") {
+      const { name, limit, compression, protection } = parsed;
+      const secured = protection === undefined ? {} : { tls: { ...tls, ...protection } };
+      addPool(pools, { name, limit, compression, ...secured, text: hostText.text, source: place }, problems);
     } else {
       const { host, sshUser, protection } = parsed;
       const way = sshUser === undefined ? {} : { ssh: { ...ssh, user: sshUser } };
@@ -109,7 +140,20 @@ export function parseHosts(text: string, source: string, access: AccessSettings 
       addHost(hosts, { ...host, ...way, ...secured, text: hostText.text, source: place }, problems);
     }
   }
-  return { hosts: [...hosts.values()], localhostLimit, hostLines, problems };
+  return { hosts: [...hosts.values()], pools: [...pools.values()], localhostLimit, hostLines, problems };
+}
+
+function addPool(pools: Map<string, PoolLine>, pool: PoolLine, problems: Problem[]): void {
+  const first = pools.get(pool.name);
+  const used = first === undefined || (first.tls === undefined && pool.tls !== undefined) ? pool : first;
+  pools.set(pool.name, used);
+  if (first === undefined) return;
+  problems.push({
+    severity: "warning",
+    source: pool.source,
+    message: `'${pool.text}' is listed twice and counts once`,
+    hint: `'${used.text}' at ${used.source} is used`,
+  });
 }
 
 /**

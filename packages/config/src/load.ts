@@ -8,7 +8,7 @@ import { ConfigurationFiles, configurationFolders, type FileReader } from "./fil
 import { identityFolder, storeFolder } from "./folders.ts";
 import { readConfiguration } from "./homcc-conf.ts";
 import { readHosts } from "./hosts-file.ts";
-import type { Host, Localhost, ParsedHosts } from "./hosts.ts";
+import type { Host, Localhost, ParsedHosts, PoolLine } from "./hosts.ts";
 import { KeptSettings } from "./kept-settings.ts";
 import { createOptionReader, type OptionReader } from "./option-reader.ts";
 import { clientOptions, serverOptions } from "./options.ts";
@@ -35,6 +35,8 @@ export interface LoadedSettings {
   readonly settings: ClientSettings;
   /** Hosts that can be used, in the order of the file, each address once; a `limit` of 0 means: never choose it. */
   readonly hosts: readonly Host[];
+  /** Lines that name servers by DNS: whoever runs jobs asks for those, and adds them to `hosts`. */
+  readonly pools: readonly PoolLine[];
   readonly localhost: Localhost;
   /** Every well-formed host as written, without blanks and comments: what `--show-hosts` prints. */
   readonly hostLines: readonly string[];
@@ -104,17 +106,18 @@ async function readSettings(call: ReadCall): Promise<LoadedSettings> {
   const settings = clientSettings(options, sandbox, { environment, cwd, folders });
   const variable = environment["HOMCC_HOSTS"] ?? "";
   const parsed = await readHosts({ host: options.get("host"), variable, folders, files, access: settings });
-  const { hosts } = parsed;
+  const { hosts, pools } = parsed;
   return {
     settings,
     hosts: hosts.map((host) => ({ ...host, compression: host.compression ?? settings.compression })),
+    pools: pools.map((pool) => ({ ...pool, compression: pool.compression ?? settings.compression })),
     localhost: {
       limit: parsed.localhostLimit ?? processorCount(),
       configured: parsed.localhostLimit !== undefined,
     },
     hostLines: parsed.hostLines,
     problems: [...configuration.problems, ...options.problems, ...parsed.problems],
-    noHosts: hosts.some(({ limit }) => limit > 0) ? undefined : noHostsError(parsed),
+    noHosts: [...hosts, ...pools].some(({ limit }) => limit > 0) ? undefined : noHostsError(parsed),
     fatal: conflict,
   };
 }

@@ -3,7 +3,7 @@ import { shortFingerprint } from "@homcc/identity/fingerprint";
 import { defaultSshSettings, type SshAccess } from "@homcc/config/ssh-access";
 
 /** What placement needs to know of a host in the hosts file; one with limit 0 is never chosen. */
-export type HostAddress = Pick<Host, "name" | "port" | "limit" | "ssh" | "tls">;
+export type HostAddress = Pick<Host, "name" | "port" | "limit" | "ssh" | "tls" | "pool">;
 
 /**
  * `name:port`, `name:port (key AbCdEfGhIjKl)` or `user@name:port`, the identity of a server: two lines of the hosts file that differ only in LIMIT are one

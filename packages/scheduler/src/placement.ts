@@ -47,19 +47,21 @@ export interface HostPoolOptions<Host extends HostAddress> {
 export interface Candidate {
   readonly hostId: HostId;
   readonly freeSlots: number;
+  /** What DNS says of it, for the servers of a pool: above 0, 1 the most. */
+  readonly preference?: number;
 }
 
 /**
- * Chooses where the next job goes: at random, weighted by free slots. That is LIMIT times the free fraction: an idle
+ * Chooses where the next job goes: at random, weighted by free slots and what DNS prefers. That is LIMIT times the free fraction: an idle
  * cluster is filled in proportion to LIMIT as homcc 1.x does, and a busy server is avoided before it is full.
  * `undefined` when nobody has a free slot.
  */
 export function choose(candidates: readonly Candidate[], random: () => number): HostId | undefined {
-  const total = candidates.reduce((sum, { freeSlots }) => sum + freeSlots, 0);
-  let point = random() * total;
-  for (const { hostId, freeSlots } of candidates) {
-    if (point < freeSlots) return hostId;
-    point -= freeSlots;
+  const shares = candidates.map(({ freeSlots, preference = 1 }) => freeSlots * preference);
+  let point = random() * shares.reduce((sum, share) => sum + share, 0);
+  for (const [index, share] of shares.entries()) {
+    if (point < share) return candidates[index]?.hostId;
+    point -= share;
   }
   return undefined;
 }
@@ -91,6 +93,19 @@ interface Server<Host extends HostAddress> {
   readonly hostId: HostId;
   host: Host;
   held: number;
+}
+
+/** A server without weight beside others that have one gets hardly anything, and not nothing. */
+const leastPreference = 0.01;
+
+/** By its weight, relative to the largest of its priority. */
+function preferenceOf<Host extends HostAddress>({ pool }: Host, left: readonly Server<Host>[]): number {
+  if (pool === undefined) return 1;
+  const weights = left.flatMap(({ host }) =>
+    host.pool?.name === pool.name && host.pool.priority === pool.priority ? [host.pool.weight] : [],
+  );
+  const most = Math.max(...weights);
+  return most <= 0 ? 1 : Math.max(leastPreference, pool.weight / most);
 }
 
 interface Waiter<Host extends HostAddress> {
@@ -188,6 +203,7 @@ export class HostPool<Host extends HostAddress = HostAddress> {
       if (server.held >= server.host.limit || this.#readiness(server.hostId) !== "ready") return;
       if (waiter.request.tried.has(server.hostId)) continue;
       if (waiter.request.unfit?.has(server.hostId) === true) continue;
+      if (this.#isOutranked(server, this.#left(waiter.request.tried, waiter.request.unfit))) continue;
       this.#waiters.served(waiter);
       waiter.settle(this.#take(server));
     }
@@ -205,9 +221,14 @@ export class HostPool<Host extends HostAddress = HostAddress> {
   }
 
   #choose({ tried, unfit, preferred, finishMs }: PlacementRequest): Server<Host> | undefined {
-    const candidates = this.#left(tried, unfit)
-      .filter(({ hostId }) => this.#readiness(hostId) === "ready")
-      .map(({ hostId, host, held }) => ({ hostId, freeSlots: Math.max(0, host.limit - held) }));
+    const left = this.#left(tried, unfit);
+    const candidates = left
+      .filter((server) => this.#readiness(server.hostId) === "ready" && !this.#isOutranked(server, left))
+      .map(({ hostId, host, held }) => ({
+        hostId,
+        freeSlots: Math.max(0, host.limit - held),
+        preference: preferenceOf(host, left),
+      }));
     const isFree = candidates.some(({ hostId, freeSlots }) => hostId === preferred && freeSlots > 0);
     const isChoice = finishMs !== undefined && candidates.length > 1;
     const hostId = isFree
@@ -220,6 +241,16 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     return [...this.#servers.values()].filter(
       ({ hostId, host }) => host.limit > 0 && !tried.has(hostId) && !unfit.has(hostId),
     );
+  }
+
+  /** A server of its pool with a better priority can be reached: it is for when none can (RFC 2782). */
+  #isOutranked({ host: { pool } }: Server<Host>, left: readonly Server<Host>[]): boolean {
+    if (pool === undefined) return false;
+    return left.some(({ hostId, host }) => {
+      if (host.pool?.name !== pool.name || host.pool.priority >= pool.priority) return false;
+      const readiness = this.#readiness(hostId);
+      return readiness === "ready" || readiness === "soon";
+    });
   }
 
   #take(server: Server<Host>): Placement<Host> {

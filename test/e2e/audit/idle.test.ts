@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { StatusReport } from "@homcc/homcc/ask/status";
 import { writeFiles } from "../../support/files.ts";
 import { changeObject, startLyingServer } from "../../support/lying-server.ts";
+import { createOwnMounts } from "../../support/own-mounts.ts";
 import { agentsOf, endProcesses, processesMentioning } from "../../support/processes.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { startServer } from "../../support/server.ts";
@@ -21,26 +22,26 @@ const files = {
 };
 const variables = { HOMCC_AUDIT_RATE: "100", HOMCC_CLIENT_CACHE_SIZE: "64M" };
 
-/**
- * Runs homcc in a mount namespace in which nothing waits for a processor: the first call makes it, and the agent that it starts
- * stays in it; the others enter it, because an agent serves no other root than its own.
- */
-async function compile(workplace: Workplace, ...command: readonly string[]): Promise<string> {
-  const [agent] = agentsOf(workplace.homccFolder);
-  const isRoot = process.getuid?.() === 0;
+/** Calls in a mount namespace in which nothing waits for a processor. */
+interface Idle extends AsyncDisposable {
+  compile(...command: readonly string[]): Promise<string>;
+}
+
+async function idleMachine(workplace: Workplace): Promise<Idle> {
   const pressure = join(workplace.folder, "pressure");
   await writeFile(pressure, "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
-  const make = ["unshare", ...(isRoot ? [] : ["--user", "--map-root-user"]), "--mount"];
-  const mount = ["sh", "-c", 'mount --bind "$0" /proc/pressure/cpu && exec "$@"', pressure];
-  const enter = ["nsenter", "--target", String(agent?.pid), "--mount", `--wd=${workplace.project}`];
-  const namespace =
-    agent === undefined
-      ? [...make, ...mount]
-      : [...enter, ...(isRoot ? [] : ["--user", "--preserve-credentials"])];
-  const words = [...namespace, homccProgram, ...command];
-  const { status, stderr } = await workplace.run(words, { environment: workplace.environment(variables) });
-  assert.equal(status, 0, stderr);
-  return stderr;
+  const mounts = await createOwnMounts({ "/proc/pressure/cpu": pressure });
+  return {
+    compile: async (...command) => {
+      const words = mounts.words([homccProgram, ...command], workplace.project);
+      const { status, stderr } = await workplace.run(words, {
+        environment: workplace.environment(variables),
+      });
+      assert.equal(status, 0, stderr);
+      return stderr;
+    },
+    [Symbol.asyncDispose]: () => mounts[Symbol.asyncDispose](),
+  };
 }
 
 async function statusOf(workplace: Workplace): Promise<Exclude<StatusReport, { agent: null }>> {
@@ -58,9 +59,10 @@ test("every job is compiled again once nothing happens, whoever answered it, and
   await using server = await startServer({ resultCache: true });
   await using workplace = await createWorkplace({ hosts: `${server.address}/4` });
   await writeFiles(workplace.project, files);
-  await compile(workplace, "gcc", "-O1", "-g", "-MD", "-c", "a.c", "-o", "a.o");
+  await using idle = await idleMachine(workplace);
+  await idle.compile("gcc", "-O1", "-g", "-MD", "-c", "a.c", "-o", "a.o");
   await waitFor("a kept result", async () => {
-    await compile(workplace, "gcc", "-O1", "-g", "-MD", "-c", "a.c", "-o", "a.o");
+    await idle.compile("gcc", "-O1", "-g", "-MD", "-c", "a.c", "-o", "a.o");
     return (await workplace.jobs()).some(({ outcome }) => outcome === "result-from-home");
   });
   const object = await readFile(join(workplace.project, "a.o"));
@@ -86,12 +88,10 @@ test("a lie is found, and the next build is told and goes elsewhere", async () =
   await using server = await startLyingServer(changeObject);
   await using workplace = await createWorkplace({ hosts: `127.0.0.1:${server.port}/4`, forbidLocal: false });
   await writeFiles(workplace.project, files);
-  await compile(workplace, "gcc", "-O1", "-c", "a.c", "-o", "a.o");
+  await using idle = await idleMachine(workplace);
+  await idle.compile("gcc", "-O1", "-c", "a.c", "-o", "a.o");
   await waitFor("the finding", async () => (await statusOf(workplace)).audits.findings.length === 1, waitMs);
-  assert.match(
-    await compile(workplace, "gcc", "-O1", "-c", "a.c", "-o", "b.o"),
-    /HOMCC-ERROR\] self-audit: /,
-  );
+  assert.match(await idle.compile("gcc", "-O1", "-c", "a.c", "-o", "b.o"), /HOMCC-ERROR\] self-audit: /);
   assert.deepEqual(
     (await workplace.jobs(2)).map(({ outcome }) => outcome),
     ["compiled-remotely", "server-quarantined"],
@@ -102,11 +102,12 @@ test("an edit makes it void; an agent that is killed in the middle takes everyth
   await using server = await startServer();
   await using workplace = await createWorkplace({ hosts: `${server.address}/4` });
   await writeFiles(workplace.project, files);
-  await compile(workplace, "gcc", "-O1", "-c", "a.c", "-o", "a.o");
+  await using idle = await idleMachine(workplace);
+  await idle.compile("gcc", "-O1", "-c", "a.c", "-o", "a.o");
   await writeFile(join(workplace.project, "h.h"), "#define H 2\n");
   await waitFor("the audit", async () => (await statusOf(workplace)).audits.counts.void === 1, waitMs);
 
-  await compile(workplace, "g++", "-O1", "-c", "slow.cpp", "-o", "slow.o");
+  await idle.compile("g++", "-O1", "-c", "slow.cpp", "-o", "slow.o");
   await waitFor("the second compile", () => processesMentioning(workplace.folder).some(isRunner), waitMs);
   await endProcesses(agentsOf(workplace.homccFolder));
   await waitFor("the end of all", () => processesMentioning(workplace.folder).length === 0);
@@ -117,7 +118,7 @@ test("an edit makes it void; an agent that is killed in the middle takes everyth
     "slow.cpp",
     "slow.o",
   ]);
-  await compile(workplace, "gcc", "-O1", "-c", "a.c", "-o", "a.o");
+  await idle.compile("gcc", "-O1", "-c", "a.c", "-o", "a.o");
   const work = join(workplace.homccFolder, "agent/audit/work");
   await waitFor("no leftovers", async () => (await readdir(work)).length === 1);
 });

@@ -37,6 +37,14 @@ test("an agent with a busy server, one that is down and one that nobody needed",
         },
         { host: host("new"), state: "unused", slots: { held: 0, limit: 2 }, jobs: [] },
       ],
+      pools: [
+        {
+          name: "_homcc._tcp.example.com",
+          members: ["one:3126", "two:3126"],
+          answeredAt: "2026-11-25T12:02:48.000Z",
+        },
+        { name: "_homcc._tcp.example.org", members: [], problem: "DNS has no such name" },
+      ],
       toolchains: [
         {
           host: host("build"),
@@ -78,6 +86,10 @@ down:3126   unreachable  0 of 2      -               -           -          -
     next try in 4.0 s
 new:3126    unused       0 of 2      -               -           -          -
 
+Pool srv:_homcc._tcp.example.com: one:3126 two:3126, by DNS 12 s ago
+Pool srv:_homcc._tcp.example.org: no servers known
+    DNS has no such name
+
 TOOLCHAIN                  FOR SERVER  STATE    THERE                  REMAINING
 gcc 14.2.0 (0123456789ab)  build:3126  sending  25.0 MiB of 100.0 MiB  4 min
 gcc 14.2.0 (0123456789ab)  down:3126   refused  -                      -
@@ -94,7 +106,16 @@ Audits: 7 identical, 0 different, 1 void, 0 not possible; 2 to come
 test("no agent and no servers", () => {
   const why = "No agent runs.";
   const text = renderStatus(
-    { agent: null, why, servers: [], toolchains: null, local: null, audits: { findings: [] }, queues: null },
+    {
+      agent: null,
+      why,
+      servers: [],
+      pools: [],
+      toolchains: null,
+      local: null,
+      audits: { findings: [] },
+      queues: null,
+    },
     nowMs,
   );
   assert.equal(text, `${why}\n\nNo servers: write ~/.homcc/hosts or set HOMCC_HOSTS.\n`);

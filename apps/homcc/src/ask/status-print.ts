@@ -1,6 +1,7 @@
 import type { AuditStatus } from "../agent-status.ts";
 import { alarmsOf } from "../audit/alarms.ts";
 import type { Finding } from "../audit/findings.ts";
+import type { PoolStatus } from "../remote/pools/server-pools.ts";
 import type { ServerStatus } from "../remote/server-status.ts";
 import type { SlotHolder } from "../records/slot-holders.ts";
 import { columns } from "./columns.ts";
@@ -13,6 +14,7 @@ const missing = "-";
 /** The status for people; `nowMs` is milliseconds since the epoch. */
 export function renderStatus(report: StatusReport, nowMs: number): string {
   const lines = [...agentLines(report, nowMs), "", ...serverLines(report.servers, nowMs)];
+  if (report.pools.length > 0) lines.push("", ...report.pools.flatMap((pool) => poolLines(pool, nowMs)));
   if (report.agent !== null) {
     const { local, queues, toolchains } = report;
     if (toolchains.length > 0) lines.push("", ...toolchainLines(toolchains));
@@ -76,6 +78,12 @@ function serverLines(servers: readonly ServerStatus[], nowMs: number): string[] 
       ...jobLines(server.jobs),
     ]),
   ];
+}
+
+function poolLines({ name, members, answeredAt, problem }: PoolStatus, nowMs: number): string[] {
+  const age = answeredAt === undefined ? "" : `, by DNS ${durationText(nowMs - Date.parse(answeredAt))} ago`;
+  const who = members.length === 0 ? "no servers known" : `${members.join(" ")}${age}`;
+  return [`Pool srv:${name}: ${who}`, ...(problem === undefined ? [] : [`    ${problem}`])];
 }
 
 function toolchainLines(toolchains: readonly ShipmentStatus[]): string[] {

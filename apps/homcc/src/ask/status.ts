@@ -1,9 +1,11 @@
-import { loadSettings } from "@homcc/config/load";
+import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { silentLogger } from "@homcc/observability/log";
 import { agentFolder } from "../agent-folder.ts";
 import type { AgentStatus, AuditStatus } from "../agent-status.ts";
 import { findingsOf } from "../audit/audits.ts";
+import { poolFilePath } from "../remote/pools/pool-file.ts";
+import { type PoolStatus, ServerPools } from "../remote/pools/server-pools.ts";
 import type { ServerStatus } from "../remote/server-status.ts";
 import type { Shown } from "../show.ts";
 import { absenceText, askOwnAgent } from "./asked-agent.ts";
@@ -17,6 +19,8 @@ export type StatusReport =
       /** Why there is none, for people. */
       readonly why: string;
       readonly servers: readonly ServerStatus[];
+      /** By what earlier agents were told. */
+      readonly pools: readonly PoolStatus[];
       readonly toolchains: null;
       readonly local: null;
       readonly audits: Pick<AuditStatus, "findings">;
@@ -30,7 +34,9 @@ export async function showStatus(
   options: Readonly<Record<string, string>>,
 ): Promise<Shown> {
   const { agent, paths } = await askOwnAgent("status", environment);
-  const configured = await configuredServers(environment, options);
+  const loaded = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+  const pools = new ServerPools({ path: poolFilePath(environment), logger: silentLogger });
+  const configured = configuredServers(pools.expand(loaded));
   const report: StatusReport =
     agent.kind === "answered"
       ? withConfigured(parseStatus(agent.text), configured)
@@ -38,6 +44,7 @@ export async function showStatus(
           agent: null,
           why: absenceText(agent.kind, paths),
           servers: configured,
+          pools: pools.status(loaded.pools.map(({ name }) => name)),
           toolchains: null,
           local: null,
           audits: { findings: findingsOf(agentFolder(environment), silentLogger).all },
@@ -53,11 +60,7 @@ function parseStatus(text: string): AgentStatus {
   return status;
 }
 
-async function configuredServers(
-  environment: Readonly<Record<string, string>>,
-  options: Readonly<Record<string, string>>,
-): Promise<ServerStatus[]> {
-  const { hosts } = await loadSettings({ environment, commandLine: options, cwd: process.cwd() });
+function configuredServers({ hosts }: Pick<LoadedSettings, "hosts">): ServerStatus[] {
   return hosts.map((host) => ({
     host: hostIdOf(host),
     state: "unused",

@@ -93,6 +93,7 @@ async function compileRemotely(
     ...loaded,
     // Also one that the limit 0 keeps from being used.
     hosts: [{ ...host, limit: Math.max(1, host.limit) }],
+    pools: [],
     noHosts: undefined,
     fatal: undefined,
   };

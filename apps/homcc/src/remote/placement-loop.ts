@@ -58,10 +58,10 @@ export type PlacedRun =
  */
 export function noServerFor(
   loaded: LoadedSettings,
-  { servers }: Pick<Services, "servers">,
+  { servers, pools }: Pick<Services, "servers" | "pools">,
 ): FailedRun | undefined {
   const request = placementRequest(loaded, new Set());
-  return servers.poolFor(loaded).hasPlaceFor(request) ? undefined : unreachable(loaded, servers);
+  return servers.poolFor(loaded).hasPlaceFor(request) ? undefined : unreachable(loaded, servers, pools);
 }
 
 /**
@@ -74,7 +74,7 @@ export async function runOnServers(
   action: Action,
   job: JobDescription,
   loaded: LoadedSettings,
-  services: Pick<Services, "servers" | "holders" | "adviser" | "homeLoad">,
+  services: Pick<Services, "servers" | "holders" | "adviser" | "homeLoad" | "pools">,
   callSignal: AbortSignal,
   { key, party }: JobOrigin = { key: "", party: 0 },
   phases = new Phases(),
@@ -130,7 +130,7 @@ export async function runOnServers(
       return comeHome(thoughts.soonerAtHome.advice);
     }
     if (placement === undefined)
-      return failure ?? lacking(action, loaded, servers) ?? unreachable(loaded, servers);
+      return failure ?? lacking(action, loaded, servers) ?? unreachable(loaded, servers, services.pools);
     using _slot = placement;
     hostId = placement.hostId;
     const session = servers.sessionOn(hostId);
@@ -240,11 +240,19 @@ function lacking(
  * A job that was never placed: name each host and why it was not used. One that answers and is not trusted, or turns this user
  * away, is no network's fault.
  */
-function unreachable(loaded: LoadedSettings, servers: Servers): FailedRun {
+function unreachable(
+  loaded: LoadedSettings,
+  servers: Servers,
+  pools: Pick<Services["pools"], "describe">,
+): FailedRun {
   const untrusted = loaded.hosts.find((host) => servers.isUntrusted(host));
   if (untrusted !== undefined)
     return { kind: "failed", outcome: "not-trusted", detail: servers.describe(untrusted) };
-  const detail = loaded.hosts.map((host) => servers.describe(host)).join("; ");
+  const empty = loaded.pools.filter(({ name }) => !loaded.hosts.some(({ pool }) => pool?.name === name));
+  const detail = [
+    ...loaded.hosts.map((host) => servers.describe(host)),
+    ...empty.map((line) => pools.describe(line)),
+  ].join("; ");
   return { kind: "failed", outcome: "no-server", detail };
 }
 

@@ -4,11 +4,13 @@ import type { Action, InputEntry } from "@homcc/cas/action";
 import { digestOf } from "@homcc/cas/digest";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { systemClock } from "@homcc/observability/clock";
+import { silentLogger } from "@homcc/observability/log";
 import { outcomes } from "@homcc/observability/outcomes";
 import { Ledger } from "@homcc/scheduler/ledger";
 import { HomeLoad } from "../home-load.ts";
 import type { Services } from "../services.ts";
 import { Adviser, type KnownServers } from "./adviser.ts";
+import { ServerPools } from "./pools/server-pools.ts";
 import { type PlacedRun, runOnServers } from "./placement-loop.ts";
 import type { Time } from "./progress-deadline.ts";
 import type { ScriptedServer } from "./scripted-server.fixture.ts";
@@ -105,6 +107,8 @@ export function ledgerServices(
   return { homeLoad, adviser: new Adviser(ledger, known, homeLoad) };
 }
 
+const noPools = new ServerPools({ path: "/nonexistent/pools.json", logger: silentLogger });
+
 /** Runs the action as a call does and gives how it ended. */
 export async function place(
   action: Action,
@@ -124,7 +128,7 @@ export async function place(
     action,
     { ...job, ...options.job },
     loaded,
-    { servers, holders, ...(options.ledger?.(servers) ?? ledgerServices(servers)) },
+    { servers, holders, pools: noPools, ...(options.ledger?.(servers) ?? ledgerServices(servers)) },
     signal,
     { key: "key", party: 1 },
     undefined,

@@ -32,12 +32,16 @@ const trustFailures = ["ERR_HOMCC_UNTRUSTED", "ERR_HOMCC_REFUSED", "ERR_HOMCC_CO
 
 interface KnownPool {
   readonly pool: HostPool;
-  readonly hostIds: readonly HostId[];
-  readonly hosts: readonly HostAddress[];
+  wish: ListedHosts;
+  hostIds: readonly HostId[];
+  hosts: readonly HostAddress[];
 }
 
+type ListedHosts = Pick<LoadedSettings, "hosts"> & Partial<Pick<LoadedSettings, "pools">>;
+type ExpandPools = (list: Pick<LoadedSettings, "hosts" | "pools">) => readonly Host[];
+
 /** The hosts of a job, and how long a connection to one may take. */
-export type HostWish = Pick<LoadedSettings, "hosts"> & {
+export type HostWish = ListedHosts & {
   readonly settings: Pick<LoadedSettings["settings"], "establishConnectionTimeoutMs"> &
     Partial<Pick<LoadedSettings["settings"], "uplinkBytesPerSecond">>;
 };
@@ -55,6 +59,7 @@ export class Servers {
   readonly #sleep: SleepWatch;
   readonly #health = new Map<HostId, HostHealth<Session>>();
   readonly #pools = new Map<string, KnownPool>();
+  #expand: ExpandPools = ({ hosts }) => hosts;
   /** Jobs that wait for a server to be back. */
   readonly #lookers = new Set<() => void>();
   /** The latest job's wish. */
@@ -98,10 +103,12 @@ export class Servers {
    * The pool of a job's hosts, all of them dialled that are not connected: three servers that do not answer then cost
    * the wait for one. Its LIMITs count per list of hosts, since they are the user's wish, not the server's.
    */
-  poolFor({ hosts, settings }: HostWish): HostPool {
+  poolFor(wish: HostWish): HostPool {
+    const current = this.#current(wish);
+    const { hosts, settings } = current;
     this.#connectTimeoutMs = settings.establishConnectionTimeoutMs;
     this.#uplink.bytesPerSecond = settings.uplinkBytesPerSecond;
-    const { pool } = this.#knownPool(hosts);
+    const { pool } = this.#knownPool(current);
     if (this.#sleep.slept()) this.#doubtEverything();
     for (const host of hosts) {
       if (host.limit === 0) continue;
@@ -271,13 +278,60 @@ export class Servers {
     }
   }
 
-  #knownPool(hosts: readonly Host[]): KnownPool {
-    const key = JSON.stringify(hosts.map((host) => [hostIdOf(host), host.limit]));
+  /** `expand`: the hosts of a list with pools, by what DNS says now. */
+  followPools(expand: ExpandPools): void {
+    this.#expand = expand;
+  }
+
+  /**
+   * DNS has changed who is in a pool: jobs that wait are given to those who are there now. A server that left finishes what it has, and
+   * its connection ends then.
+   */
+  membersChanged(): void {
+    for (const known of this.#pools.values()) {
+      if ((known.wish.pools ?? []).length === 0) continue;
+      this.#setHosts(known, this.#current(known.wish));
+      if (known.pool.waiting === 0) continue;
+      for (const host of known.hosts) if (host.limit > 0) this.#healthOf(host).want();
+    }
+    this.#forgetUnnamed();
+  }
+
+  /** The list as it is now; a server that gets no jobs in it gets none still. */
+  #current<Wish extends ListedHosts>(wish: Wish): Wish {
+    const { hosts, pools = [] } = wish;
+    if (pools.length === 0) return wish;
+    const barred = new Set(hosts.filter(({ limit }) => limit === 0).map((host) => hostIdOf(host)));
+    const own = hosts.filter((host) => host.pool === undefined);
+    const now = this.#expand({ hosts: own, pools }).map((host) =>
+      barred.has(hostIdOf(host)) ? { ...host, limit: 0 } : host,
+    );
+    return { ...wish, hosts: now };
+  }
+
+  #setHosts(known: KnownPool, wish: KnownPool["wish"]): void {
+    const addresses = wish.hosts.map(addressOf);
+    known.wish = wish;
+    known.hosts = addresses;
+    known.hostIds = addresses.map(hostIdOf);
+    known.pool.setHosts(addresses);
+  }
+
+  /** A list with pools stays the same list when DNS names other servers. */
+  #knownPool(wish: HostWish): KnownPool {
+    const { hosts, pools = [] } = wish;
+    const listed = hosts.filter(({ pool, limit }) => pools.length === 0 || pool === undefined || limit === 0);
+    const key = JSON.stringify([
+      listed.map((host) => [hostIdOf(host), host.limit]),
+      pools.map(({ text }) => text),
+    ]);
     const known = this.#pools.get(key);
     if (known !== undefined) {
       // Last in line for being forgotten.
       this.#pools.delete(key);
       this.#pools.set(key, known);
+      const isSame = membersText(known.hosts) === membersText(hosts);
+      if (!isSame) this.#setHosts(known, wish);
       return known;
     }
     const addresses = hosts.map(addressOf);
@@ -285,7 +339,7 @@ export class Servers {
       hosts: addresses,
       readiness: (hostId) => this.#health.get(hostId)?.readiness ?? "none",
     });
-    const fresh = { pool, hostIds: addresses.map(hostIdOf), hosts: addresses };
+    const fresh: KnownPool = { pool, wish, hostIds: addresses.map(hostIdOf), hosts: addresses };
     this.#pools.set(key, fresh);
     this.#forgetOldPools();
     return fresh;
@@ -306,6 +360,10 @@ export class Servers {
     const idle = [...this.#pools].filter(([, { pool, hostIds }]) => isIdle(pool, hostIds));
     if (idle.length <= maxIdlePools) return;
     for (const [key] of idle.slice(0, idle.length - maxIdlePools)) this.#pools.delete(key);
+    this.#forgetUnnamed();
+  }
+
+  #forgetUnnamed(): void {
     const named = new Set([...this.#pools.values()].flatMap(({ hostIds }) => hostIds));
     for (const [hostId, health] of this.#health) {
       if (named.has(hostId)) continue;
@@ -359,16 +417,22 @@ function whyUnused(state: HostState<unknown>, nowMs: number): string | undefined
   }
 }
 
+/** By what placement tells them apart. */
+function membersText(hosts: readonly HostAddress[]): string {
+  return JSON.stringify(hosts.map((host) => [hostIdOf(host), host.limit, host.pool]));
+}
+
 /** A pool with jobs has to hear of its servers' health. */
 function isIdle(pool: HostPool, hostIds: readonly HostId[]): boolean {
   return pool.waiting === 0 && hostIds.every((hostId) => pool.heldOn(hostId) === 0);
 }
 
-function addressOf({ name, port, limit, ssh, tls }: Host): HostAddress {
+function addressOf({ name, port, limit, pool, ssh, tls }: Host): HostAddress {
   return {
     name,
     port,
     limit,
+    ...(pool === undefined ? {} : { pool }),
     ...(ssh === undefined ? {} : { ssh }),
     ...(tls === undefined ? {} : { tls }),
   };
