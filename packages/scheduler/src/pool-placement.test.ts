@@ -12,7 +12,7 @@ function member(name: string, priority: number, weight = 0, limit = 2): HostAddr
 interface Cluster {
   readonly pool: HostPool;
   readonly states: Map<string, Readiness>;
-  place(tried?: readonly string[]): Promise<Placement<HostAddress> | undefined>;
+  readonly place: (tried?: readonly string[]) => Promise<Placement<HostAddress> | undefined>;
 }
 
 function clusterOf(hosts: readonly HostAddress[]): Cluster {
@@ -29,7 +29,7 @@ function clusterOf(hosts: readonly HostAddress[]): Cluster {
 test("jobs wait for the servers with the best priority while one of them can be reached", async () => {
   const { pool, states, place } = clusterOf([member("a", 1, 0, 1), member("b", 1, 0, 1), member("z", 9)]);
   const first = [await place(), await place()];
-  assert.deepEqual(first.map((placed) => placed?.host.name).toSorted(), ["a", "b"]);
+  assert.deepEqual(first.map((placed) => placed?.host.name ?? "").toSorted(), ["a", "b"]);
   const third = place();
   assert.equal(pool.waiting, 1);
   first[0]?.release();
@@ -75,7 +75,7 @@ test("hosts with lines of their own and other pools are no matter of priorities"
   };
   const alone: HostAddress = { name: "h", port: 3126, limit: 1 };
   const { place } = clusterOf([member("a", 1, 0, 1), other, alone]);
-  const names = [await place(), await place(), await place()].map((placed) => placed?.host.name);
+  const names = [await place(), await place(), await place()].map((placed) => placed?.host.name ?? "");
   assert.deepEqual(names.toSorted(), ["a", "h", "o"]);
 });
 

@@ -19,8 +19,8 @@ interface Room {
   readonly path: string;
   /** Of lookups that are under way, the oldest first. */
   readonly asked: { readonly name: string; answer(answer: Answer): Promise<void> }[];
-  open(): ServerPools;
-  load(hosts: string): Promise<LoadedSettings>;
+  readonly open: () => ServerPools;
+  readonly load: (hosts: string) => Promise<LoadedSettings>;
 }
 
 async function withRoom(body: (room: Room) => Promise<void>): Promise<void> {
@@ -41,7 +41,8 @@ async function withRoom(body: (room: Room) => Promise<void>): Promise<void> {
     time,
     path,
     asked,
-    open: () => new ServerPools({ path, logger: silentLogger, lookup, ...time }),
+    open: () =>
+      new ServerPools({ path, logger: silentLogger, lookup, clock: time.clock, timers: time.timers }),
     load: (hosts) =>
       loadSettings({
         environment: { HOMCC_HOSTS: hosts, HOMCC_DIR: scratch.path },
