@@ -7,6 +7,9 @@ import { homccProgram } from "./repository.ts";
 import { waitFor } from "./wait-for.ts";
 import { createWorkplace, type Workplace } from "./workplace.ts";
 
+/** Beside other tests a machine takes long for what is quick otherwise. */
+const patienceMs = 90_000;
+
 /** A developer whose compiler no server has. */
 export interface Developer {
   readonly workplace: Workplace;
@@ -59,16 +62,24 @@ export async function statusOf(workplace: Workplace): Promise<AgentStatus> {
 
 /** Compiles until that comes of it; gives what homcc said then. */
 export async function untilOutcome({ compile }: Developer, wanted: string): Promise<string> {
-  return await waitFor(wanted, async () => {
-    const { outcome, said } = await compile();
-    return outcome === wanted && said;
-  });
+  return await waitFor(
+    wanted,
+    async () => {
+      const { outcome, said } = await compile();
+      return outcome === wanted && said;
+    },
+    patienceMs,
+  );
 }
 
 /** Compiles until a server did it, and gives which. */
 export async function untilRemote({ compile }: Developer, hosts?: string): Promise<string> {
-  return await waitFor("a job on a server", async () => {
-    const { outcome, host } = await compile(hosts === undefined ? {} : { hosts });
-    return outcome === "compiled-remotely" && host;
-  });
+  return await waitFor(
+    "a job on a server",
+    async () => {
+      const { outcome, host } = await compile(hosts === undefined ? {} : { hosts });
+      return outcome === "compiled-remotely" && host;
+    },
+    patienceMs,
+  );
 }

@@ -308,8 +308,8 @@ function shippingWith(
   const folders = new RegisteredFolders(settings.store);
   const registered = (): Promise<readonly string[]> => folders.list();
   const home = new HomeFiles({ store, registered, logger });
-  const { toolchains: choice, maxToolchainBytes: maxBytes } = settings;
-  return { layers, home, registered, choice, maxBytes, store, logger };
+  const { toolchains: choice, maxToolchainBytes: maxBytes, maxDependencyCacheBytes: storeBytes } = settings;
+  return { layers, home, registered, choice, maxBytes, storeBytes, store, logger };
 }
 
 interface Serving extends Omit<ChosenExecutor, "v1Executor"> {

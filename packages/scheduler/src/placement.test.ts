@@ -415,3 +415,15 @@ describe("free slots decide among servers that are as good as the best", () => {
       );
     });
 });
+
+test("a server that is unfit for a job is not given to it, is no try of it, and is not waited for", async () => {
+  const pool = poolOf({ hosts: [host("unfit", 1), host("fit", 1)] });
+  const request = { tried: new Set<HostId>(), maxTries: 1, unfit: new Set([id("unfit")]) };
+  const first = await pool.place(request);
+  assert.equal(first?.hostId, id("fit"));
+  const second = pool.place(request);
+  using _other = await pool.place({ tried: new Set<HostId>(), maxTries: 1 });
+  first.release();
+  assert.equal((await second)?.hostId, id("fit"));
+  assert.equal(await pool.place({ ...request, unfit: new Set([id("unfit"), id("fit")]) }), undefined);
+});

@@ -145,3 +145,29 @@ test("what is discarded is over for those who wait", () => {
   assert.equal(written, 1);
   assert.equal(outbox.queuedBytes, 0);
 });
+
+test("what nobody waits for leaves behind everything else, between its own pieces too", async () => {
+  const { outbox, sent, pass, pong } = startSender();
+  outbox.push("background", data(1, 60_000));
+  outbox.push("background", data(2, 60_000));
+  await pass(5);
+  const begun = sent.length;
+  outbox.push("large", data(3, 60_000));
+  outbox.push("small", data(4, 300));
+  outbox.push("control", job);
+  for (let round = 0; round < 300 && outbox.queuedBytes > 0; round++) {
+    pong();
+    await pass(10);
+  }
+  const later = sent.slice(begun).filter(({ type }) => type !== frameTypes.ping);
+  const order = [...new Set(later.map(({ stream }) => stream))];
+  assert.deepEqual(order, [9, 4, 3, 1, 2]);
+  const lastLarge = later.findLastIndex(({ stream }) => stream === 3);
+  assert.ok(later.slice(0, lastLarge).every(({ stream }) => stream !== 1 && stream !== 2));
+  // No more begun at a time than a peer of any version puts together.
+  const pieces = new FramePieces();
+  const whole = sent
+    .filter(({ type }) => type === frameTypes.data)
+    .flatMap((piece) => pieces.take(piece) ?? []);
+  assert.equal(whole.length, 4);
+});

@@ -88,11 +88,11 @@ function poolLines({ name, members, answeredAt, problem }: PoolStatus, nowMs: nu
 
 function toolchainLines(toolchains: readonly ShipmentStatus[]): string[] {
   const heading = ["TOOLCHAIN", "FOR SERVER", "STATE", "THERE", "REMAINING"];
-  const rows = toolchains.map(({ toolchain, identity, host, state, sizeBytes, sentBytes, remainingMs }) => [
+  const rows = toolchains.map(({ toolchain, identity, host, state, sizeBytes, thereBytes, remainingMs }) => [
     `${toolchain} (${identity})`,
     host,
     state,
-    sizeBytes === 0 ? missing : `${bytesText(sentBytes)} of ${bytesText(sizeBytes)}`,
+    sizeBytes === 0 ? missing : `${bytesText(thereBytes)} of ${bytesText(sizeBytes)}`,
     remainingMs === undefined ? missing : durationText(remainingMs),
   ]);
   const [titles = "", ...lines] = columns([heading, ...rows]);

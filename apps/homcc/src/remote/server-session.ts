@@ -89,6 +89,7 @@ export class ServerSession implements Session, ShippingLink {
     this.#way = way;
     this.#shipments = shipments;
     channel.measureDistance();
+    if (shipments !== undefined) void channel.closed.then(() => shipments.connectionEnded(hostId));
   }
 
   /** What the server says about itself, and how far away it is. */

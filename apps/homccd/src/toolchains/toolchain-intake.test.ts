@@ -168,6 +168,7 @@ async function onSite(options: SiteOptions, body: (site: Site) => Promise<void>)
       registered,
       choice: options.choice ?? "shipped",
       maxBytes: options.maxBytes ?? 1 << 30,
+      storeBytes: options.storeBytes ?? 1 << 30,
       store,
       logger: silentLogger,
     };
@@ -329,6 +330,17 @@ test("a toolchain above the bound is refused with the option", async () => {
     const answer = await client.offer(compiler);
     assert.ok(answer.kind === "refused" && answer.reason === "toolchain-differs");
     assert.match(answer.hint ?? "", /max_toolchain_size/);
+  });
+});
+
+test("a toolchain for which the store has no room is refused before anything of it is sent", async () => {
+  await onSite({ storeBytes: 12_000 }, async ({ peer }) => {
+    const client = await peer();
+    const compiler = new Compiler(files());
+    await client.upload(compiler.manifest);
+    const answer = await client.offer(compiler);
+    assert.ok(answer.kind === "refused" && answer.reason === "toolchain-differs");
+    assert.match(answer.hint ?? "", /max_dependency_cache_size/);
   });
 });
 

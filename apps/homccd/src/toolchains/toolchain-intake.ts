@@ -31,11 +31,16 @@ export interface ToolchainShipping {
   readonly choice: ToolchainChoice;
   /** Of one toolchain. */
   readonly maxBytes: number;
+  /** Of the store, in which all of a toolchain has to be at once. */
+  readonly storeBytes: number;
   readonly store: BlobStore;
   readonly logger: Logger;
 }
 
 export type IntakeAnswer = Extract<ServerMessage, { kind: "missing" | "stored" | "refused" }>;
+/** What a blob takes of the store at least. */
+const blockBytes = 4096;
+
 type Offered = JobMessage["toolchain"];
 
 export const manifestBounds: ManifestBounds = {
@@ -94,6 +99,7 @@ export class ToolchainIntake {
       throw notTaken(text, "option max_toolchain_size of homccd");
     }
     const contents = contentsOf(entries);
+    requireRoom(contents, this.#shipping.storeBytes);
     const pin = store.pin(contents);
     try {
       const missing = await this.#complete(entries, contents, ask);
@@ -261,6 +267,15 @@ function entriesOf(manifest: Uint8Array, { driver }: Offered): readonly Toolchai
     entry.path === driver && (entry.kind === "symlink" || (entry.kind === "file" && entry.executable));
   if (!entries.some(isDriver)) throw badJob(`${driver} is not among the toolchain's programs`);
   return entries;
+}
+
+/** With the pieces of the largest file beside it. Otherwise all of it would be sent, and forgotten, again and again. */
+function requireRoom(contents: readonly Digest[], storeBytes: number): void {
+  const sizes = contents.map(sizeBytesOf);
+  const neededBytes = sizes.reduce((sum, size) => sum + size + blockBytes, Math.max(0, ...sizes));
+  if (neededBytes <= storeBytes) return;
+  const text = `no room for a toolchain of ${megabytes(neededBytes)} in a store of ${megabytes(storeBytes)}`;
+  throw notTaken(text, "option max_dependency_cache_size of homccd");
 }
 
 function requireOwn(foreign: readonly Digest[]): void {

@@ -1,4 +1,5 @@
 import { hashOf, type Digest } from "@homcc/cas/digest";
+import { contentBytes } from "@homcc/compiler/manifest-reader";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { Clock } from "@homcc/observability/clock";
 import { describeError, hasCode } from "@homcc/observability/error";
@@ -42,9 +43,9 @@ export interface ShipmentStatus {
   readonly toolchain: string;
   readonly identity: string;
   readonly state: "asking" | "waiting" | "sending" | "interrupted" | "refused" | "failed";
-  /** Of what the server lacked, before compression. */
+  /** Of all its files, and of those that are there, before compression; 0 before the server has said what it lacks. */
   readonly sizeBytes: number;
-  readonly sentBytes: number;
+  readonly thereBytes: number;
   /** From the rate of the last half minute. */
   readonly remainingMs?: number;
   /** Why it was refused or failed. */
@@ -57,8 +58,8 @@ export interface ShipmentStatus {
  */
 const quickMs = 1_500;
 
-/** What did not work is not tried again for so long: a server whose disk is full, a file that cannot be read. */
-const restMs = 60_000;
+/** What did not work is not tried again for so long on one connection: a server whose disk is full, a file that cannot be read. */
+const restMs = 10 * 60_000;
 
 /** Refusals of the toolchain itself; others pass. */
 const lasting: ReadonlySet<string> = new Set(["toolchain-differs", "bad-job", "refused"]);
@@ -71,6 +72,7 @@ interface Shipment {
   readonly settled: Promise<void>;
   state: ShipmentStatus["state"] | "ready";
   sizeBytes: number;
+  thereBytes: number;
   sentBytes: number;
   endedMs: number;
   refused: Refused | undefined;
@@ -137,7 +139,7 @@ export class ToolchainShipments {
 
   status(): ShipmentStatus[] {
     return [...this.#shipments.values()].flatMap((shipment) => {
-      const { host, toolchain, state, sizeBytes, sentBytes, refused } = shipment;
+      const { host, toolchain, state, sizeBytes, thereBytes, refused } = shipment;
       if (state === "ready" || this.#isOver(shipment)) return [];
       const remainingMs = this.#remainingMs(shipment);
       return [
@@ -147,12 +149,18 @@ export class ToolchainShipments {
           identity: hashOf(toolchain.digest).slice(0, 12),
           state,
           sizeBytes,
-          sentBytes,
+          thereBytes,
           ...(remainingMs === undefined ? {} : { remainingMs }),
           ...(refused === undefined ? {} : { reason: refused.message }),
         },
       ];
     });
+  }
+
+  /** Another one may be to a server that was told otherwise. */
+  connectionEnded(host: HostId): void {
+    for (const [key, shipment] of this.#shipments)
+      if (shipment.host === host && shipment.endedMs !== Infinity) this.#shipments.delete(key);
   }
 
   close(): void {
@@ -168,6 +176,7 @@ export class ToolchainShipments {
       settled,
       state: "asking",
       sizeBytes: 0,
+      thereBytes: 0,
       sentBytes: 0,
       endedMs: Infinity,
       refused: undefined,
@@ -231,10 +240,15 @@ export class ToolchainShipments {
         shipment.rate.began();
         return turn;
       },
-      planned: (sizeBytes) => {
-        shipment.sizeBytes = shipment.sentBytes + sizeBytes;
+      planned: (lackingBytes) => {
+        shipment.sizeBytes = contentBytes(shipment.toolchain.entries);
+        shipment.thereBytes = shipment.sizeBytes - lackingBytes;
+      },
+      present: (sizeBytes) => {
+        shipment.thereBytes += sizeBytes;
       },
       stored: (sizeBytes) => {
+        shipment.thereBytes += sizeBytes;
         shipment.sentBytes += sizeBytes;
         shipment.rate.moved(sizeBytes);
       },
@@ -242,21 +256,21 @@ export class ToolchainShipments {
   }
 
   #standingOf(shipment: Shipment): Standing {
-    const { state, refused, sizeBytes, sentBytes } = shipment;
+    const { state, refused, sizeBytes, thereBytes } = shipment;
     if (state === "ready") return { kind: "ready" };
     if (refused !== undefined && (state === "refused" || state === "failed"))
       return { kind: "refused", refused };
     if (sizeBytes === 0) return { kind: "under-way", detail: "the server looks for its files" };
-    const sent = `${bytesText(sentBytes)} of ${bytesText(sizeBytes)} are there`;
+    const sent = `${bytesText(thereBytes)} of ${bytesText(sizeBytes)} are there`;
     const remainingMs = this.#remainingMs(shipment);
     const rest = remainingMs === undefined ? "" : `, the rest takes about ${durationText(remainingMs)}`;
     return { kind: "under-way", detail: `${sent}${rest}` };
   }
 
-  #remainingMs({ state, rate, sizeBytes, sentBytes }: Shipment): number | undefined {
+  #remainingMs({ state, rate, sizeBytes, thereBytes }: Shipment): number | undefined {
     const { bytesPerMs } = rate;
     if (state !== "sending" || bytesPerMs === undefined) return undefined;
-    return Math.round((sizeBytes - sentBytes) / bytesPerMs);
+    return Math.round((sizeBytes - thereBytes) / bytesPerMs);
   }
 
   /** What failed is tried again some day; the administrator may have changed his mind, too. */

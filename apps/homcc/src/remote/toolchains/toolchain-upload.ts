@@ -11,14 +11,16 @@ import { changed, pieceBytes, piecesOfFile, readPiece } from "./file-pieces.ts";
 const blobsAtOnce = 4;
 
 /** Asked again after each upload; a server whose store forgets what it was sent meanwhile never has all. */
-const maxRounds = 5;
+const maxRounds = 3;
 
 export interface UploadWatch {
   /** Waits for this machine's turn to send files. */
   readonly turn: (signal: AbortSignal) => Promise<Disposable>;
   /** The server lacks files of so many bytes, before compression. */
   readonly planned: (sizeBytes: number) => void;
-  /** So many more of them are there. */
+  /** So many of them had arrived before. */
+  readonly present: (sizeBytes: number) => void;
+  /** So many more have arrived. */
   readonly stored: (sizeBytes: number) => void;
 }
 
@@ -95,7 +97,7 @@ export class ToolchainUpload {
     const missing = new Set(answer.kind === "missing" ? answer.digests : []);
     const presentBytes =
       sizeBytesOf(digest) - [...missing].reduce((sum, piece) => sum + sizeBytesOf(piece), 0);
-    this.#watch.stored(presentBytes);
+    this.#watch.present(presentBytes);
     await inParallel(
       pieces.filter((piece) => missing.delete(piece.digest)),
       async (piece) => {
