@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import * as fc from "fast-check";
 import { digestOf } from "@homcc/cas/digest";
+import { recordHostileRequest, recordMalformedInput } from "../../../test/support/reliability.ts";
 import { contentBytes, readManifest } from "./manifest-reader.ts";
 import { encodeManifest, sortEntries } from "./toolchain-manifest.ts";
 import type { ToolchainEntry } from "./toolchain.ts";
@@ -41,6 +42,7 @@ test("what is written is read", () => {
 });
 
 test("whatever bytes come, they are a manifest in exactly these bytes or are refused", () => {
+  let tried = 0;
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(400), entries, (noise, at, made) => {
       const bytes = Buffer.from(encodeManifest(made));
@@ -50,8 +52,10 @@ test("whatever bytes come, they are a manifest in exactly these bytes or are ref
       } catch (error) {
         assert.match(String(error), /cannot be used/);
       }
+      tried += 1;
     }),
   );
+  recordMalformedInput("the list of a toolchain's files", { tried, crashes: 0 });
 });
 
 test("each content counts once", () => {
@@ -91,8 +95,14 @@ const hostile: readonly (readonly [string, string, RegExp])[] = [
   ["too long", `homcc toolchain 1\n${" ".repeat(100_000)}`, /more than 100000 bytes/],
 ];
 
+let refused = 0;
+after(() =>
+  recordHostileRequest("a toolchain whose list of files breaks the rules", { tried: refused, refused }),
+);
+
 for (const [what, text, why] of hostile) {
   test(`refused: ${what}`, () => {
     assert.throws(() => read(text), why);
+    refused += 1;
   });
 }

@@ -212,7 +212,7 @@ export const outcomes = {
     label: "the server has another toolchain",
     paragraph:
       "The server's compiler of that name differs from the client's in at least one file, and the server does not take the client's. Both identities are in the detail.",
-    cure: "Let the server take the client's compiler (`toolchains = shipped`, with the executor `namespace`; `max_toolchain_size` if it is too large), or name a folder with it there (`homccd toolchain add`). Or install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities.",
+    cure: "Install the same version of the compiler, of binutils and of the C library's compiler files on both machines, from the same distribution; `homcc doctor` shows both identities. Or let the server take the client's (`toolchains = shipped`, with the executor `namespace`; `max_toolchain_size` if it is too large), or name a folder with it there (`homccd toolchain add`).",
   },
   "toolchain-unknown": {
     number: 58,
@@ -225,7 +225,7 @@ export const outcomes = {
   "toolchain-under-way": {
     number: 57,
     kind: "fallback",
-    label: "the toolchain is on its way to the server",
+    label: "the server does not have the toolchain yet",
     paragraph:
       "The server has no compiler like the client's and takes it from the client: it is uploaded in the background while jobs are compiled at home. The first job after the upload goes to the server.",
     cure: "Wait: `homcc status` shows how much of it is there and how long the rest takes. It is sent once; the same compiler installed on the server, or a folder with it that `homccd toolchain add` names, saves the upload.",

@@ -131,7 +131,8 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
     cause:
       /test compile with gcc: the server has another toolchain \(outcome 40\).*no \S+gcc\S*:.*there none/,
     cure: /the server has no such compiler: install it there\. Install the same version/,
-    prepare: (_, stack) => served(stack, { prefix: withDriver("mount --bind /dev/null $driver") }),
+    prepare: (_, stack) =>
+      served(stack, { prefix: withDriver("mount --bind /dev/null $driver"), options: ownOnly }),
   },
   "another compiler there": {
     needs: ["root"],
@@ -141,7 +142,7 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
     prepare: (workplace, stack) => {
       const copy = join(workplace.folder, "other-gcc");
       const swap = `cp $driver ${copy} && echo >>${copy} && mount --bind ${copy} $driver`;
-      return served(stack, { prefix: withDriver(swap) });
+      return served(stack, { prefix: withDriver(swap), options: ownOnly });
     },
   },
   "a full disk there": {
@@ -262,6 +263,9 @@ const cases: Readonly<Record<string, Misconfiguration>> = {
   },
 };
 
+/** So that another compiler is a problem. */
+const ownOnly = ["--toolchains", "own"];
+
 /** Starting one, and its first copy of a toolchain, take longer than all else. */
 let ordinary: Server;
 before(async () => {
@@ -308,6 +312,20 @@ test("a set-up in which all is well", async () => {
   ]) {
     assert.match(stdout, expected);
   }
+});
+
+test("a server that lacks the compiler and takes it", async (t) => {
+  if (!meets(t, "root")) return;
+  await using stack = new AsyncDisposableStack();
+  await using workplace = await createWorkplace({ forbidLocal: false });
+  const lacking = { prefix: withDriver("mount --bind /dev/null $driver") };
+  const { status, stdout } = await diagnose(workplace, await served(stack, lacking));
+  assert.match(
+    stdout,
+    /gcc: the server does not have the toolchain yet, and takes this machine's: the first job sends it/,
+  );
+  assert.match(stdout, /^All is well\.$/m);
+  assert.equal(status, 0, stdout);
 });
 
 test("servers that are named, configured or not", async () => {

@@ -45,6 +45,10 @@ for (const { clientIs, serverIs } of directions) {
     if (!meetsAll(t)) return;
     await using release = await createDebianRelease();
     const prefix = serverIs === "here" ? {} : { prefix: release.prefix() };
+    // Whatever reads one of the server's own headers does not compile.
+    const poison =
+      "find /usr/include /usr/lib/gcc /usr/lib/llvm* -name '*.h' -exec sh -c 'echo \"#error\" >\"$1\"' sh {} ';'";
+    if (serverIs !== "here") await release.run(poison);
     await using server = await startServer(prefix);
     await using workplace = await createWorkplace({
       hosts: `${server.address}/4`,
@@ -65,6 +69,15 @@ for (const { clientIs, serverIs } of directions) {
       assert.equal(record?.host, server.address, JSON.stringify(record));
       assert.match(record?.outcome ?? "", /^(?:compiled-remotely|compile-error)$/);
     }
+    // Modules of the server's C library do not fit the client's.
+    const latin = ["gcc", "-finput-charset=latin1", "-c", "a.c", "-o", "a.o"];
+    assert.equal((await workplace.run(latin)).status, 0);
+    const expected = await readFile(join(workplace.project, "a.o"));
+    const environment = workplace.environment({ HOMCC_NO_LOCAL_COMPILATION: undefined });
+    const { status, stderr } = await workplace.run([homccProgram, ...latin], { environment });
+    assert.equal(status, 0);
+    assert.match(stderr, /-finput-charset=latin1: character sets are of the C library/);
+    assert.deepEqual(await readFile(join(workplace.project, "a.o")), expected);
     // gcc, g++ and clang.
     assert.equal(server.log().split("laid out in").length - 1, 3, server.log());
   });

@@ -21,6 +21,7 @@ import {
   serveClient,
   type ServedOptions,
 } from "../served-client.fixture.ts";
+import { recordHostileRequest } from "../../../../test/support/reliability.ts";
 import { HomeFiles } from "./home-files.ts";
 import { manifestBounds, type ToolchainShipping } from "./toolchain-intake.ts";
 
@@ -224,6 +225,7 @@ test("whoever has the manifest has a complete toolchain, and nobody else", async
     const second = await peer();
     const foreign = await second.compile(compiler);
     assert.ok(foreign?.kind === "refused" && foreign.reason === "toolchain-missing", "a digest is no proof");
+    recordHostileRequest("a job with somebody else's toolchain", { tried: 1, refused: 1 });
     const nothing = await second.offer(compiler);
     assert.deepEqual(nothing, { kind: "missing", digests: [compiler.offered.digest] });
     const manifestOnly = new Map([[compiler.offered.digest, compiler.manifest]]);
@@ -257,6 +259,7 @@ test("a file of somebody else comes into a toolchain only with a proof", async (
     assert.ok(refused?.kind === "refused");
     assert.equal((await thief.offer(compiler, compiler.contents)).kind, "stored");
   });
+  recordHostileRequest("somebody else's file as a part of a toolchain", { tried: 2, refused: 2 });
 });
 
 test("another release needs only what differs, also when the store has forgotten the first one's files", async () => {

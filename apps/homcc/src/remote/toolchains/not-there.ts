@@ -12,7 +12,6 @@ export function notThere(standing: Exclude<Standing, { kind: "ready" }>): Refuse
 export function notSent({ refused }: RefusedByServer): RefusedByServer {
   return new RefusedByServer({
     ...refused,
-    reason: "toolchain-differs",
     hint: "the server takes the client's: the first job through the agent begins to send it",
   });
 }
