@@ -86,7 +86,15 @@ export async function parseServerCommandLine(
       await describeProfiles({ ...sandboxPrograms(administration, ""), account, allowed: settings }),
     );
   }
-  const again = (): Promise<ReadSettings> => readSettings(flags.values, call);
+  const again = async (): Promise<ReadSettings> => {
+    const fresh = await readSettings(flags.values, call);
+    // What counted until now may be in it: to go on without would be to forget an `allow`.
+    const unreadable =
+      fresh.kind === "settings"
+        ? fresh.warnings.filter((text) => text.includes(": cannot be read: ") && !warnings.includes(text))
+        : [];
+    return unreadable.length > 0 ? { kind: "problems", texts: unreadable } : fresh;
+  };
   return { kind: "serve", settings, warnings, again };
 }
 

@@ -25,7 +25,7 @@ export async function readConfiguration(
   const problems: Problem[] = [];
   readings.forEach((reading, index) => {
     const path = paths[index] ?? "";
-    if (reading.kind === "unreadable") problems.push(unreadable(program, path, reading.reason));
+    if (reading.kind === "unreadable") problems.push(unreadable(path, reading.reason));
     if (reading.kind !== "text") return;
     const ini = parseOnce(reading, path);
     inis.push(ini);
@@ -49,12 +49,8 @@ function parseOnce(reading: FileReading & { kind: "text" }, path: string): IniFi
   return ini;
 }
 
-/** A homccd without the limits that are in it is worse than none. */
-export function unreadable(program: Program, path: string, reason: string): Problem {
-  const message = `cannot be read: ${reason}`;
-  return program === "homccd"
-    ? { severity: "error", source: path, message, hint: "let homccd's account read it, or move it away" }
-    : { severity: "warning", source: path, message, hint: "it is skipped" };
+export function unreadable(path: string, reason: string): Problem {
+  return { severity: "warning", source: path, message: `cannot be read: ${reason}`, hint: "it is skipped" };
 }
 
 const hints: Readonly<Record<IniError["kind"], string>> = {

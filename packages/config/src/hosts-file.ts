@@ -24,7 +24,7 @@ export async function readHosts(call: HostsCall): Promise<ParsedHosts> {
     const path = join(folder, "hosts");
     const reading = await call.files.read(path);
     if (reading.kind === "unreadable") {
-      problems.push(unreadable("homcc", path, reading.reason));
+      problems.push(unreadable(path, reading.reason));
     } else if (reading.kind === "text" && reading.text.trim() === "") {
       problems.push({
         severity: "warning",
