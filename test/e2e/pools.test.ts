@@ -1,12 +1,15 @@
 /** A line of the hosts file that names servers by DNS: asked of a real name server by a real agent. */
 import assert from "node:assert/strict";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { StatusReport } from "@homcc/homcc/ask/status";
 import type { CommandResult } from "../support/command.ts";
 import { type DnsServer, type SrvRecord, startDnsServer } from "../support/dns-server.ts";
 import { createOwnMounts } from "../support/own-mounts.ts";
+import { pairAt, startPoolServer } from "../support/pool.ts";
+import { removeFolder } from "../support/remove-folder.ts";
 import { agentsOf, compilersOf, endProcesses } from "../support/processes.ts";
 import { homccProgram } from "../support/repository.ts";
 import { type Server, startServer } from "../support/server.ts";
@@ -38,7 +41,7 @@ async function withSite(
   line = `srv:${pool}/4`,
 ): Promise<void> {
   await using dns = await startDnsServer(records);
-  await using workplace = await createWorkplace({ hosts: line });
+  await using workplace = await createWorkplace(line === "" ? {} : { hosts: line });
   const files = { resolv: join(workplace.folder, "resolv.conf"), hosts: join(workplace.folder, "etc-hosts") };
   await writeFile(files.resolv, `nameserver ${dns.address}\noptions timeout:1 attempts:1\n`);
   await writeFile(files.hosts, "127.0.0.1 localhost one.pool.test two.pool.test three.pool.test\n");
@@ -209,3 +212,49 @@ test("priorities: the second group compiles when nobody of the first can be reac
     await waitFor("the second group", async () => (await site.compile()) === two.port, 60_000);
   });
 });
+
+test("one pairing is good for all servers that DNS names, now and later, and a server without the pool's key gets nothing", async () => {
+  await using folder = await scratch();
+  await using one = await startPoolServer(join(folder.path, "identity"));
+  await using two = await startPoolServer(join(folder.path, "identity"));
+  await using stranger = await startPoolServer(join(folder.path, "other"));
+  await withSite(
+    [recordOf(one.server, "one")],
+    async (site) => {
+      const line = await one.lineFor("alice", "--host", `srv:${pool}/4`);
+      const paired = await pairAt(site.workplace, line);
+      assert.equal(paired.status, 0, paired.stderr);
+      assert.match(
+        await readFile(join(site.workplace.homccFolder, "hosts"), "utf8"),
+        new RegExp(`^srv:${pool}/4,key=[\\w-]{43}\n$`),
+      );
+      assert.equal(await portOf(site), one.server.port);
+      for (const [server, port] of [
+        [two, two.server.port],
+        [stranger, undefined],
+      ] as const) {
+        site.dns.answer = [recordOf(server.server, "two")];
+        await newAgent(site);
+        // A new agent begins with the last answer: `homcc -j` has asked anew before.
+        await site.run([homccProgram, "-j"]);
+        assert.equal(await portOf(site), port);
+      }
+      assert.equal((await site.workplace.jobs()).at(-1)?.outcome, "not-trusted");
+    },
+    "",
+  );
+});
+
+/** Where a file was compiled; `undefined`: nowhere. */
+async function portOf({ run, workplace }: Site): Promise<number | undefined> {
+  const before = (await workplace.jobs()).length;
+  await run([homccProgram, "gcc", "-c", "a.c", "-o", "a.o"]);
+  const job = (await workplace.jobs(before + 1)).at(-1);
+  return job?.outcome === "compiled-remotely" ? Number(/:(\d+)\b/.exec(job.host)?.[1]) : undefined;
+}
+
+async function scratch(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "homcc-pool-"));
+  await chmod(path, 0o777);
+  return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
+}

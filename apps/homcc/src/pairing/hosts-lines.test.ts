@@ -35,3 +35,15 @@ test("everything else stays as it is, and the user's own limit counts", () => {
     assert.equal(withHost(before, "build1:3126/10", fingerprint).text, after);
   }
 });
+
+test("so is a pool that DNS names", () => {
+  for (const [before, after] of [
+    ["build1\n", `build1\nsrv:_homcc._tcp.a.example/10,${key}\n`],
+    ["srv:_HOMCC._tcp.a.example/3 # all\n", `srv:_HOMCC._tcp.a.example/3,${key} # all\n`],
+  ] as const) {
+    const changed = withHost(before, "srv:_homcc._tcp.a.example/10", fingerprint);
+    assert.equal(changed.text, after);
+    assert.equal(parseHosts(changed.text, "hosts").pools[0]?.tls?.kind, "pool");
+    assert.equal(withHost(changed.text, "srv:_homcc._tcp.a.example/10", fingerprint).change, "present");
+  }
+});

@@ -44,6 +44,7 @@ function replaced(text: string, old: HostText, by: string): string {
 /** Name and port as they are compared; SSH leads elsewhere. */
 function addressOf(text: string): string {
   const parsed = parseHost({ text, line: 1, column: 1, columnAt: (index) => index + 1 });
+  if (parsed.kind === "pool") return `srv:${parsed.name}`;
   if (parsed.kind !== "server" || parsed.sshUser !== undefined) return text.replace(/[/,].*/, "");
   return `${parsed.host.name.toLowerCase()} ${parsed.host.port}`;
 }

@@ -15,6 +15,8 @@ test("a client is told what the administrator says, completed by what this serve
     ["10.0.0.1", "10.0.0.1:3127/10"],
     ["fc00::1", "[fc00::1]:3127/10"],
     ["[fc00::1]:80", "[fc00::1]:80/10"],
+    ["srv:_homcc._tcp.example.com", "srv:_homcc._tcp.example.com/10"],
+    ["srv:example.com/4", "srv:example.com/4"],
     ["[fc00::1]/3", "[fc00::1]:3127/3"],
   ] as const) {
     assert.deepEqual(await offeredHosts([given], { ...listened, port: 3127 }), [expected]);
@@ -33,7 +35,19 @@ test("else the addresses that it listens on, or the machine's name", async () =>
 
 test("what is no host, and a port that nobody can know, are refused", async () => {
   const isUsage = (error: unknown): boolean => hasCode(error, "ERR_HOMCC_USAGE");
-  for (const given of ["", "a b", "a:0", "a/x", "me@a", "localhost", "a,tls", "a#b"])
+  for (const given of [
+    "",
+    "a b",
+    "a:0",
+    "a/x",
+    "me@a",
+    "localhost",
+    "a,tls",
+    "a#b",
+    "srv:",
+    "srv:a,tls",
+    "srv:a:1",
+  ])
     await assert.rejects(offeredHosts([given], listened), isUsage, given);
   await assert.rejects(offeredHosts([], { ...listened, port: 0 }), isUsage);
 });

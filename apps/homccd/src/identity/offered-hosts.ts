@@ -45,12 +45,12 @@ function complete(name: string, { port, limit }: Listened): string {
   const bare = isIPv6(address) ? `[${address}]` : address;
   const isNumbered = /(?:^|\]|[^:]):\w+$/.test(bare) || bare.startsWith("srv:") || port === 0;
   const text = `${bare}${isNumbered ? "" : `:${port === 0 ? defaultPort : port}`}/${slots ?? limit}`;
-  const { hosts, problems } = parseHosts(text, "--host");
+  const { hosts, pools, problems } = parseHosts(text, "--host");
   const [problem] = problems;
-  const [host] = hosts;
-  const isPlain = host?.text === text && host.ssh === undefined && host.tls === undefined;
-  if (isPlain && hosts.length === 1 && problem === undefined) return text;
+  const [host, ...others] = [...hosts, ...pools];
+  const isPlain = host?.text === text && !("ssh" in host) && host.tls === undefined;
+  if (isPlain && others.length === 0 && problem === undefined) return text;
   throw new HomccError("ERR_HOMCC_USAGE", `--host: ${problem?.message ?? `'${name}' is no host`}`, {
-    hint: problem?.hint ?? "as on a line of the hosts file: HOST, HOST:PORT, with /LIMIT",
+    hint: problem?.hint ?? "as on a line of the hosts file: HOST, HOST:PORT, srv:NAME, with /LIMIT",
   });
 }
