@@ -25,10 +25,10 @@ const slowName = `slow-${process.pid}.cpp`;
 interface Site {
   readonly dns: DnsServer;
   readonly workplace: Workplace;
-  run(
+  readonly run: (
     argv: readonly string[],
     variables?: Readonly<Record<string, string | undefined>>,
-  ): Promise<CommandResult>;
+  ) => Promise<CommandResult>;
   /** Compiles a file remotely, and says on which port. */
   compile(name?: string): Promise<number>;
   status(): Promise<StatusReport>;
