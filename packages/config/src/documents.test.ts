@@ -91,6 +91,8 @@ const samples: Readonly<Record<string, string>> = {
   store: "/store",
   replay_dir: "/records",
   user: "builder",
+  max_rate_per_client: "100",
+  access_log: "/access.log",
   identity_dir: "/keys",
   tls_certificate: "/server.pem",
   tls_key: "/server.pem",
