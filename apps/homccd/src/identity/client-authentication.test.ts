@@ -16,6 +16,7 @@ async function withIdentity(
   const logger = createLogger("DEBUG", serverLine, (line) => (log += line));
   const settings: IdentitySettings = {
     identityFolder: join(folder, "identity"),
+    store: join(folder, "store"),
     requiresCertificate: false,
     tlsCertificate: undefined,
     tlsKey: undefined,
@@ -58,4 +59,11 @@ test("a start says whom it serves", async () => {
   await withIdentity({ requiresCertificate: true }, (authentication) => {
     assert.match(authentication.describe("private"), /^serving paired clients only, in TLS, pool/);
   });
+});
+
+test("a key in the store is no secret: such a start is refused", async () => {
+  for (const identityFolder of ["/cache/store", "/cache/store/keys", "/cache/store/a/../keys"]) {
+    const inStore = withIdentity({ identityFolder, store: "/cache/store" }, () => {});
+    await assert.rejects(inStore, (error) => hasCode(error, "ERR_HOMCC_CONFIGURATION"), identityFolder);
+  }
 });

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { ServerSettings } from "@homcc/config/settings";
 import { shortFingerprint } from "@homcc/identity/fingerprint";
 import { openPoolKey, type PoolKey, poolKeyFile } from "@homcc/identity/pool-key";
@@ -16,6 +16,7 @@ import { RevocationWatch } from "./revocation-watch.ts";
 export type IdentitySettings = Pick<
   ServerSettings,
   | "identityFolder"
+  | "store"
   | "requiresCertificate"
   | "tlsCertificate"
   | "tlsKey"
@@ -50,6 +51,7 @@ export class ClientAuthentication implements Disposable {
 
   /** Reads the keys, while the account is the one that homccd was started as; the pool's is used once and forgotten. */
   static async open(settings: IdentitySettings, logger: Logger): Promise<ClientAuthentication> {
+    requireOwnFolder(settings);
     const pool = await poolKeyOf(settings, logger);
     const other = await ownCertificate(settings);
     const shown = pool === undefined ? undefined : makeServerCertificate(pool, Date.now());
@@ -110,6 +112,19 @@ export class ClientAuthentication implements Disposable {
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
   }
+}
+
+/** The store is given away to the account of jobs, and jobs may write there. */
+function requireOwnFolder({ identityFolder, store }: IdentitySettings): void {
+  const way = relative(store, identityFolder);
+  if (way !== "" && (way === ".." || way.startsWith("../"))) return;
+  throw new HomccError(
+    "ERR_HOMCC_CONFIGURATION",
+    `identity_dir ${identityFolder} lies in the store ${store}`,
+    {
+      hint: "the pool's key must not be where jobs may read and write: choose a folder elsewhere",
+    },
+  );
 }
 
 /** `undefined` where no folder can be made for it, which is no reason not to serve those who need not be paired. */
