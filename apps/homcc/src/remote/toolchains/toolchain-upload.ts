@@ -3,12 +3,16 @@ import { encodeManifest } from "@homcc/compiler/toolchain-manifest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
 import { HomccError } from "@homcc/observability/error";
 import type { ClientMessage, RefusedMessage, ServerMessage } from "@homcc/protocol/messages";
+import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
 import { type ContentAtHome, provePossession } from "../possession.ts";
 import { changed, pieceBytes, piecesOfFile, readPiece } from "./file-pieces.ts";
 
 /** So many blobs are on their way at once: one that waits for its answer does not leave the link idle. */
 const blobsAtOnce = 4;
+
+/** While one file is hashed here or put together there, another one's pieces are on their way. */
+const largeFilesAtOnce = 2;
 
 /** Asked again after each upload; a server whose store forgets what it was sent meanwhile never has all. */
 const maxRounds = 3;
@@ -49,6 +53,7 @@ export class ToolchainUpload {
   readonly #signal: AbortSignal;
   readonly #manifest: Buffer;
   readonly #paths = new Map<Digest, string>();
+  readonly #blobs = new SlotQueue(blobsAtOnce);
 
   constructor(channel: ClientChannel, toolchain: Toolchain, watch: UploadWatch, signal: AbortSignal) {
     this.#channel = channel;
@@ -82,11 +87,12 @@ export class ToolchainUpload {
 
   async #sendFiles(digests: readonly Digest[]): Promise<void> {
     const small = digests.filter((digest) => sizeBytesOf(digest) <= pieceBytes);
-    await inParallel(small, async (digest) => {
+    await inParallel(blobsAtOnce, small, async (digest) => {
       await this.#sendBlob(digest, await readPiece(this.#pathOf(digest), 0));
       this.#watch.stored(sizeBytesOf(digest));
     });
-    for (const digest of digests) if (sizeBytesOf(digest) > pieceBytes) await this.#sendLarge(digest);
+    const large = digests.filter((digest) => sizeBytesOf(digest) > pieceBytes);
+    await inParallel(largeFilesAtOnce, large, (digest) => this.#sendLarge(digest));
   }
 
   async #sendLarge(digest: Digest): Promise<void> {
@@ -99,8 +105,10 @@ export class ToolchainUpload {
       sizeBytesOf(digest) - [...missing].reduce((sum, piece) => sum + sizeBytesOf(piece), 0);
     this.#watch.present(presentBytes);
     await inParallel(
+      blobsAtOnce,
       pieces.filter((piece) => missing.delete(piece.digest)),
       async (piece) => {
+        using _slot = await this.#blobs.acquire(this.#signal);
         await this.#sendBlob(piece.digest, await readPiece(path, piece.offsetBytes));
         this.#watch.stored(sizeBytesOf(piece.digest));
       },
@@ -184,7 +192,11 @@ export class ToolchainUpload {
 }
 
 /** Ends with the first failure, once nothing is under way any more. */
-async function inParallel<Item>(items: readonly Item[], send: (item: Item) => Promise<void>): Promise<void> {
+async function inParallel<Item>(
+  limit: number,
+  items: readonly Item[],
+  send: (item: Item) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   let hasFailed = false;
   const worker = async (): Promise<void> => {
@@ -196,7 +208,7 @@ async function inParallel<Item>(items: readonly Item[], send: (item: Item) => Pr
       });
     }
   };
-  const ends = await Promise.allSettled(Array.from({ length: blobsAtOnce }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: limit }, worker));
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
