@@ -11,6 +11,7 @@ import { createOwnMounts } from "../support/own-mounts.ts";
 import { pairAt, startPoolServer } from "../support/pool.ts";
 import { removeFolder } from "../support/remove-folder.ts";
 import { agentsOf, compilersOf, endProcesses } from "../support/processes.ts";
+import { recordSurvived } from "../support/reliability.ts";
 import { homccProgram } from "../support/repository.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { slowSource } from "../support/slow-source.ts";
@@ -140,6 +141,7 @@ test("a name server that is gone, and one that says there is no such name, chang
       /PROBLEM {2}_homcc\._tcp\.pool\.test: DNS has no such name; the answer of \S+ still counts$/m,
     );
   });
+  recordSurvived("the name server of a pool is silent, or knows no such name", 2);
 });
 
 test("a pool of which nothing is known sends jobs home, and says why", async () => {
@@ -148,6 +150,14 @@ test("a pool of which nothing is known sends jobs home, and says why", async () 
       [undefined, "DNS has no such name"],
       [[], "DNS has no such name"],
       [[{ name: ".", port: 0 }], "DNS names no server"],
+      // Nothing that could pass for an option, or a port that nobody can have.
+      [
+        [
+          { name: "-x.pool.test", port: 1 },
+          { name: "one.pool.test", port: 0 },
+        ],
+        "DNS names no server",
+      ],
     ] as const) {
       site.dns.answer = answer;
       await newAgent(site);

@@ -8,6 +8,7 @@ import { writeFiles } from "../../support/files.ts";
 import { changeObject, startLyingServer } from "../../support/lying-server.ts";
 import { createOwnMounts } from "../../support/own-mounts.ts";
 import { agentsOf, endProcesses, processesMentioning } from "../../support/processes.ts";
+import { recordSurvived } from "../../support/reliability.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
@@ -121,4 +122,5 @@ test("an edit makes it void; an agent that is killed in the middle takes everyth
   await idle.compile("gcc", "-O1", "-c", "a.c", "-o", "a.o");
   const work = join(workplace.homccFolder, "agent/audit/work");
   await waitFor("no leftovers", async () => (await readdir(work)).length === 1);
+  recordSurvived("the agent is killed while it audits a job");
 });

@@ -7,6 +7,7 @@ import type { Finding } from "@homcc/homcc/audit/findings";
 import { writeFiles } from "../../support/files.ts";
 import { changeObject, type HonestResult, startLyingServer } from "../../support/lying-server.ts";
 import { processesMentioning } from "../../support/processes.ts";
+import { recordHostileRequest } from "../../support/reliability.ts";
 import { homccProgram } from "../../support/repository.ts";
 import { startServer } from "../../support/server.ts";
 import { unusedPort } from "../../support/strange-server.ts";
@@ -111,6 +112,10 @@ test("a server that lies: about the object, a message, the dependency file, the 
       ["stderr", "stdout"],
     );
   }
+  recordHostileRequest("a server sends another result than the compiler makes: noticed by homcc --audit", {
+    tried: lies.length,
+    refused: lies.length,
+  });
 });
 
 test("the next build does without the server, says so, and `homcc audit --clear` ends it", async () => {

@@ -3,6 +3,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { silentLogger } from "@homcc/observability/log";
+import { recordMalformedInput } from "../../../../test/support/reliability.ts";
 import { scratchFolder } from "../remote/scratch-folder.fixture.ts";
 import { type Finding, Findings } from "./findings.ts";
 
@@ -77,6 +78,7 @@ test("a damaged file is no findings, and what of it can be read counts", () =>
     }
     await writeFile(path, JSON.stringify([{ ...finding, host: 7 }, finding]));
     assert.deepEqual(open().all, [finding]);
+    recordMalformedInput("the file of what audits found", { tried: 6, crashes: 0 });
   }));
 
 test(

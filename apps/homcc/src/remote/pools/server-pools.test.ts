@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type LoadedSettings, loadSettings } from "@homcc/config/load";
 import { silentLogger } from "@homcc/observability/log";
+import { recordMalformedInput } from "../../../../../test/support/reliability.ts";
 import { ManualTime } from "../manual-time.fixture.ts";
 import { scratchFolder } from "../scratch-folder.fixture.ts";
 import { ServerPools } from "./server-pools.ts";
@@ -142,6 +143,7 @@ test("the next agent begins with the last answer, and waits for nobody", () =>
       await asked.at(-1)?.answer(noSuchName());
       assert.deepEqual(namesOf(await resolving), [], text);
     }
+    recordMalformedInput("the file of pools that DNS named", { tried: 5, crashes: 0 });
   }));
 
 test("the file keeps the pools of others, and a bounded number of them", () =>
