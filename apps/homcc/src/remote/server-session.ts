@@ -182,8 +182,9 @@ export class ServerSession implements Session, ShippingLink {
   ): Promise<RemoteResult> {
     const shipments = this.#shipments;
     const { digest } = job.toolchain;
-    const isPatient = job.isPatient === true;
-    if (isPatient) await shipments?.settled(this.hostId, digest, signal);
+    const onProgress = (): void => job.onProgress?.();
+    const patience = job.isPatient === true ? { signal, onProgress } : undefined;
+    if (patience !== undefined) await shipments?.settled(this.hostId, digest, patience);
     const standing = action.sandbox === undefined ? shipments?.standing(this.hostId, digest) : undefined;
     if (standing !== undefined && standing.kind !== "ready") throw notThere(standing);
     try {
@@ -192,7 +193,7 @@ export class ServerSession implements Session, ShippingLink {
       if (!(error instanceof RefusedByServer) || error.refused.reason !== "toolchain-missing") throw error;
       const { identities } = error.refused;
       if (shipments === undefined || job.offered === undefined) throw notSent(error);
-      const offered = await shipments.offer(this, job.offered, identities, isPatient ? signal : undefined);
+      const offered = await shipments.offer(this, job.offered, identities, patience);
       if (offered.kind !== "ready") throw notThere(offered);
       return await this.#run(action, job, signal, bases);
     }

@@ -6,7 +6,7 @@ import { HomccError } from "@homcc/observability/error";
 import { silentLogger } from "@homcc/observability/log";
 import { type HostId, hostIdOf } from "@homcc/scheduler/host";
 import { notThere } from "./not-there.ts";
-import { type ShippingLink, ToolchainShipments } from "./toolchain-shipments.ts";
+import { type Patience, type ShippingLink, ToolchainShipments } from "./toolchain-shipments.ts";
 import { ToolchainRefused, type UploadWatch } from "./toolchain-upload.ts";
 
 const content = Buffer.alloc(1000);
@@ -66,6 +66,11 @@ class Site {
   }
 }
 
+const patience = (onProgress: () => void = () => {}): Patience => ({
+  signal: new AbortController().signal,
+  onProgress,
+});
+
 /** Promises that are settled have been acted on. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -78,13 +83,20 @@ test("one upload for all jobs, who go elsewhere meanwhile; then nothing is known
   assert.equal(site.uploads.get(host("a"))?.length, 1);
   assert.equal(site.busy, 1);
   assert.deepEqual(shipments.lacking(toolchain.digest), new Set([host("a")]));
-  const patient = shipments.offer(link, toolchain, identities, new AbortController().signal);
+  let moves = 0;
+  const patient = shipments.offer(
+    link,
+    toolchain,
+    identities,
+    patience(() => (moves += 1)),
+  );
   const { watch, signal, end } = site.last("a");
   using _turn = await watch.turn(signal);
   watch.planned(600);
   site.nowMs = 100;
   watch.present(100);
   watch.stored(200);
+  assert.equal(moves, 1, "its time limit begins anew");
   const [line] = shipments.status();
   assert.deepEqual(
     [line?.state, line?.thereBytes, line?.sizeBytes, line?.remainingMs],
@@ -101,7 +113,7 @@ test("one upload for all jobs, who go elsewhere meanwhile; then nothing is known
 
 test("a server that has it at once costs nobody a detour", async () => {
   const site = new Site();
-  const offered = site.shipments.offer(site.link("a"), toolchain, identities, new AbortController().signal);
+  const offered = site.shipments.offer(site.link("a"), toolchain, identities, patience());
   site.last("a").end.resolve();
   assert.deepEqual(await offered, { kind: "ready" });
 });
@@ -146,7 +158,7 @@ test("files go to one server at a time", async () => {
 
 test("a refusal is the same for all jobs, with both identities, until the server is another", async () => {
   const site = new Site();
-  const offered = site.shipments.offer(site.link("a"), toolchain, identities, new AbortController().signal);
+  const offered = site.shipments.offer(site.link("a"), toolchain, identities, patience());
   const refused = { kind: "refused", reason: "toolchain-differs", message: "no", hint: "ask" } as const;
   site.last("a").end.reject(new ToolchainRefused(refused));
   const standing = await offered;
@@ -161,7 +173,7 @@ test("a refusal is the same for all jobs, with both identities, until the server
 
 test("what failed is tried again some day, a compiler that was replaced at once", async () => {
   const site = new Site();
-  const failing = site.shipments.offer(site.link("a"), toolchain, identities, new AbortController().signal);
+  const failing = site.shipments.offer(site.link("a"), toolchain, identities, patience());
   site.last("a").end.reject(new HomccError("ERR_HOMCC_STORE_FULL", "full"));
   assert.equal((await failing).kind, "refused");
   site.nowMs += 599_000;

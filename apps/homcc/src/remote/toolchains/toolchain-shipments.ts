@@ -36,6 +36,12 @@ export type Standing =
 
 type Refused = Pick<RefusedMessage, "message" | "hint" | "identities">;
 
+/** Of a job that waits however long it takes, as long as something moves. */
+export interface Patience {
+  readonly signal: AbortSignal;
+  readonly onProgress: () => void;
+}
+
 /** One line of `homcc status`. */
 export interface ShipmentStatus {
   readonly host: HostId;
@@ -89,6 +95,8 @@ export class ToolchainShipments {
   readonly #options: ShipmentsOptions;
   readonly #shipments = new Map<string, Shipment>();
   readonly #turns = new SlotQueue(1);
+  /** Of those who wait, also behind another server's: what moves for one moves for all. */
+  readonly #waiting = new Set<() => void>();
   readonly #abort = new AbortController();
 
   constructor(options: ShipmentsOptions) {
@@ -114,27 +122,36 @@ export class ToolchainShipments {
   }
 
   /**
-   * The server has just said that it lacks the toolchain and takes it. Resolves when it is there, or a moment later; with `patient` when
+   * The server has just said that it lacks the toolchain and takes it. Resolves when it is there, or a moment later; with `patience` when
    * it is there or will not be.
    */
   async offer(
     link: ShippingLink,
     toolchain: Toolchain,
     identities: RefusedMessage["identities"],
-    patient?: AbortSignal,
+    patience?: Patience,
   ): Promise<Standing> {
     const key = keyOf(link.hostId, toolchain.digest);
     const shipment = this.#shipments.get(key) ?? this.#begin(link, toolchain, identities);
-    await (patient === undefined
+    await (patience === undefined
       ? within(this.#options.quickMs ?? quickMs, shipment.settled)
-      : unlessAborted(shipment.settled, patient));
+      : this.#wait(shipment, patience));
     return this.#standingOf(shipment);
   }
 
   /** For a job that may be compiled nowhere else. */
-  async settled(host: HostId, digest: Digest, signal: AbortSignal): Promise<void> {
+  async settled(host: HostId, digest: Digest, patience: Patience): Promise<void> {
     const shipment = this.#shipments.get(keyOf(host, digest));
-    if (shipment !== undefined) await unlessAborted(shipment.settled, signal);
+    if (shipment !== undefined) await this.#wait(shipment, patience);
+  }
+
+  async #wait({ settled }: Shipment, { signal, onProgress }: Patience): Promise<void> {
+    this.#waiting.add(onProgress);
+    try {
+      await unlessAborted(settled, signal);
+    } finally {
+      this.#waiting.delete(onProgress);
+    }
   }
 
   status(): ShipmentStatus[] {
@@ -250,6 +267,7 @@ export class ToolchainShipments {
       stored: (sizeBytes) => {
         shipment.thereBytes += sizeBytes;
         shipment.sentBytes += sizeBytes;
+        for (const onProgress of this.#waiting) onProgress();
         shipment.rate.moved(sizeBytes);
       },
     };
