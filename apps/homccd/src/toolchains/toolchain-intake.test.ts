@@ -468,5 +468,15 @@ test("only programs of the toolchain run, and a hostile manifest's are behind th
       const answer = await client.compile(compiler, { steps: [{ program, argv: ["x"] }] });
       assert.ok(answer?.kind === "refused" && answer.reason === "refused", program);
     }
+    // The family decides how options are read, and what others may get of the result.
+    for (const [changes, reason] of [
+      [{ family: "clang" }, "bad-job"],
+      [{ family: "clang", driver: "/usr/bin/clang-19" }, "bad-job"],
+      [{ driver: "/bin/sh" }, "toolchain-differs"],
+    ] as const) {
+      const answer = await client.compile(compiler, { toolchain: { ...compiler.offered, ...changes } });
+      assert.ok(answer?.kind === "refused" && answer.reason === reason, JSON.stringify(answer));
+    }
+    assert.equal(client.served.executed.length, 0);
   });
 });

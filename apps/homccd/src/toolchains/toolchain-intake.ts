@@ -60,8 +60,19 @@ export class ToolchainIntake {
   }
 
   /** For a job of this client, if it has shown that it has the toolchain, and all of it is here. */
-  async use({ digest }: Pick<Offered, "digest">): Promise<UsedToolchain | undefined> {
-    return this.#possession.isProven(digest) ? await this.#shipping.layers.use(digest) : undefined;
+  async use(named: Offered): Promise<UsedToolchain | undefined> {
+    if (!this.#possession.isProven(named.digest)) return undefined;
+    const used = await this.#shipping.layers.use(named.digest);
+    if (used === undefined) return undefined;
+    try {
+      // Each job says anew what it takes the toolchain for.
+      requireCompiler(named);
+      requireDriver(used.entries, named);
+      return used;
+    } catch (error) {
+      used[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Whether a client with a toolchain that is not here may have it taken. */
@@ -261,12 +272,16 @@ function requireCompiler({ driver, family }: Offered): void {
   if (/clang/.test(name) !== (family === "clang")) throw badJob(`${driver} is not called like a ${family}`);
 }
 
-function entriesOf(manifest: Uint8Array, { driver }: Offered): readonly ToolchainEntry[] {
+function entriesOf(manifest: Uint8Array, offered: Offered): readonly ToolchainEntry[] {
   const entries = readManifest(manifest, manifestBounds);
+  requireDriver(entries, offered);
+  return entries;
+}
+
+function requireDriver(entries: readonly ToolchainEntry[], { driver }: Offered): void {
   const isDriver = (entry: ToolchainEntry): boolean =>
     entry.path === driver && (entry.kind === "symlink" || (entry.kind === "file" && entry.executable));
   if (!entries.some(isDriver)) throw badJob(`${driver} is not among the toolchain's programs`);
-  return entries;
 }
 
 /** With the pieces of the largest file beside it. Otherwise all of it would be sent, and forgotten, again and again. */
