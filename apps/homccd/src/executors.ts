@@ -106,6 +106,7 @@ async function namespaces(options: ExecutorOptions, shares: readonly string[]): 
     folder: toolchainsFolder,
     manifests: join(options.folder, "toolchain-manifests"),
     maxBytes: options.toolchainCacheBytes,
+    minFreeBytes: options.startFreeBytes,
     blobs: options.store,
     bounds: manifestBounds,
     logger: options.logger,

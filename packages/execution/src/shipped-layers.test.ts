@@ -44,11 +44,12 @@ class Site {
     return join(this.folder, "toolchains");
   }
 
-  open(maxLayers = 2): Promise<ShippedLayers> {
+  open(maxLayers = 2, minFreeBytes = 0): Promise<ShippedLayers> {
     return ShippedLayers.open({
       folder: this.layers,
       manifests: join(this.folder, "manifests"),
       maxBytes: maxLayers * layerBytes,
+      minFreeBytes,
       blobs: this.blobs,
       bounds,
       logger: silentLogger,
@@ -202,6 +203,14 @@ test("a blob that is gone leaves nothing behind", async () => {
     assert.deepEqual(await readdir(site.layers), []);
     assert.deepEqual(await readdir(join(site.folder, "manifests")), []);
     assert.equal(layers.usedBytes, 0);
+  });
+});
+
+test("a disk that is nearly full takes none, and nothing is left of it", async () => {
+  await onSite(async (site) => {
+    const layers = await site.open(2, Number.MAX_SAFE_INTEGER);
+    await assert.rejects(site.add(layers, "a"), (error) => hasCode(error, "ERR_HOMCC_STORE_FULL"));
+    assert.deepEqual([await readdir(site.layers), layers.usedBytes], [[], 0]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, stat, statfs, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, digestOf, hashOf, parseDigest, sizeBytesOf } from "@homcc/cas/digest";
@@ -18,6 +18,8 @@ export interface ShippedLayersOptions {
   readonly manifests: string;
   /** Of all layers together. */
   readonly maxBytes: number;
+  /** Stays free on their disk. Default 0. */
+  readonly minFreeBytes?: number;
   readonly blobs: Pick<BlobStore, "copyTo" | "pin">;
   readonly bounds: ManifestBounds;
   readonly logger: Logger;
@@ -177,6 +179,7 @@ export class ShippedLayers implements ToolchainLayers {
     const arriving = join(this.#options.folder, `${arrivingPrefix}${hashOf(digest)}`);
     try {
       await this.#makeRoom();
+      await this.#requireFree(sizeBytes);
       await layOutEntries(entries, arriving, (file, path) => this.#copy(file, path));
       await removeTree(this.#layer(digest));
       await rename(arriving, this.#layer(digest));
@@ -221,6 +224,19 @@ export class ShippedLayers implements ToolchainLayers {
       });
     }
     for (const [digest, shipped] of victims) await this.#remove(digest, shipped);
+  }
+
+  async #requireFree(sizeBytes: number): Promise<void> {
+    const { folder, minFreeBytes = 0 } = this.#options;
+    const { bavail, bsize } = await statfs(folder);
+    if (bavail * bsize >= sizeBytes + minFreeBytes) return;
+    throw new HomccError(
+      "ERR_HOMCC_STORE_FULL",
+      `no room for a toolchain of ${sizeBytes} bytes on the disk of ${folder}`,
+      {
+        hint: "make room on that disk, or lower min_free_space",
+      },
+    );
   }
 
   async #remove(digest: Digest, shipped: Shipped): Promise<void> {
