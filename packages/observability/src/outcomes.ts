@@ -257,7 +257,7 @@ export const outcomes = {
     kind: "fallback",
     label: "the connection was lost",
     paragraph:
-      "The server or the network went away while the job was running, and was not back within ten seconds.",
+      "The server or the network went away while the job was running, and was not back within four seconds.",
     cure: "Now and then: nothing. Often: look at the network (`ping`, the VPN's log) and at homccd's log, whether it was restarted or ran out of memory.",
   },
   "timed-out": {

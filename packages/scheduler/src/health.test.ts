@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { expectedBackMs, HostHealth, hopedForMs, type HostState, patienceMs, returningMs } from "./health.ts";
+import {
+  expectedBackMs,
+  HostHealth,
+  type HostState,
+  missedAfterMs,
+  patienceMs,
+  returningMs,
+} from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
 
@@ -297,30 +304,30 @@ test("close cancels the probe, aborts the dial and frees what comes too late", a
   assert.deepEqual([connecting.time.pending, connecting.health.readiness], [0, "none"]);
 });
 
-test("a server whose line dropped is expected back: jobs wait while dials fail, a second apart, for ten seconds", async () => {
+test("a server whose line dropped is expected back: jobs wait while dials fail, a second apart, and it is missed after four seconds", async () => {
   const server = new FakeServer();
   server.health.want();
   server.health.lost(await server.accept(1), true);
   assert.equal(server.health.readiness, "none", "nobody wants it yet");
   server.health.want();
   await server.refuse();
-  const readiness = new Set<string>();
-  for (let passedMs = 0; passedMs < expectedBackMs - 250; passedMs += 250) {
-    readiness.add(server.health.readiness);
-    await server.time.advance(250);
-    await server.refuse();
-  }
-  assert.deepEqual([...readiness], ["soon"]);
-  assert.ok(server.dials.length >= 9, `${server.dials.length} dials`);
+  const waitUntil = async (endMs: number): Promise<string[]> => {
+    const readiness = new Set<string>();
+    for (; passedMs < endMs; passedMs += 250) {
+      readiness.add(server.health.readiness);
+      await server.time.advance(250);
+      await server.refuse();
+    }
+    return [...readiness];
+  };
+  let passedMs = 0;
+  assert.deepEqual(await waitUntil(missedAfterMs - 250), ["soon"]);
   const before = server.changes.length;
   await server.time.advance(250);
-  assert.equal(server.health.readiness, "late", "jobs without another place wait on");
+  passedMs += 250;
   assert.ok(server.changes.length > before, "placement is told");
-  for (let passedMs = expectedBackMs; passedMs < hopedForMs - 250; passedMs += 250) {
-    await server.refuse();
-    await server.time.advance(250);
-  }
-  assert.equal(server.health.readiness, "late");
+  assert.deepEqual(await waitUntil(expectedBackMs - 250), ["missed"]);
+  assert.ok(server.dials.length >= 44, `${server.dials.length} dials`);
   const beforeEnd = server.changes.length;
   await server.time.advance(250);
   assert.equal(server.health.readiness, "none");
@@ -354,9 +361,11 @@ test("a server that restarts is waited for from its word on, and again from the 
   server.health.want();
   await server.refuse();
   assert.equal(server.health.readiness, "soon");
-  await server.time.advance(returningMs - 1);
+  await server.time.advance(missedAfterMs - 1);
   assert.equal(server.health.readiness, "soon");
   await server.time.advance(1);
+  assert.equal(server.health.readiness, "missed");
+  await server.time.advance(returningMs - missedAfterMs);
   assert.equal(server.health.readiness, "late");
   server.health.returning(connection);
   await server.refuse();

@@ -47,22 +47,22 @@ export interface HostHealthOptions<Connection> {
 export const patienceMs = 700;
 
 /**
- * How long a server whose connection dropped is expected back: jobs wait for it unless another one has room. A router that
- * starts a link anew, a homccd that is replaced and an ssh tunnel that is built again take less.
+ * How long a server whose connection dropped is expected back: jobs wait for it unless another one has room. Beyond the half minute that
+ * the server goes on with what it had begun, so that an outage of that length fails no build that may not be compiled at home.
  */
-export const expectedBackMs = 10_000;
+export const expectedBackMs = 45_000;
+
+/**
+ * So long all of them wait; after that it is missed, and free local cores take one job after the other. A router that starts a link
+ * anew, a homccd that is replaced and an ssh tunnel that is built again mostly take less. Five seconds are the most that a fault may cost.
+ */
+export const missedAfterMs = 4_000;
 
 /**
  * How long jobs wait for a server that said it restarts, from that word on and again from the end of its connection. Less than
  * after a line that dropped: this one was stopped by somebody, and is back in a second or not at all.
  */
 export const returningMs = 5_000;
-
-/**
- * How long jobs that have no other place at all wait for it: beyond the half minute that the server goes on with what it had begun, so that
- * an outage of that length fails no build that may not be compiled at home.
- */
-export const hopedForMs = 45_000;
 
 /** Longest time between two attempts meanwhile. */
 const longestExpectedRetryMs = 1_000;
@@ -119,22 +119,25 @@ export class HostHealth<Connection> {
       case "healthy":
         return "ready";
       case "connecting":
-        return "soon";
+        return this.#expectation ?? "soon";
       case "overdue":
-        return this.#isExpected ? "soon" : "late";
+        return this.#expectation ?? "late";
       case "dead":
-        return this.#isExpected ? "soon" : this.#isHopedFor ? "late" : "none";
+        return this.#expectation ?? (this.#isHopedFor ? "late" : "none");
       default:
         return "none";
     }
   }
 
-  get #isExpected(): boolean {
-    return this.#clock.monotonicMs() < this.#droppedAtMs + this.#expectedForMs;
+  get #expectation(): "soon" | "missed" | undefined {
+    const goneMs = this.#clock.monotonicMs() - this.#droppedAtMs;
+    if (goneMs >= this.#expectedForMs) return undefined;
+    return goneMs < missedAfterMs ? "soon" : "missed";
   }
 
+  /** Jobs without another place wait for it. */
   get #isHopedFor(): boolean {
-    return this.#clock.monotonicMs() < this.#droppedAtMs + hopedForMs;
+    return this.#clock.monotonicMs() < this.#droppedAtMs + expectedBackMs;
   }
 
   /** A job would like to use the server: dials unless that is done, under way, or the probe's business. */
@@ -156,7 +159,7 @@ export class HostHealth<Connection> {
   /**
    * `connection` has ended. The next job dials again at once, because a dropped line says nothing about the server.
    * Ignored for a connection that is no longer the current one. `isExpected`: it ended without a word, and jobs wait for
-   * the server for `expectedBackMs`, also while dials fail; those without another place for `hopedForMs`.
+   * the server for `expectedBackMs`, also while dials fail.
    */
   lost(connection: Connection, isExpected = false): void {
     if (this.#doubted === connection) this.#doubted = undefined;
@@ -177,7 +180,7 @@ export class HostHealth<Connection> {
     this.#expectedForMs = forMs;
     this.#cancelExpecting();
     const changed = (): void => this.#options.onChange?.(this.#state);
-    const cancels = [forMs, hopedForMs].map((ms) => this.#timers.after(ms, changed));
+    const cancels = [missedAfterMs, forMs, expectedBackMs].map((ms) => this.#timers.after(ms, changed));
     this.#cancelExpecting = () => {
       for (const cancel of cancels) cancel();
     };

@@ -24,7 +24,7 @@ function seeded(seed: number): () => number {
 interface Options {
   readonly hosts: readonly HostAddress[];
   readonly dead?: Set<HostId>;
-  readonly dialled?: Map<HostId, "soon" | "late">;
+  readonly dialled?: Map<HostId, "soon" | "missed" | "late">;
   readonly random?: () => number;
 }
 
@@ -213,6 +213,27 @@ test("a job goes where a connection is, and waits for a dial only when there is 
   assert.equal((await place(pool))?.host.name, "b");
   const waiting = place(pool);
   assert.equal(pool.waiting, 1, "b is full, a is on its way");
+  dialled.delete(id("a"));
+  pool.healthChanged();
+  assert.equal((await waiting)?.host.name, "a");
+});
+
+test("a missed server is waited for like one that is dialled, and told of where there is no other", async () => {
+  const dialled = new Map<HostId, "soon" | "missed" | "late">([
+    [id("a"), "missed"],
+    [id("b"), "soon"],
+  ]);
+  const pool = poolOf({ hosts: [host("a", 1), host("b", 1)], dialled });
+  const tried = new Set<HostId>();
+  const waiting = pool.place({ tried, maxTries: 1 });
+  assert.deepEqual(pool.missedFor({ tried }), [], "b may be here at once");
+  assert.deepEqual(pool.missedFor({ tried: new Set([id("b")]) }), [id("a")]);
+  assert.deepEqual(pool.missedFor({ tried, unfit: new Set([id("b")]) }), [id("a")]);
+  dialled.set(id("b"), "late");
+  assert.deepEqual(pool.missedFor({ tried }), [id("a")]);
+  assert.deepEqual(pool.missedFor({ tried: new Set([id("a"), id("b")]) }), [], "it waits for nobody");
+  pool.healthChanged();
+  assert.equal(pool.waiting, 1);
   dialled.delete(id("a"));
   pool.healthChanged();
   assert.equal((await waiting)?.host.name, "a");

@@ -10,10 +10,14 @@ export interface Placement<Host extends HostAddress> extends Slot {
 }
 
 /**
- * Whether jobs may go to a server: at once, as soon as its dial ends, when a dial ends that has taken suspiciously long,
- * or not at all.
+ * Whether jobs may go to a server: at once, as soon as its dial ends, when it is back and no local core has taken them before, when a
+ * dial ends that has taken suspiciously long, or not at all.
  */
-export type Readiness = "ready" | "soon" | "late" | "none";
+export type Readiness = "ready" | "soon" | "missed" | "late" | "none";
+
+function isAwaited(readiness: Readiness): boolean {
+  return readiness === "ready" || readiness === "soon" || readiness === "missed";
+}
 
 export interface PlacementRequest {
   /**
@@ -153,8 +157,15 @@ export class HostPool<Host extends HostAddress = HostAddress> {
     if (tried.size >= maxTries) return false;
     return this.#left(tried, unfit).some(({ hostId }) => {
       const readiness = this.#readiness(hostId);
-      return readiness === "ready" || readiness === "soon" || (patient && readiness === "late");
+      return isAwaited(readiness) || (patient && readiness === "late");
     });
+  }
+
+  /** The servers that `place` waits for when they are all missed; none when there is another to wait for. */
+  missedFor({ tried, unfit }: Pick<PlacementRequest, "tried" | "unfit">): readonly HostId[] {
+    const awaited = this.#left(tried, unfit).filter(({ hostId }) => isAwaited(this.#readiness(hostId)));
+    const missed = awaited.filter(({ hostId }) => this.#readiness(hostId) === "missed");
+    return missed.length === awaited.length ? missed.map(({ hostId }) => hostId) : [];
   }
 
   /** Call after a server died or came back: jobs waiting for it are placed, or told that no server is left. */

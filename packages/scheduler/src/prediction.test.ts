@@ -104,7 +104,7 @@ describe("much later is more than twice and two seconds", () => {
     test(`${ms} and ${thanMs}`, () => assert.equal(isMuchLater(ms, thanMs), isMuch));
 });
 
-type Kind = "remote" | "servers-are-slower" | "share" | "idle";
+type Kind = "remote" | Extract<Advice, { kind: "local" }>["why"];
 
 const unmeasured = { uploadBytesPerSecond: undefined, downloadBytesPerSecond: undefined };
 const thin = { uploadBytesPerSecond: mbit / 2, downloadBytesPerSecond: mbit / 2 };

@@ -54,9 +54,10 @@ export type Advice =
       readonly kind: "local";
       /**
        * `servers-are-slower`: than this machine alone would be · `share`: only because of a `localhost` line ·
-       * `idle`: nobody knows how long its files will be on their way, and local cores have nothing to do.
+       * `idle`: nobody knows how long its files will be on their way, and local cores have nothing to do ·
+       * `missed`: its servers are gone for longer than a moment, and local cores have nothing to do.
        */
-      readonly why: "servers-are-slower" | "share" | "idle";
+      readonly why: "servers-are-slower" | "share" | "idle" | "missed";
       readonly homeMs: number | undefined;
       /** Of the best server. */
       readonly remoteMs: number | undefined;

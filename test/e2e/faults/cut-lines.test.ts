@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { setTimeout as pass } from "node:timers/promises";
 import { cutJobs } from "../../support/cut-jobs.ts";
 import { type CutLink, startCutLink } from "../../support/cut-link.ts";
+import { assertNoLeaks } from "../../support/leaks.ts";
+import { compilersOf, processesMentioning } from "../../support/processes.ts";
 import { recordSurvived } from "../../support/reliability.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { slowSource } from "../../support/slow-source.ts";
@@ -89,11 +91,11 @@ async function compileThroughOutage(
 }
 
 for (const resultCache of [true, false]) {
-  test(`an outage of 6 s, ${resultCache ? "with" : "without"} a result cache: nothing is compiled at home, or twice`, async () => {
+  test(`an outage of 3 s, ${resultCache ? "with" : "without"} a result cache: nothing is compiled at home, or twice`, async () => {
     await using server = await startServer({ resultCache, options: debug });
     await using link = await startCutLink(server.port);
     await using workplace = await createWorkplace({ hosts: `${link.address}/4`, forbidLocal: false });
-    await compileThroughOutage(workplace, server, link, 6_000);
+    await compileThroughOutage(workplace, server, link, 3_000);
     assert.equal(compilersStarted(server, "slow.cpp"), 1);
     const jobs = await workplace.jobs(2);
     assert.deepEqual(
@@ -101,7 +103,7 @@ for (const resultCache of [true, false]) {
       [],
     );
     await assertSameUnit(workplace, "slow");
-    recordSurvived("The line is down for 6 s: nothing is compiled at home, or twice");
+    recordSurvived("The line is down for 3 s: nothing is compiled at home, or twice");
   });
 }
 
@@ -118,17 +120,33 @@ test("an outage of 30 s fails no build that may not be compiled at home, and not
   recordSurvived("The line is down for 30 s, where nothing may be compiled at home");
 });
 
-test("a server that does not come back: the build goes on at home, after ten seconds", async () => {
-  await using server = await startServer({ options: debug });
-  await using link = await startCutLink(server.port);
-  await using workplace = await createWorkplace({ hosts: `${link.address}/4`, forbidLocal: false });
-  const running = await beginSlow(workplace, server);
-  const startedMs = Date.now();
-  await link.down();
-  const result = await running.finished;
-  assert.equal(result.status, 0, result.stderr);
-  assert.match(result.stderr, /Compiling locally instead!/);
-  assert.ok(Date.now() - startedMs >= 10_000);
-  await assertSameUnit(workplace, "slow");
-  recordSurvived("The server vanishes in the middle of a job and does not come back");
+test("a server that does not come back: the build goes on at home, after four seconds", async (t) => {
+  await using server = await startServer({ options: debug, limit: 8 });
+  await using workplace = await createWorkplace({ hosts: `${server.address}/8`, forbidLocal: false });
+  const names = ["slow", "slow2"];
+  for (const name of names) await writeFile(join(workplace.project, `${name}.cpp`), slowSource);
+  await writeFile(join(workplace.project, "next.cpp"), "int next;\n");
+  const running = names.map((name) => workplace.start(unitCompile(name), { timeoutMs: 110_000 }));
+  await waitFor("the remote compilers", () =>
+    names.every((name) => compilersStarted(server, `${name}.cpp`) === 1),
+  );
+  const startedMs = performance.now();
+  server.kill("SIGKILL");
+  running.push(workplace.start(unitCompile("next")));
+  // Those of the server do not have the client's environment.
+  const isAtHome = (): boolean => {
+    const ours = new Set(processesMentioning(workplace.homccFolder).map(({ pid }) => pid));
+    return compilersOf("").some(({ pid }) => ours.has(pid));
+  };
+  await waitFor("a compiler at home", isAtHome, 40_000);
+  const afterMs = performance.now() - startedMs;
+  const results = await Promise.all(running.map(({ finished }) => finished));
+  for (const { status, stderr } of results) assert.equal(status, 0, stderr);
+  assert.match(results.map(({ stderr }) => stderr).join(""), /Compiling locally instead!/);
+  for (const { outcome } of await workplace.jobs(3)) assert.match(outcome, /^(connection-lost|no-server)$/);
+  assert.ok(afterMs >= 4_000, `${afterMs} ms`);
+  t.diagnostic(`a first one goes on at home ${(afterMs / 1000).toFixed(1)} s after the server's end`);
+  for (const name of [...names, "next"]) await assertSameUnit(workplace, name);
+  await assertNoLeaks({ workplaces: [workplace] });
+  recordSurvived("The server is killed in the middle of jobs and does not come back");
 });

@@ -20,6 +20,7 @@ interface Scene {
   readonly job: LedgerJob;
   outlook: Outlook | undefined;
   held: number;
+  missed: readonly HostId[];
   home: { held: number; waiting: number };
   advise(): Advice["kind"];
 }
@@ -38,6 +39,7 @@ async function scene(environment: Readonly<Record<string, string>> = {}): Promis
     hostId,
     home,
     held: 0,
+    missed: [],
     outlook: {
       isNear: false,
       uploadBytesPerSecond: mbit / 2,
@@ -49,7 +51,12 @@ async function scene(environment: Readonly<Record<string, string>> = {}): Promis
       aheadBytes: 0,
       jobsAhead: 0,
     },
-    job: { action: actionOn("/w", []), key: "a", loaded, pool: { heldOn: () => it.held, waiting: 0 } },
+    job: {
+      action: actionOn("/w", []),
+      key: "a",
+      loaded,
+      pool: { heldOn: () => it.held, waiting: 0, missedFor: () => it.missed },
+    },
     advise: () => adviser.advise(it.job, new Set()).kind,
   };
   ledger.noteHome("a", 2000);
@@ -64,6 +71,26 @@ test("half a megabit and a megabyte to send: here; forbidden or in a sandbox: th
   const { adviser, job } = await scene();
   const action = actionOn("/w", [], { sandbox: { kind: "schroot", profile: "stable" } });
   assert.equal(adviser.advise({ ...job, action }, new Set()).kind, "remote");
+});
+
+test("a free local slot takes a job whose servers are missed, wherever it would be done sooner", async () => {
+  const it = await scene();
+  const advise = (): Advice => it.adviser.adviseMissed(it.job, new Set());
+  assert.equal(advise().kind, "remote", "nobody is missed");
+  it.missed = [it.hostId];
+  it.outlook = undefined;
+  assert.deepEqual(advise(), {
+    kind: "local",
+    why: "missed",
+    homeMs: 2000,
+    remoteMs: undefined,
+    hostId: it.hostId,
+  });
+  it.home.held = 1000;
+  assert.equal(advise().kind, "remote", "no local slot is free");
+  const forbidden = await scene({ HOMCC_NO_LOCAL_COMPILATION: "1" });
+  forbidden.missed = [forbidden.hostId];
+  assert.equal(forbidden.adviser.adviseMissed(forbidden.job, new Set()).kind, "remote");
 });
 
 test("what is unknown is sent", async () => {
@@ -208,7 +235,7 @@ test("a full server is as far away as those who wait for it", async () => {
   const it = await scene();
   it.outlook = { ...it.outlook!, missingBytes: 0, downloadBytesPerSecond: 50 * mbit };
   assert.equal(it.advise(), "remote");
-  const full: LedgerJob = { ...it.job, pool: { heldOn: () => 8, waiting: 40 } };
+  const full: LedgerJob = { ...it.job, pool: { ...it.job.pool, heldOn: () => 8, waiting: 40 } };
   assert.equal(
     it.adviser.advise(full, new Set()).kind,
     "remote",

@@ -10,6 +10,7 @@ import {
   type Advice,
   advise,
   type HomeShare,
+  homeFinishMs,
   type HomeView,
   reconsider,
   remoteFinishMs,
@@ -31,7 +32,7 @@ export interface LedgerJob {
   /** Of `fileKey`. */
   readonly key: string;
   readonly loaded: LoadedSettings;
-  readonly pool: Pick<HostPool, "heldOn" | "waiting">;
+  readonly pool: Pick<HostPool, "heldOn" | "waiting" | "missedFor">;
 }
 
 /** After so long without a job a server gets one again, whatever is known of it: its link may have become better. */
@@ -137,6 +138,18 @@ export class Adviser {
     const home = this.#homeView({ ...job, action }, unprepared);
     const views = this.#views({ ...job, action }, new Set());
     return this.#noted(this.#unanswered(views, home, shareOf({ ...job, action })));
+  }
+
+  /**
+   * For a job that waits for a server, whatever is known of it and of its servers: when they have been gone for some seconds, a free local
+   * slot takes it. The others go on waiting.
+   */
+  adviseMissed(job: LedgerJob, passed: ReadonlySet<HostId>): Advice {
+    const [hostId] = job.pool.missedFor({ tried: passed });
+    if (hostId === undefined || job.loaded.settings.noLocalCompilation) return { kind: "remote" };
+    const home = this.#homeView(job, 0);
+    if (home.jobs >= home.slots) return { kind: "remote" };
+    return { kind: "local", why: "missed", homeMs: homeFinishMs(home), remoteMs: undefined, hostId };
   }
 
   #noted(advice: Advice): Advice {

@@ -40,6 +40,8 @@ export interface FailedRun {
   readonly kind: "failed";
   readonly outcome: OutcomeName;
   readonly detail: string;
+  /** It takes a local slot that is free. Disposed when it waits for that. */
+  readonly promise?: Disposable;
 }
 
 export type PlacedRun =
@@ -68,7 +70,8 @@ export function noServerFor(
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
  * one twice, unless the job got lost on its way there, or the line dropped. The time limit runs while a server has the job, not while it
  * waits for a slot. A time-out ends the search, because the next server would take as long again. Before it has a server, and
- * until one compiles it, the job comes home when the ledger says that it is done sooner here; not after its line dropped.
+ * until one compiles it, the job comes home when the ledger says that it is done sooner here; after its line dropped only when all
+ * its servers are missed and a local slot is free.
  */
 export async function runOnServers(
   action: Action,
@@ -82,15 +85,16 @@ export async function runOnServers(
   time = systemTime,
 ): Promise<PlacedRun> {
   const { servers, adviser } = services;
-  const comeHome = (advice: Extract<Advice, { kind: "local" }>): PlacedRun => ({
-    kind: "home",
-    advice,
-    promise: services.homeLoad.promise(),
-  });
   const { compilationRequestTimeoutMs } = loaded.settings;
   const tried = new Set<HostId>();
   const dialledAnew = new Set<HostId>();
   let failure: FailedRun | undefined;
+  const comeHome = (advice: Extract<Advice, { kind: "local" }>): PlacedRun => {
+    const promise = services.homeLoad.promise();
+    return advice.why === "missed" && failure !== undefined
+      ? { ...failure, promise }
+      : { kind: "home", advice, promise };
+  };
   let dropped: HostId | undefined;
   let drops = 0;
   let turnedAway = 0;
@@ -99,19 +103,20 @@ export async function runOnServers(
     const ledgerJob: LedgerJob = { action, key, loaded, pool };
     const unfit = unfitFor(action, loaded, servers);
     const passed = new Set([...tried, ...unfit]);
-    if (dropped === undefined) {
-      const advice = adviser.advise(ledgerJob, passed);
-      if (advice.kind === "local") return comeHome(advice);
-    }
+    const adviseUnplaced = (): Advice => {
+      const missed = adviser.adviseMissed(ledgerJob, passed);
+      if (missed.kind === "local" || dropped !== undefined) return missed;
+      return adviser.advise(ledgerJob, passed);
+    };
+    const advice = adviseUnplaced();
+    if (advice.kind === "local") return comeHome(advice);
     line.enter("blocked", atHomePlace);
     if (dropped !== undefined) await servers.whenBack(dropped, sameServerMs, callSignal);
     let hostId: HostId | undefined;
     let isSilent = true;
     const ask = (): Advice => {
-      if (dropped !== undefined) return { kind: "remote" };
-      return hostId === undefined
-        ? adviser.advise(ledgerJob, passed)
-        : adviser.reconsider(ledgerJob, hostId, isSilent);
+      if (hostId === undefined) return adviseUnplaced();
+      return dropped === undefined ? adviser.reconsider(ledgerJob, hostId, isSilent) : { kind: "remote" };
     };
     using thoughts = new SecondThoughts(ask, callSignal, time, services.homeLoad);
     let placement: Placement<HostAddress> | undefined;

@@ -110,7 +110,10 @@ export async function compileRemotely(
   };
   const origin = { key, party: call.request.session };
   const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, origin, phases, line);
-  if (ran.kind === "failed") return fallback(ran);
+  if (ran.kind === "failed") {
+    if (ran.promise !== undefined) trace.homePromises.use(ran.promise);
+    return fallback(ran);
+  }
   if (ran.kind === "home") {
     trace.homePromises.use(ran.promise);
     return fallback(whyAtHome(ran.advice, services.adviser));

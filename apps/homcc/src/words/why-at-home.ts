@@ -15,6 +15,7 @@ export function whyAtHome(
   { why, homeMs, remoteMs, hostId }: Extract<Advice, { kind: "local" }>,
   links: LinkFigures,
 ): { readonly outcome: OutcomeName; readonly detail: string } {
+  if (why === "missed") return { outcome: "no-server", detail: `${hostId}: its connection ended` };
   const { uploadBytesPerSecond, downloadBytesPerSecond } = links.link(hostId);
   const rates = [...rateText(uploadBytesPerSecond, "up"), ...rateText(downloadBytesPerSecond, "down")].join(
     ", ",
