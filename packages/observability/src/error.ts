@@ -55,10 +55,17 @@ export function hasCode(error: unknown, code: ErrorCode): error is HomccError {
   return error instanceof HomccError && error.code === code;
 }
 
-/** One line for logs: message, then the hint, then the message of the innermost cause. */
+/**
+ * One line for logs and terminals: message, then the hint, then the message of the innermost cause. What a peer named (a path, an
+ * option) comes without control characters, so without escape sequences.
+ */
 export function describeError(error: unknown): string {
+  return wordsOf(error).replaceAll(/[^\P{Cc}\n\t]/gu, " ");
+}
+
+function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const hint = error instanceof HomccError && error.hint !== undefined ? ` (${error.hint})` : "";
-  const cause = error.cause instanceof Error ? `: ${describeError(error.cause)}` : "";
+  const cause = error.cause instanceof Error ? `: ${wordsOf(error.cause)}` : "";
   return `${error.message}${hint}${cause}`;
 }

@@ -75,13 +75,13 @@ const welcomeSchema = record({
   server: program,
   capabilities: array(name, maxCapabilities),
   /** Executors the server can use, best first: `namespace`, `mapped`, … */
-  executors: array(name, 16),
+  executors: array(prose(maxNameLength), 16),
   /** Jobs the server runs at once. */
   slots: int(0, 65_535),
   /** The longest payload the server takes. */
   maxFrameBytes: optional(int(minFrameBytes, 0xffff_ffff)),
   /** Executors it does not use, and why: the machine does not allow them, or its administrator chose another. */
-  unavailable: optional(array(record({ executor: name, reason: prose(maxTextLength) }), 16)),
+  unavailable: optional(array(record({ executor: prose(maxNameLength), reason: prose(maxTextLength) }), 16)),
   /** The server's clock, in milliseconds since the epoch. */
   timeMs: optional(int(0, Number.MAX_SAFE_INTEGER)),
   /** The disk of the server's store. */

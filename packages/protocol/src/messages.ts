@@ -40,6 +40,8 @@ import {
 
 const name = string({ maxLength: maxNameLength });
 const text = prose(maxTextLength);
+/** A name that is shown, and looked up nowhere. */
+const label = prose(maxNameLength);
 const argument = string({ maxLength: maxArgumentLength });
 const digest = converted("a digest (64 hexadecimal digits/size)", parseDigest);
 
@@ -196,7 +198,7 @@ const termination = union("kind", {
   exited: record({ status: int(0, 255) }),
   signalled: record({ signal: int(1, 127) }),
   "timed-out": record({}),
-  limited: record({ limit: name }),
+  limited: record({ limit: label }),
 });
 
 const permissions = int(0, 0o7777);
@@ -258,11 +260,11 @@ export type RefusalReason = (typeof refusalReasons)[number];
 /** A program that compiles. */
 const offeredToolchain = record({
   /** Under which PATH has it, such as `gcc` and `gcc-12`. */
-  names: array(name, maxToolchainNames),
+  names: array(label, maxToolchainNames),
   /** First line of `--version`. */
   version: text,
   /** Its own target, such as `x86_64-linux-gnu`; empty when it does not say. */
-  target: name,
+  target: label,
 });
 
 /** A sandbox that clients may name, and why it cannot be used at present. */
@@ -303,7 +305,7 @@ export const serverMessages = union("kind", {
     unlisted: optional(array(text, maxUnlisted)),
     usage,
     /** Name of the executor, such as `namespace`. */
-    executor: name,
+    executor: label,
     /** False when the job's `locale` is not installed on the server: its messages are in another language. */
     localeKnown: bool,
     /** The compiler of the job's sandbox, where it is another than the client's. */

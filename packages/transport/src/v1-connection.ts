@@ -10,8 +10,8 @@ export interface V1ConnectionOptions {
   readonly initialBytes?: Uint8Array;
   readonly maxJsonBytes?: number;
   readonly maxPayloadBytes?: number;
-  /** Called whenever bytes came, or were taken by the kernel. */
-  readonly onBytes?: () => void;
+  /** Called whenever bytes came, with their number, or were taken by the kernel. */
+  readonly onBytes?: (receivedBytes?: number) => void;
 }
 
 /** Written one after the other: a long payload on a slow link then shows that it moves. */
@@ -28,7 +28,7 @@ export class V1Connection implements Disposable {
   readonly #socket: Socket;
   readonly #decoder: V1Decoder;
   readonly #peer: string;
-  readonly #onBytes: () => void;
+  readonly #onBytes: (receivedBytes?: number) => void;
   readonly #abort = new AbortController();
   readonly #frames: V1Frame[] = [];
   #movedBytes = 0;
@@ -126,7 +126,7 @@ export class V1Connection implements Disposable {
 
   #read(chunk: Uint8Array): void {
     if (this.signal.aborted || this.#deafness !== undefined) return;
-    this.#onBytes();
+    this.#onBytes(chunk.byteLength);
     this.#movedBytes += chunk.byteLength;
     try {
       this.#frames.push(...this.#decoder.push(chunk));

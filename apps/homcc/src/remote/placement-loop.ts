@@ -153,7 +153,7 @@ export async function runOnServers(
       ...job,
       compression: compressionFor(hostId, loaded),
       isPatient: loaded.settings.noLocalCompilation,
-      onProgress: () => deadline.moved(),
+      onProgress: (receivedBytes) => deadline.moved(receivedBytes),
       onUpload: (upload) => {
         isSilent = false;
         return job.onUpload?.(upload) ?? { [Symbol.dispose]: () => {} };

@@ -39,3 +39,20 @@ test("the caller's end is passed on, and no timer outlives either", () => {
   const late = new ProgressDeadline(1000, call.signal, time);
   assert.deepEqual([late.signal.aborted, late.isOver, time.pending], [true, false, 0]);
 });
+
+test("a byte now and then is not enough", () => {
+  const time = new ManualTime();
+  using deadline = new ProgressDeadline(1000, new AbortController().signal, time);
+  for (let round = 0; round < 2; round += 1) {
+    time.pass(450);
+    deadline.moved(1);
+  }
+  time.pass(101);
+  assert.equal(deadline.isOver, true);
+  using modem = new ProgressDeadline(1000, new AbortController().signal, time);
+  for (let round = 0; round < 5; round += 1) {
+    time.pass(900);
+    modem.moved(3600);
+  }
+  assert.equal(modem.isOver, false);
+});

@@ -9,6 +9,9 @@ export interface Time {
 
 export const systemTime: Time = { clock: systemClock, timers: systemTimers };
 
+/** 32 kbit/s: a result that comes slower than by a modem does not come. */
+const slowestBytesPerMs = 4;
+
 /**
  * The time limit of one job on one server, as a signal that is aborted with the caller's too. It starts anew whenever
  * bytes of the job move: a slow link is no server that hangs. Disposed with the job, it leaves no timer behind.
@@ -44,9 +47,13 @@ export class ProgressDeadline implements Disposable {
     return this.#isOver;
   }
 
-  /** Bytes of the job moved. Called for each piece of each blob that is sent: the timer is left alone until it fires. */
-  moved(): void {
-    this.#movedAtMs = this.#time.clock.monotonicMs();
+  /**
+   * Bytes of the job moved. Called for each piece of each blob that is sent: the timer is left alone until it fires. What is received
+   * counts by its length: a server that sends a byte now and then does not keep a job for days.
+   */
+  moved(receivedBytes = Infinity): void {
+    const nowMs = this.#time.clock.monotonicMs();
+    this.#movedAtMs = Math.min(nowMs, this.#movedAtMs + receivedBytes / slowestBytesPerMs);
   }
 
   [Symbol.dispose](): void {

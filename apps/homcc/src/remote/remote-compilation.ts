@@ -10,6 +10,7 @@ import type { KnownCompiler } from "../compile.ts";
 import type { RemoteCost } from "../conclusion.ts";
 import type { JobTrace } from "../records/job-trace.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
+import { flawIn } from "./plausible-outputs.ts";
 import { doubtfulInput, existsAtHome } from "./missed-input.ts";
 import { fileKey } from "./adviser.ts";
 import { whyAtHome } from "../words/why-at-home.ts";
@@ -45,6 +46,9 @@ export type RemoteCompilation =
       discard(): Promise<void>;
     }
   | Extract<Verdict, { kind: "fallback" }>;
+
+/** Of a compiler's words, which say last what it ended for. A server may send many. */
+const maxJudgedBytes = 1 << 20;
 
 /** Lists and digests the inputs, has a server run the compiler, and judges whether the result is final. */
 export async function compileRemotely(
@@ -140,7 +144,7 @@ export async function compileRemotely(
   }
   const verdict = judge({
     termination: result.termination,
-    stderr: stripVTControlCharacters(Buffer.from(result.stderr).toString()),
+    stderr: stripVTControlCharacters(Buffer.from(result.stderr.subarray(-maxJudgedBytes)).toString()),
     executor: result.executor,
     localeKnown: result.localeKnown,
     missedInput: (name) => existsAtHome(name, action),
@@ -155,6 +159,11 @@ export async function compileRemotely(
     return verdict.kind === "fallback"
       ? verdict
       : { kind: "fallback", outcome: "internal-error", detail: result.termination.kind };
+  }
+  const flaw = result.termination.status === 0 ? flawIn(result.produced, compilation, action) : undefined;
+  if (flaw !== undefined) {
+    await result.discard();
+    return fallback({ outcome: "refused", detail: `${result.cost.host}: ${flaw}` });
   }
   if (result.unlisted.length > 0) scan?.trust.lose({ source: compilation.source, missing: result.unlisted });
   const doubtful = doubtfulInput(result.unlisted, toolchain);

@@ -21,6 +21,9 @@ export type Prove = (
   message: Extract<ServerMessage, { kind: "prove" }>,
 ) => Promise<Extract<ClientMessage, { kind: "proof" }>>;
 
+/** What it has lost meanwhile, or was told by what it lacks, a server asks for once more. */
+const maxTimesAsked = 3;
+
 /** One job on its stream, from the job message to the last byte of its result. */
 export class RemoteRun {
   /**
@@ -39,6 +42,8 @@ export class RemoteRun {
   #bytes: Readonly<StreamBytes> = { sent: 0, received: 0 };
   #uploadedBytes = 0;
   #uploadMs = 0;
+  /** How often the server asked for each blob. */
+  readonly #asked = new Map<Digest, number>();
   #receiver: ResultReceiver | undefined;
   #onUpload: JobDescription["onUpload"];
   #onProgress: JobDescription["onProgress"];
@@ -124,7 +129,7 @@ export class RemoteRun {
     return {
       onMessage: (message) => this.#receive(message),
       onData: (bytes) => {
-        this.#onProgress?.();
+        this.#onProgress?.(bytes.byteLength);
         return this.#attempt(() => this.#receiverOrThrow().data(bytes));
       },
       onEnd: () => {
@@ -145,6 +150,7 @@ export class RemoteRun {
       case "missing":
         this.#onPhase?.("send");
         void this.#attempt(async () => {
+          this.#noteAsked(message.digests);
           const startedMs = systemClock.monotonicMs();
           using _waiting = this.#onUpload?.(this.#pendingUpload(message.digests));
           await this.#sendBlobs(message.digests);
@@ -178,6 +184,16 @@ export class RemoteRun {
       case "stored":
       case "rejected":
         break;
+    }
+  }
+
+  /** Each upload is progress: a server that asks for ever would keep the job for ever. */
+  #noteAsked(digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      const times = (this.#asked.get(digest) ?? 0) + 1;
+      this.#asked.set(digest, times);
+      if (times > maxTimesAsked)
+        throw new HomccError("ERR_HOMCC_PROTOCOL", `the server asks for ${digest} again and again`);
     }
   }
 

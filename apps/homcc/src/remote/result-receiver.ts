@@ -3,7 +3,9 @@ import { HomccError } from "@homcc/observability/error";
 import { decodeDelta } from "@homcc/protocol/delta";
 import type { ResultMessage } from "@homcc/protocol/messages";
 import { release } from "@homcc/cas/release";
+import { statfsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { OutputBase } from "./output-bases.ts";
 import { OutputWriter } from "./output-writer.ts";
 import { type ProducedOutput, writtenBy } from "./produced-output.ts";
@@ -30,8 +32,11 @@ interface WrittenFile {
   readonly mode: number;
 }
 
-/** stdout and stderr are held in memory; a compiler that prints more than this is not worth distributing. */
-const maxMessagesBytes = 64 << 20;
+/** stdout and stderr are held in memory, those of all jobs at once; a compiler that prints more than this is not worth distributing. */
+const maxMessagesBytes = 16 << 20;
+
+/** Outputs of more bytes than this together have to find twice the room they say they take: nobody else's disk is filled for them. */
+const largeBytes = 256 << 20;
 
 /** One stretch of the bytes that follow a result message. */
 interface Section {
@@ -72,6 +77,7 @@ export class ResultReceiver {
       if (output.kind === "removed") this.#removed.push(path);
       else this.#sections.push(this.#section(output, path, base));
     }
+    this.#checkRoom();
   }
 
   /** Files of the result whose digest is known, for `commit`'s caller. */
@@ -87,10 +93,12 @@ export class ResultReceiver {
   }
 
   #section(output: WrittenOutput, path: string, base: OutputBase | undefined): Section {
-    const writer = new OutputWriter(path, output.mode & 0o777);
+    // A server gives no set-user-ID.
+    const mode = output.mode & 0o777;
+    const writer = new OutputWriter(path, mode);
     this.#writers.push(writer);
     const digest = output.kind === "unchanged" ? base?.digest : output.digest;
-    if (digest !== undefined) this.#written.push({ path, digest, mode: output.mode });
+    if (digest !== undefined) this.#written.push({ path, digest, mode });
     if (output.kind === "written") {
       return {
         remainingBytes: output.sizeBytes,
@@ -117,6 +125,18 @@ export class ResultReceiver {
         await writer.finish();
       },
     };
+  }
+
+  #checkRoom(): void {
+    const sizeBytes = this.#sections.reduce((sum, section) => sum + section.remainingBytes, 0);
+    const [first] = this.#writers;
+    if (sizeBytes <= largeBytes || first === undefined) return;
+    const { bavail, bsize } = statfsSync(dirname(first.path));
+    if (sizeBytes * 2 > bavail * bsize)
+      throw new HomccError(
+        "ERR_HOMCC_OUTPUT",
+        `${first.path} and what comes with it take ${sizeBytes} bytes, too many for the disk`,
+      );
   }
 
   get stdout(): Uint8Array {

@@ -11,7 +11,7 @@ import type { HostId } from "@homcc/scheduler/host";
 import type { ClientChannel } from "@homcc/transport/channel";
 import type { OutputBase, OutputBases } from "./output-bases.ts";
 import { RefusedByServer } from "./refusal.ts";
-import { type ContentAtHome, provePossession } from "./possession.ts";
+import { type ContentAtHome, Proofs } from "./possession.ts";
 import { type Prove, RemoteRun, type Upload } from "./remote-run.ts";
 import { BaseChanged } from "./result-receiver.ts";
 import type { RecentContents } from "./recent-contents.ts";
@@ -214,7 +214,8 @@ export class ServerSession implements Session, ShippingLink {
     const given = new AbortController();
     const upload: Upload = async (digests, count) =>
       await this.#uploads.send(filesOf(digests, action.inputs), count, job.onProgress, given.signal);
-    const prove: Prove = (message) => provePossession(message, contentsAtHome(action, bases));
+    const proofs = new Proofs(contentsAtHome(action, bases), given.signal);
+    const prove: Prove = (message) => proofs.answer(message);
     const run = new RemoteRun(action, this.#channel, upload, prove, bases);
     using watched = this.#outlook.watch(job, this.#unsent.of(action.inputs).freshBytes);
     const absent = (): readonly string[] => this.#absentHere(action);
@@ -263,6 +264,8 @@ export class ServerSession implements Session, ShippingLink {
       };
     } finally {
       signal.removeEventListener("abort", cancel);
+      // Whatever it still asked for.
+      given.abort();
       this.#running.delete(running);
       if (this.#isRetired) this.retire();
     }

@@ -31,8 +31,8 @@ export interface JobDescription {
   readonly compression?: Compression;
   /** Called soon after the job was sent, each time it is sent: for what need not hold it up. */
   readonly onSent?: () => void;
-  /** Called whenever bytes of the job move: of its result, or of blobs while it waits for some. */
-  readonly onProgress?: () => void;
+  /** Called whenever bytes of the job move: of its result, then with their number, or of blobs while it waits for some. */
+  readonly onProgress?: (receivedBytes?: number) => void;
   /** Called at each step on the way to a result, for monitors. */
   readonly onPhase?: (phase: JobPhase) => void;
   /** Called when it waits for a slot of the server, with the number of jobs before it. */

@@ -1,5 +1,7 @@
 import type { Termination } from "@homcc/cas/action";
 import type { OutcomeName } from "@homcc/observability/outcomes";
+import { maxPathLength } from "@homcc/protocol/limits";
+import { printable } from "@homcc/protocol/printable";
 
 /** What of a remote result decides whether it is final. */
 export interface RemoteFacts {
@@ -52,7 +54,8 @@ function judgeExit(status: number, facts: RemoteFacts): Verdict {
   const missing = missingFiles(facts.stderr)
     .slice(-maxMissingFiles)
     .find((name) => facts.missedInput(name));
-  if (missing !== undefined) return { ...fallback("missing-file", missing), doubtedStatus: status };
+  if (missing !== undefined)
+    return { ...fallback("missing-file", printable(missing, maxPathLength)), doubtedStatus: status };
   return { kind: "final", outcome: "compile-error" };
 }
 
@@ -86,17 +89,21 @@ function limitTrace(stderr: string): string | undefined {
 /** A missing file ends a compiler, so that one is named; assemblers and clang's driver go on. Each is looked for in all folders. */
 const maxMissingFiles = 16;
 
-/** How gcc 12, clang 14 and their assemblers name a file they did not find. */
+/** How gcc 12, clang 14 and their assemblers name a file they did not find. Each takes a time that grows as the text does, whatever it is. */
 const missingFilePatterns: readonly RegExp[] = [
   // gcc, in any language: "a.c:1:10: fatal error: NAME: No such file or directory". The place has no blank after a colon.
   /^(?:(?!: ).)*: [^:\n]+: ([^:\n]+): [^:\n]+$/gm,
-  /error: (.+): No such file or directory$/gm,
   /'([^'\n]+)' file not found/g,
   /no such file or directory: '([^'\n]+)'/g,
   /Could not find (?:incbin|include) file '([^'\n]+)'/g,
-  /Could not read profile (.+): No such file or directory/g,
   /Error: file not found: (.+)$/gm,
-  /Error: can't open (.+) for reading: /g,
+];
+
+/** The same where a name may hold anything: what is between these on a line. An expression would look for the second after each first. */
+const missingFileFrames: readonly (readonly [before: string, after: string])[] = [
+  ["error: ", ": No such file or directory"],
+  ["Could not read profile ", ": No such file or directory"],
+  ["Error: can't open ", " for reading: "],
 ];
 
 /** Names that may be those of missing files, each once; whether a file of that name exists decides. */
@@ -104,5 +111,11 @@ export function missingFiles(stderr: string): string[] {
   const names = missingFilePatterns.flatMap((pattern) =>
     Array.from(stderr.matchAll(pattern), (match) => match[1] ?? ""),
   );
+  for (const line of stderr.split("\n"))
+    for (const [before, after] of missingFileFrames) {
+      const start = line.indexOf(before);
+      const end = start < 0 ? -1 : line.lastIndexOf(after);
+      if (end > start + before.length) names.push(line.slice(start + before.length, end));
+    }
   return [...new Set(names)];
 }

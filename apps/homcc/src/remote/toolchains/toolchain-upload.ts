@@ -5,7 +5,7 @@ import { HomccError } from "@homcc/observability/error";
 import type { ClientMessage, RefusedMessage, ServerMessage } from "@homcc/protocol/messages";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import type { ClientChannel } from "@homcc/transport/channel";
-import { type ContentAtHome, provePossession } from "../possession.ts";
+import { type ContentAtHome, Proofs } from "../possession.ts";
 import { changed, pieceBytes, piecesOfFile, readPiece } from "./file-pieces.ts";
 
 /** So many blobs are on their way at once: one that waits for its answer does not leave the link idle. */
@@ -76,9 +76,11 @@ export class ToolchainUpload {
         answer = await this.#ask({ kind: "toolchain", toolchain });
       }
       if (answer.kind === "stored") return;
-      this.#watch.planned(answer.digests.reduce((sum, missing) => sum + sizeBytesOf(missing), 0));
+      this.#watch.planned(
+        [...new Set(answer.digests)].reduce((sum, missing) => sum + sizeBytesOf(missing), 0),
+      );
       using _turn = await this.#watch.turn(this.#signal);
-      await this.#sendFiles(answer.digests);
+      await this.#sendFiles([...new Set(answer.digests)]);
     }
     throw new HomccError("ERR_HOMCC_STORE_FULL", "the server does not keep what it is sent", {
       hint: "option max_dependency_cache_size of homccd",
@@ -130,13 +132,11 @@ export class ToolchainUpload {
   async #ask(question: Question): Promise<Answer> {
     this.#signal.throwIfAborted();
     const answered = Promise.withResolvers<Answer>();
+    const proofs = new Proofs((digest) => this.#contentOf(digest, question), this.#signal);
     const stream = this.#channel.openStream({
       onMessage: (message) => {
         if (message.kind === "prove") {
-          void provePossession(message, (digest) => this.#contentOf(digest, question)).then(
-            (proof) => this.#channel.send(stream, proof),
-            answered.reject,
-          );
+          void proofs.answer(message).then((proof) => this.#channel.send(stream, proof), answered.reject);
         } else if (message.kind === "refused") answered.reject(new ToolchainRefused(message));
         else if (message.kind === "missing" || message.kind === "stored") answered.resolve(message);
       },

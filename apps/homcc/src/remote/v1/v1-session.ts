@@ -16,7 +16,10 @@ import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
 
 export interface V1SessionOptions {
   readonly hostId: HostId;
-  readonly connect: (signal: AbortSignal, onBytes?: () => void) => Promise<V1Connection>;
+  readonly connect: (
+    signal: AbortSignal,
+    onBytes?: (receivedBytes?: number) => void,
+  ) => Promise<V1Connection>;
   /** Called when the server is gone, or (`wasV1` false) has never said a word of 1.x. */
   readonly onLost: (session: V1Session, reason: unknown, wasV1: boolean) => void;
   /** Held while a job runs. */
