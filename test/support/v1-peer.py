@@ -32,7 +32,7 @@ COMPRESSIONS = {
 KEYS = {
     "ArgumentMessage": (
         ["message_type", "args", "cwd", "dependencies"],
-        ["target", "schroot_profile", "docker_container", "compression"],
+        ["target", "schroot_profile", "docker_container", "compression", "agent"],
     ),
     "DependencyRequestMessage": (["message_type", "sha1sum"], []),
     "DependencyReplyMessage": (["message_type", "size", "compression"], []),

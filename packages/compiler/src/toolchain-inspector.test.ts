@@ -23,7 +23,7 @@ import { findProgram } from "./find-program.ts";
 import { LinkWalk } from "./link-walk.ts";
 import { ToolchainInspector } from "./toolchain-inspector.ts";
 import { manifestDigest } from "./toolchain-manifest.ts";
-import type { ToolchainPlace } from "./toolchain-place.ts";
+import { thisMachine, type ToolchainPlace } from "./toolchain-place.ts";
 import type { Toolchain, ToolchainEntry } from "./toolchain.ts";
 
 const searchPath = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -226,6 +226,39 @@ test("a missing driver and a script are refused", async (t) => {
     const inspected = new ToolchainInspector().inspect(driver, { family: "gcc", path: searchPath });
     await assert.rejects(inspected, (error) => hasCode(error, "ERR_HOMCC_TOOLCHAIN"), driver);
   }
+});
+
+test("whatever question gets no answer, no toolchain with a part less comes of it", async (t) => {
+  const driver = findProgram("gcc", searchPath);
+  if (driver === undefined) return t.skip("needs gcc");
+  const question = { family: "gcc", path: searchPath } as const;
+  const asked: string[] = [];
+  let broken = "";
+  const place: ToolchainPlace = {
+    root: "",
+    run: async (program, args, environment) => {
+      if (program !== driver) return await thisMachine.run(program, args, environment);
+      asked.push(args.join(" "));
+      // Killed by the kernel for want of memory.
+      if (asked.at(-1) === broken) return await thisMachine.run("/bin/sh", ["-c", "kill -9 $$"], environment);
+      return await thisMachine.run(program, args, environment);
+    },
+  };
+  const inspector = new ToolchainInspector({ place, recheckMs: 0 });
+  // Another question, of which nothing is kept for those below.
+  const whole = await inspector.inspect(driver, { ...question, libraryPath: "/" });
+  const questions = [...new Set(asked)];
+  assert.ok(questions.includes("-print-prog-name=as"));
+  for (broken of questions) {
+    await assert.rejects(
+      inspector.inspect(driver, question),
+      (error) => hasCode(error, "ERR_HOMCC_TOOLCHAIN"),
+      broken,
+    );
+  }
+  broken = "";
+  assert.equal((await inspector.inspect(driver, question)).digest, whole.digest);
+  return undefined;
 });
 
 test("a toolchain below another root has the digest that it has in its own, and a change of it there is noticed", async (t) => {

@@ -140,8 +140,13 @@ function isThere(path: string, { root }: ToolchainPlace): boolean {
   return new LinkWalk(root).resolve(path).kind === "file";
 }
 
-/** Both streams: gcc answers `-v` on the second. */
+/**
+ * Both streams: gcc answers `-v` on the second. On a machine without processes or memory to spare a question gets none, and a
+ * toolchain without its assembler would be another one, whose jobs fail on the server.
+ */
 async function answer({ driver, path, place }: Question, args: readonly string[]): Promise<string> {
-  const { stdout, stderr } = await place.run(driver, args, { PATH: path, LC_ALL: "C" });
+  const { stdout, stderr, isBroken } = await place.run(driver, args, { PATH: path, LC_ALL: "C" });
+  if (isBroken === true)
+    throw new HomccError("ERR_HOMCC_TOOLCHAIN", `${driver} does not answer ${args.join(" ")}`);
   return `${stdout.toString("utf8")}${stderr.toString("utf8")}`.trimEnd();
 }

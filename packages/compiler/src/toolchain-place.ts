@@ -1,7 +1,9 @@
 import { runProgram } from "./run-program.ts";
 
-/** What a program that answers a question printed; nothing when it could not be run. */
+/** What a program that answers a question printed. */
 export interface ProgramAnswer {
+  /** It could not be started, or was killed: whatever it printed is no answer. */
+  readonly isBroken?: boolean;
   readonly stdout: Buffer;
   readonly stderr: Buffer;
 }
@@ -22,5 +24,8 @@ const timeLimitMs = 20_000;
 
 export const thisMachine: ToolchainPlace = {
   root: "",
-  run: (program, args, environment) => runProgram(program, { args, cwd: "/", environment, timeLimitMs }),
+  run: async (program, args, environment) => {
+    const { status, ...printed } = await runProgram(program, { args, cwd: "/", environment, timeLimitMs });
+    return { ...printed, isBroken: status === undefined };
+  },
 };

@@ -22,7 +22,7 @@ type Refused = Pick<RefusedMessage, "reason" | "message" | "hint" | "identities"
 /** The server does not run this job; another one may. */
 export class RefusedByServer extends HomccError {
   readonly outcome: OutcomeName;
-  /** It begins no more jobs: nothing is wrong with this one. */
+  /** It begins no more jobs on this connection: nothing is wrong with this one. */
   readonly isLeaving: boolean;
   readonly refused: Refused;
 

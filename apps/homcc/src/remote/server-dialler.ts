@@ -166,6 +166,10 @@ export class ServerDialler {
         if (!wasV1) this.#silentPorts.set(hostId, this.#clock.monotonicMs());
         health.lost(session);
       },
+      onMistaken: () => {
+        this.#logger.info(`${hostId} is no server of homcc 1.x`);
+        this.#silentPorts.set(hostId, this.#clock.monotonicMs());
+      },
       clock: this.#clock,
       sums: this.#sums,
       targets: this.#targets,

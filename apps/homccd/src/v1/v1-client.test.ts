@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
@@ -41,6 +42,24 @@ function refusing(slots: SlotQueue, info: string): V1Services {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else is asked for without a compiler
   return services as unknown as V1Services;
 }
+
+test("a client of homcc 2 is told whom it speaks to, and takes no slot", async () => {
+  const slots = new SlotQueue(0);
+  const [client, served] = await pair();
+  const argued = { ...argumentMessage, agent: "homcc 2.0.0" };
+  const accepted = {
+    kind: "v1",
+    identity,
+    socket: served,
+    argumentMessage: argued,
+    rest: Buffer.alloc(0),
+  } as const;
+  const serving = serveV1Client(accepted, refusing(slots, "asked for a compiler"));
+  const said = await text(client);
+  client.end();
+  await serving;
+  assert.match(said, /"info": "homcc 2 is not served in the format of 1\.x", "server": "homccd /);
+});
 
 test("a client that does not read its answer has its slot for so long and no longer", async () => {
   const slots = new SlotQueue(1);

@@ -5,6 +5,7 @@ import type { BlobStore, Pin } from "@homcc/cas/blob-store";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import type { DigestIndex } from "@homcc/cas/digest-index";
 import { deadlineAfter } from "@homcc/observability/deadline";
+import { version } from "@homcc/config/version";
 import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { readV1Message } from "@homcc/protocol/v1/codec";
@@ -174,6 +175,10 @@ class V1Call {
 
   async run(json: Readonly<Record<string, unknown>>): Promise<V1End> {
     const { slots, logger } = this.#services;
+    // Its hello's connection ended before our welcome, as one of 1.x ends it. In this format its compiler is a name, and it
+    // would get objects of whatever has that name here.
+    if (json["agent"] !== undefined)
+      return await this.refuse("homcc 2 is not served in the format of 1.x", `homccd ${version}`);
     using slot = slots.tryAcquire();
     if (slot === undefined) return await this.refuse(`Limit ${slots.limit} reached`);
     const message = readV1Message(json);
@@ -191,9 +196,13 @@ class V1Call {
     return { outcome: "compiled", ended: `exited ${status}` };
   }
 
-  /** It then asks the next server. */
-  async refuse(info: string): Promise<V1End> {
-    await this.#connection.send({ message_type: "ConnectionRefusedMessage", info });
+  /** It then asks the next server; told our name, it greets us anew. */
+  async refuse(info: string, server?: string): Promise<V1End> {
+    await this.#connection.send({
+      message_type: "ConnectionRefusedMessage",
+      info,
+      ...(server === undefined ? {} : { server }),
+    });
     return { outcome: "refused", reason: "limited" };
   }
 

@@ -37,7 +37,8 @@ function inOrder(message: V1Message): PythonJson {
   const { message_type } = message;
   switch (message_type) {
     case "ArgumentMessage": {
-      const { args, cwd, dependencies, target, schroot_profile, docker_container, compression } = message;
+      const { args, cwd, dependencies, target, schroot_profile, docker_container, compression, agent } =
+        message;
       return {
         message_type,
         args,
@@ -47,6 +48,7 @@ function inOrder(message: V1Message): PythonJson {
         schroot_profile,
         docker_container,
         compression,
+        agent,
       };
     }
     case "DependencyRequestMessage":
@@ -66,7 +68,7 @@ function inOrder(message: V1Message): PythonJson {
       };
     }
     case "ConnectionRefusedMessage":
-      return { message_type, info: message.info };
+      return { message_type, info: message.info, server: message.server };
   }
 }
 

@@ -69,6 +69,8 @@ export const v1Messages = union("message_type", {
     schroot_profile: optional(name),
     docker_container: optional(name),
     compression: optional(compression),
+    /** Only homcc 2 says it, to what it takes for a server of 1.x, which reads past it. */
+    agent: optional(name),
   }),
   DependencyRequestMessage: record({ sha1sum: sha1 }),
   /** A payload of `size` bytes follows. */
@@ -82,7 +84,11 @@ export const v1Messages = union("message_type", {
     compression: optional(compression),
     dwarf_files: optional(files),
   }),
-  ConnectionRefusedMessage: record({ info: prose(maxTextLength) }),
+  ConnectionRefusedMessage: record({
+    info: prose(maxTextLength),
+    /** Only homccd 2 says it: whoever hears it in a conversation of 1.x has taken it for another. */
+    server: optional(prose(maxTextLength)),
+  }),
 });
 
 export type V1Message = TypeOf<typeof v1Messages>;

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Action, InputEntry } from "@homcc/cas/action";
 import type { V1Command } from "@homcc/compiler/v1-command";
+import { version } from "@homcc/config/version";
 import { HomccError } from "@homcc/observability/error";
 import type { V1Frame } from "@homcc/protocol/v1/codec";
 import {
@@ -24,6 +25,13 @@ const maxOutputBytes = 512 << 20;
 
 /** Files that a 1.x server has of its own; below /etc and /usr/share a compiler looks up the distribution and messages. */
 const systemFolders = ["/usr/include/", "/usr/lib/", "/usr/share/", "/etc/"];
+
+/** One of ours, whose end of the hello's connection was taken for that of 1.x: it compiles nothing in this format. */
+export class NoServerOf1x extends RefusedByServer {
+  constructor(server: string) {
+    super({ reason: "shutting-down", message: `${server} was taken for a server of homcc 1.x` });
+  }
+}
 
 export interface V1Result {
   readonly message: V1ResultMessage;
@@ -84,6 +92,7 @@ export class V1Run {
           enter?.("receive");
           return await this.#take(message, frame);
         case "ConnectionRefusedMessage":
+          if (message.server !== undefined) throw new NoServerOf1x(message.server);
           throw new RefusedByServer({
             reason: /^Limit \d+ reached$/.test(message.info) ? "limited" : "refused",
             message: message.info,
@@ -112,6 +121,7 @@ export class V1Run {
       ...(sandbox?.kind === "schroot" ? { schroot_profile: sandbox.profile } : {}),
       ...(sandbox?.kind === "docker" ? { docker_container: sandbox.container } : {}),
       ...(this.#compression === "no_compression" ? {} : { compression: this.#compression }),
+      agent: `homcc ${version}`,
     };
   }
 

@@ -15,15 +15,17 @@ interface Watched {
   readonly session: V1Session;
   readonly lost: boolean[];
   nowMs: number;
+  mistaken: number;
 }
 
 function watched(connect: V1SessionOptions["connect"]): Watched {
   const lost: boolean[] = [];
-  const watch = { lost, nowMs: 0 };
+  const watch = { lost, nowMs: 0, mistaken: 0 };
   const session = new V1Session({
     hostId: hostIdOf({ name: "old", port: 3126, limit: 1 }),
     connect,
     onLost: (_session, _reason, wasV1) => lost.push(wasV1),
+    onMistaken: () => (watch.mistaken += 1),
     clock: { monotonicMs: () => watch.nowMs, wallMs: () => watch.nowMs },
     sums: new FileSums(),
     targets: new TargetTriples("/usr/bin:/bin"),
@@ -54,6 +56,33 @@ test("a server that cannot be reached is lost, and was none of 1.x for all we kn
   const { session, lost } = watched(refusing);
   await assert.rejects(session.run(actionOn("/w", []), v1Job, never), /cannot be reached/);
   assert.deepEqual(lost, [false]);
+});
+
+test("a server that names itself is none of 1.x: the job is to greet it anew, and nothing is left of it", async (t) => {
+  const refusal = '{"message_type": "ConnectionRefusedMessage", "info": "no", "server": "homccd 2.0.0"}';
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(refusal.length));
+  let asked = "";
+  const listener = createServer((socket) => {
+    socket.once("data", (bytes: Buffer) => {
+      asked = bytes.toString();
+      socket.end(Buffer.concat([prefix, Buffer.from(refusal)]));
+    });
+  }).listen(0, "127.0.0.1");
+  t.after(() => listener.close());
+  await once(listener, "listening");
+  const address = listener.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const watch = watched((signal) =>
+    connectToV1Server({ host: "127.0.0.1", port: address.port, connectTimeoutMs: 5000, signal }),
+  );
+  await assert.rejects(watch.session.run(actionOn("/w", []), v1Job, never), (error) => {
+    assert.ok(error instanceof RefusedByServer && error.isLeaving);
+    assert.match(error.message, /homccd 2\.0\.0 was taken for a server of homcc 1\.x/);
+    return true;
+  });
+  assert.match(asked, /"agent": "homcc 2/);
+  assert.deepEqual([watch.mistaken, watch.lost, watch.session.takesJobs], [1, [], false]);
 });
 
 test("a job that is given up in the middle of a message to a server that does not read ends", async (t) => {

@@ -12,7 +12,7 @@ import { RefusedByServer } from "../refusal.ts";
 import type { ServerDescription } from "../server-status.ts";
 import type { JobDescription, Outlook, RemoteResult, ServerWay, Session } from "../session.ts";
 import type { FileSums } from "./file-sums.ts";
-import { isSystemFile, type V1Result, V1Run } from "./v1-run.ts";
+import { isSystemFile, NoServerOf1x, type V1Result, V1Run } from "./v1-run.ts";
 
 export interface V1SessionOptions {
   readonly hostId: HostId;
@@ -22,6 +22,8 @@ export interface V1SessionOptions {
   ) => Promise<V1Connection>;
   /** Called when the server is gone, or (`wasV1` false) has never said a word of 1.x. */
   readonly onLost: (session: V1Session, reason: unknown, wasV1: boolean) => void;
+  /** The server is none of 1.x, by its own word. The job's caller dials anew. */
+  readonly onMistaken: (session: V1Session) => void;
   /** Held while a job runs. */
   readonly way?: ServerWay;
   readonly clock: Clock;
@@ -130,6 +132,10 @@ export class V1Session implements Session {
       return result;
     } catch (error) {
       this.#wasHeard ||= run?.heard === true;
+      if (error instanceof NoServerOf1x) {
+        this.retire();
+        this.#options.onMistaken(this);
+      }
       const isLost = !signal.aborted && error instanceof HomccError && lostCodes.has(error.code);
       if (isLost) this.#options.onLost(this, error, this.#wasHeard);
       throw error;
