@@ -61,9 +61,14 @@ test("a start says whom it serves", async () => {
   });
 });
 
-test("a key in the store is no secret: such a start is refused", async () => {
+test("a key in the store would be no secret: none is kept there, and where pairings are demanded the start is refused", async () => {
   for (const identityFolder of ["/cache/store", "/cache/store/keys", "/cache/store/a/../keys"]) {
-    const inStore = withIdentity({ identityFolder, store: "/cache/store" }, () => {});
-    await assert.rejects(inStore, (error) => hasCode(error, "ERR_HOMCC_CONFIGURATION"), identityFolder);
+    const inStore = { identityFolder, store: "/cache/store" };
+    await withIdentity(inStore, (authentication, log) => {
+      assert.equal(authentication.acceptance, undefined);
+      assert.match(log(), /nobody can be paired: .*lies in the store/);
+    });
+    const demanding = withIdentity({ ...inStore, requiresCertificate: true }, () => {});
+    await assert.rejects(demanding, (error) => hasCode(error, "ERR_HOMCC_CONFIGURATION"), identityFolder);
   }
 });

@@ -51,7 +51,6 @@ export class ClientAuthentication implements Disposable {
 
   /** Reads the keys, while the account is the one that homccd was started as; the pool's is used once and forgotten. */
   static async open(settings: IdentitySettings, logger: Logger): Promise<ClientAuthentication> {
-    requireOwnFolder(settings);
     const pool = await poolKeyOf(settings, logger);
     const other = await ownCertificate(settings);
     const shown = pool === undefined ? undefined : makeServerCertificate(pool, Date.now());
@@ -118,19 +117,14 @@ export class ClientAuthentication implements Disposable {
 function requireOwnFolder({ identityFolder, store }: IdentitySettings): void {
   const way = relative(store, identityFolder);
   if (way !== "" && (way === ".." || way.startsWith("../"))) return;
-  throw new HomccError(
-    "ERR_HOMCC_CONFIGURATION",
-    `identity_dir ${identityFolder} lies in the store ${store}`,
-    {
-      hint: "the pool's key must not be where jobs may read and write: choose a folder elsewhere",
-    },
-  );
+  throw new Error(`it lies in the store ${store}, where jobs may read and write`);
 }
 
-/** `undefined` where no folder can be made for it, which is no reason not to serve those who need not be paired. */
+/** `undefined` where there is no folder for it, which is no reason not to serve those who need not be paired. */
 async function poolKeyOf(settings: IdentitySettings, logger: Logger): Promise<PoolKey | undefined> {
   const { identityFolder, requiresCertificate, tlsClientAuthorities } = settings;
   try {
+    requireOwnFolder(settings);
     return await openPoolKey(identityFolder, Date.now());
   } catch (cause) {
     if (cause instanceof HomccError) throw cause;
