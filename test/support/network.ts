@@ -21,6 +21,10 @@ export interface Network extends AsyncDisposable {
   /** The same in both directions, as when a cable is pulled somewhere on the way. */
   silence(): void;
   restore(): void;
+  /** From now on each end loses so many per cent of the packets that come to it, at random. */
+  lose(percent: number): void;
+  /** Packets that got lost since `lose` was called last. */
+  lost(): number;
   /** Home gets another address, as after a change of the Wi-Fi: its connections are dead, new ones work. */
   move(): void;
   /** Connections that home has begun to make so far. */
@@ -88,6 +92,17 @@ export async function createNetwork(): Promise<Network> {
       homeAtServer(homeHardware);
       neighbour(serverAddress, serverHardware);
     },
+    lose: (percent) => {
+      for (const place of [home, away]) {
+        run(place, "iptables -F INPUT");
+        const match = `-m statistic --mode random --probability ${percent / 100}`;
+        if (percent > 0) run(place, `iptables -A INPUT ${match} -j DROP`);
+      }
+    },
+    lost: () =>
+      [home, away]
+        .flatMap((place) => run(place, "iptables -L INPUT -v -x -n").split("\n"))
+        .reduce((sum, line) => sum + Number(/^\s*(\d+) .* DROP /.exec(line)?.[1] ?? 0), 0),
     move: () => {
       run(home, `ip addr del ${homeAddress}/24 dev home`);
       run(home, `ip addr add ${nextHomeAddress}/24 dev home`);

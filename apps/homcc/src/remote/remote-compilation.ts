@@ -113,7 +113,14 @@ export async function compileRemotely(
     ...(confirm === undefined ? {} : { onSent: () => void confirm() }),
   };
   const origin = { key, party: call.request.session };
+  const again = async (): Promise<RemoteCompilation> => {
+    call.signal.throwIfAborted();
+    line[Symbol.dispose]();
+    return await compileRemotely(compilation, call, loaded, services, compiler, trace, false);
+  };
   const ran = await runOnServers(action, watchedJob, loaded, services, call.signal, origin, phases, line);
+  // Somebody edits it: the next reading is as good as that of a compile at home, and may be forbidden there.
+  if (ran.kind === "failed" && ran.outcome === "input-changed" && mayGuess) return await again();
   if (ran.kind === "failed") {
     if (ran.promise !== undefined) trace.homePromises.use(ran.promise);
     return fallback(ran);
@@ -132,14 +139,9 @@ export async function compileRemotely(
     });
   }
   phases.add("upload (part of run)", result.cost.uploadMs);
-  const again = async (): Promise<RemoteCompilation> => {
-    await result.discard();
-    call.signal.throwIfAborted();
-    line[Symbol.dispose]();
-    return await compileRemotely(compilation, call, loaded, services, compiler, trace, false);
-  };
   if (confirm !== undefined && !(await phases.time("confirm", confirm()))) {
     // The edit makes the compiler read other files than before: what came of the old list is worth nothing.
+    await result.discard();
     return await again();
   }
   const verdict = judge({
@@ -152,6 +154,7 @@ export async function compileRemotely(
   if (verdict.kind === "fallback" && verdict.outcome === "missing-file" && scan !== undefined) {
     // One round trip more, with what the compiler lists, in place of a compile at home.
     scan.trust.lose({ source: compilation.source, missing: [verdict.detail] });
+    await result.discard();
     return await again();
   }
   if (verdict.kind === "fallback" || result.termination.kind !== "exited") {
@@ -168,8 +171,8 @@ export async function compileRemotely(
   if (result.unlisted.length > 0) scan?.trust.lose({ source: compilation.source, missing: result.unlisted });
   const doubtful = doubtfulInput(result.unlisted, toolchain);
   if (doubtful !== undefined) {
-    if (scan !== undefined) return await again();
     await result.discard();
+    if (scan !== undefined) return await again();
     return fallback({ outcome: "missing-file", detail: doubtful });
   }
   if (result.undeclared.length > 0) {
