@@ -13,6 +13,13 @@ export interface DeltaReading {
   read(delta: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
+export interface UploadOptions {
+  /** For whom it counts. */
+  readonly client?: string | undefined;
+  /** What comes are not the bytes but how they differ from others. */
+  readonly delta?: DeltaReading | undefined;
+}
+
 /** Hands the data frames of one upload to the store as they come, one at a time, so that memory stays bounded. */
 export class BlobUpload {
   readonly digest: Digest;
@@ -24,11 +31,10 @@ export class BlobUpload {
   #wake = Promise.withResolvers<void>();
   #aborted: Error | undefined;
 
-  /** `delta`: what comes are not the bytes but how they differ from others. */
-  constructor(digest: Digest, store: BlobStore, delta?: DeltaReading) {
+  constructor(digest: Digest, store: BlobStore, { client, delta }: UploadOptions = {}) {
     this.digest = digest;
     this.#maxBytes = delta?.maxBytes ?? sizeBytesOf(digest);
-    this.stored = this.#store(store, delta);
+    this.stored = this.#store(store, client, delta);
   }
 
   /** Resolves when the bytes were taken: until then the connection delivers no more of this upload. */
@@ -51,9 +57,10 @@ export class BlobUpload {
     this.#wake.resolve();
   }
 
-  async #store(store: BlobStore, delta: DeltaReading | undefined): Promise<void> {
+  async #store(store: BlobStore, client: string | undefined, delta: DeltaReading | undefined): Promise<void> {
     try {
-      await store.put(this.digest, delta === undefined ? this.#chunks() : delta.read(this.#chunks()));
+      const bytes = delta === undefined ? this.#chunks() : delta.read(this.#chunks());
+      await store.put(this.digest, bytes, client);
     } catch (error) {
       // Nobody reads the rest: let the connection deliver and forget it.
       this.abort(error instanceof Error ? error : new Error(String(error)));

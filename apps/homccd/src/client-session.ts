@@ -1,4 +1,5 @@
 import type { BlobStore } from "@homcc/cas/blob-store";
+import type { Digest } from "@homcc/cas/digest";
 import type { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { describeError, hasCode, HomccError } from "@homcc/observability/error";
@@ -10,7 +11,7 @@ import { EntryTable } from "@homcc/protocol/session-entries";
 import type { SlotQueue } from "@homcc/scheduler/slots";
 import type { Credential } from "@homcc/transport/accept";
 import type { ServerChannel, StreamHandler } from "@homcc/transport/channel";
-import type { ClientIdentity } from "@homcc/transport/client-identity";
+import { type ClientIdentity, identityKeyOf } from "@homcc/transport/client-identity";
 import { BlobUpload } from "./blob-upload.ts";
 import type { Executions } from "./executions.ts";
 import { BaseMissing, DeltaBlobs } from "./delta-blobs.ts";
@@ -34,6 +35,8 @@ import { ToolchainQuestions } from "./toolchains/toolchain-questions.ts";
 /** What every session of one homccd shares. */
 export interface ServerServices {
   readonly store: BlobStore;
+  /** Says of a blob of the store that it counts for a client, by its key. */
+  readonly countFor: (client: string, digest: Digest) => void;
   readonly adoption: LocalFileAdoption;
   readonly toolchains: ToolchainRegistry;
   /** Absent where no client's toolchain can be run. */
@@ -120,13 +123,16 @@ export class ClientSession {
     this.#unsent = new UnsentResults(maxUnsentBytes, account);
     channel.limitReceiving((bytes) => account.received(bytes));
     this.#entries = new EntryTable(services.entryBudget);
-    this.#possession = new Possession(services.store, channel.provesPossession);
+    const client = identityKeyOf(identity);
+    this.#possession = new Possession(services.store, channel.provesPossession, (digest) =>
+      services.countFor(client, digest),
+    );
     this.#deltas = new DeltaBlobs(services.store, this.#possession);
     const { shipping } = services;
     this.#intake =
       shipping === undefined || !channel.shipsToolchains
         ? undefined
-        : new ToolchainIntake(shipping, this.#possession);
+        : new ToolchainIntake(shipping, this.#possession, client);
     this.#questions = new ToolchainQuestions(channel, this.#intake);
   }
 
@@ -268,7 +274,8 @@ export class ClientSession {
     }
     this.#incoming.began(digest);
     const delta = base === undefined ? undefined : this.#deltas.reading(digest, base);
-    const upload = new BlobUpload(digest, this.#services.store, delta);
+    const client = identityKeyOf(this.identity);
+    const upload = new BlobUpload(digest, this.#services.store, { client, delta });
     this.#uploads.set(upload, undefined);
     this.#uploadWatch ??= setInterval(
       () => this.#endStalledUploads(),

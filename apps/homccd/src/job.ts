@@ -11,7 +11,7 @@ import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
 import { dataChunkBytes, type ServerChannel } from "@homcc/transport/channel";
-import { type ClientIdentity, identityText } from "@homcc/transport/client-identity";
+import { type ClientIdentity, identityKeyOf, identityText } from "@homcc/transport/client-identity";
 import type { ServerServices } from "./client-session.ts";
 import type { Begin, ExecutionShare } from "./executions.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
@@ -308,6 +308,7 @@ export class Job {
     const reuse = await this.#services.results.find(action, {
       name: keptReport.executor,
       family: this.#message.toolchain.family,
+      client: identityKeyOf(this.#identity),
       ...(keptReport.executor === "namespace" ? { run: runIn(place) } : {}),
     });
     return reuse?.kind === "found" ? { ...reuse, report: keptReport } : reuse;

@@ -141,6 +141,8 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
         folder: join(settings.store, "blobs"),
         maxBytes: settings.maxDependencyCacheBytes,
         minFreeBytes: settings.minFreeBytes,
+        maxBytesPerClient: () =>
+          live.current.maxStorageBytesPerClient ?? settings.maxDependencyCacheBytes / 2,
         logger,
       }),
     );
@@ -219,6 +221,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const { PATH: path = "/usr/local/bin:/usr/bin:/bin" } = environment;
   const services: ServerServices = {
     store,
+    countFor: (client, digest) => disk.countFor(client, digest),
     adoption: new LocalFileAdoption({ store, logger }),
     toolchains,
     shipping:

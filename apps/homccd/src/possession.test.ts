@@ -55,6 +55,11 @@ test("what others brought is proven once, by one hash, and not sent", (t) =>
     client.answer(job, { hash: proofOf(prove, [source, header]), changed: [] });
     await job.ended;
     assert.deepEqual(kindsOf(job), ["prove", "queued", "started", "result"]);
+    const counted = [source, header].map((bytes) => ({
+      client: "address:127.0.0.1",
+      digest: digestOf(bytes),
+    }));
+    assert.deepEqual(new Set(session.counted), new Set(counted), "what it has shown counts for it");
     const again = client.compile(both);
     await again.ended;
     assert.deepEqual(kindsOf(again), ["queued", "started", "result"]);

@@ -34,14 +34,20 @@ const pieceBytes = 256 << 10;
 export class Possession {
   readonly #store: Pick<BlobStore, "read">;
   readonly #canProve: boolean;
+  readonly #onShown: (digest: Digest) => void;
   readonly #proven = new Set<Digest>();
   /** Digests that one job has asked about, for others that name them, too. Never rejects. */
   readonly #asked = new Map<Digest, Promise<void>>();
 
-  /** `canProve`: whether the client has the capability. */
-  constructor(store: Pick<BlobStore, "read">, canProve: boolean) {
+  /** `canProve`: whether the client has the capability. `onShown` hears of each digest that is not known of yet. */
+  constructor(
+    store: Pick<BlobStore, "read">,
+    canProve: boolean,
+    onShown: (digest: Digest) => void = () => {},
+  ) {
     this.#store = store;
     this.#canProve = canProve;
+    this.#onShown = onShown;
   }
 
   /** The client brought it, or got it from us, or everybody has it. */
@@ -52,6 +58,7 @@ export class Possession {
       if (oldest !== undefined) this.#proven.delete(oldest);
     }
     this.#proven.add(digest);
+    this.#onShown(digest);
   }
 
   isProven(digest: Digest): boolean {

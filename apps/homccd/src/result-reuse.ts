@@ -25,6 +25,8 @@ export interface NewResult {
 export interface ReusePlace {
   readonly name: string;
   readonly family: CompilerFamily;
+  /** For whom what is kept counts. */
+  readonly client?: string;
   /** Runs another action there, of which no client hears; absent where the compiler does not see the client's paths. */
   readonly run?: RunHere;
 }
@@ -47,7 +49,7 @@ export class ResultReuse {
   }
 
   /** All inputs are in the store, and stay there until the job has ended. */
-  async find(action: Action, { name, family, run }: ReusePlace): Promise<Reuse> {
+  async find(action: Action, { name, family, client, run }: ReusePlace): Promise<Reuse> {
     if (this.#cache === undefined) {
       const judging = this.#judge(action, undefined, family);
       return { kind: "missed", made: newResult(judging, undefined, () => Promise.resolve()) };
@@ -60,7 +62,12 @@ export class ResultReuse {
     const judging = this.#judge(action, keys.root, family);
     const note = lookup.kind === "missed" ? lookup.note : undefined;
     const keep: Keep = async (made, judged) => {
-      const shareable: ShareableResult | undefined = await cache.keep(action, keys, judged, made);
+      const shareable: ShareableResult | undefined = await cache.keep(
+        action,
+        keys,
+        judged,
+        client === undefined ? made : { ...made, client },
+      );
       if (shareable !== undefined && run !== undefined) this.#proofs.add(shareable, family, run);
     };
     return { kind: "missed", made: newResult(judging, note, keep) };

@@ -56,12 +56,16 @@ class WatchedStore implements BlobStore {
     return this.#inner.findMissing(digests);
   }
 
-  put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-    return this.#inner.put(digest, content);
+  put(
+    digest: Digest,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    client?: string,
+  ): Promise<void> {
+    return this.#inner.put(digest, content, client);
   }
 
-  putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
-    return this.#inner.putHashed(digest, bytes);
+  putHashed(digest: Digest, bytes: Uint8Array, client?: string): Promise<void> {
+    return this.#inner.putHashed(digest, bytes, client);
   }
 
   read(digest: Digest): Promise<Uint8Array | undefined> {
@@ -128,6 +132,8 @@ export interface Served extends AsyncDisposable {
   readonly executorClosed: () => boolean;
   /** For the access log, unless the services are another's. */
   readonly records: readonly JobRecord[];
+  /** What the store is told to count for whom, beside what is put; unless the services are another's. */
+  readonly counted: readonly { readonly client: string; readonly digest: Digest }[];
   /** As at the end of homccd. */
   drain(drain: Drain): Promise<void>;
   /** Resolves when the session has ended. */
@@ -149,8 +155,10 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     (line) => log.push(line),
   );
   const records: JobRecord[] = [];
+  const counted: { client: string; digest: Digest }[] = [];
   const services: ServerServices = options.sharing?.services ?? {
     store,
+    countFor: (client, digest) => counted.push({ client, digest }),
     adoption: new LocalFileAdoption({ store, logger, folders: options.adoptedFolders ?? [] }),
     toolchains: new ToolchainRegistry(inspector, new StoreFence("/none/store")),
     shipping: options.shipping?.(store),
@@ -214,6 +222,7 @@ export async function serveClient(options: ServedOptions = {}): Promise<Served> 
     services,
     log,
     records,
+    counted,
     executed,
     openResults: () => openResults,
     executorClosed: () => closed,

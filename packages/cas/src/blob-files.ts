@@ -13,7 +13,8 @@ export const pieceBytes: number = 1 << 20;
  *
  *     FOLDER/blobs/ab/abcd…-SIZE     a blob: complete, and named by its digest
  *     FOLDER/incoming/N              being written; rubbish after a crash, removed when the store is opened
- *     FOLDER/recency.log             see RecencyLog
+ *     FOLDER/recency.log             see recencyLog
+ *     FOLDER/owners.log              see ownerLog
  *     FOLDER/lock                    see lockStore
  */
 export class BlobFiles {
@@ -26,6 +27,10 @@ export class BlobFiles {
 
   get recencyLog(): string {
     return join(this.folder, "recency.log");
+  }
+
+  get ownerLog(): string {
+    return join(this.folder, "owners.log");
   }
 
   pathOf(digest: Digest): string {

@@ -15,15 +15,20 @@ export interface BlobStore {
 
   /**
    * Stores what `content` yields. Rejects with ERR_HOMCC_DIGEST_MISMATCH when the bytes are not those of `digest`
-   * (nothing is kept then) and with ERR_HOMCC_STORE_FULL when there is no room even after evicting.
+   * (nothing is kept then) and with ERR_HOMCC_STORE_FULL when there is no room even after evicting. `client`: for whom it counts, where
+   * stores have limits for each.
    */
-  put(digest: Digest, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  put(
+    digest: Digest,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    client?: string,
+  ): Promise<void>;
 
   /**
    * As `put`, for bytes whose digest the caller has computed in this process, a moment ago: they are not hashed again. They
    * must not change until this resolves; afterwards they are the caller's own.
    */
-  putHashed(digest: Digest, bytes: Uint8Array): Promise<void>;
+  putHashed(digest: Digest, bytes: Uint8Array, client?: string): Promise<void>;
 
   /** The bytes, which are the caller's own, or `undefined` when the store does not hold them (or found them damaged, and dropped them). */
   read(digest: Digest): Promise<Uint8Array | undefined>;

@@ -11,7 +11,7 @@ const sharedMaxBytes = 256 * 1024;
  *
  * What is shared is the write, not the upload: each caller's content is read to its end and checked first. So nobody
  * waits for another one's slow line, two uploads over one connection cannot block each other, and whoever brings
- * wrong bytes does not learn that somebody else has the right ones.
+ * wrong bytes does not learn that somebody else has the right ones. The blob counts for whoever came first.
  */
 export class DeduplicatingBlobStore implements BlobStore {
   readonly #inner: BlobStore;
@@ -25,14 +25,14 @@ export class DeduplicatingBlobStore implements BlobStore {
     return this.#inner.findMissing(digests);
   }
 
-  async put(digest: Digest, content: Content): Promise<void> {
-    if (sizeBytesOf(digest) > sharedMaxBytes) return this.#inner.put(digest, content);
+  async put(digest: Digest, content: Content, client?: string): Promise<void> {
+    if (sizeBytesOf(digest) > sharedMaxBytes) return this.#inner.put(digest, content, client);
     const bytes = await collect(digest, content);
-    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes));
+    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes, client));
   }
 
-  putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
-    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes));
+  putHashed(digest: Digest, bytes: Uint8Array, client?: string): Promise<void> {
+    return this.#writing.get(digest) ?? this.#share(digest, this.#inner.putHashed(digest, bytes, client));
   }
 
   read(digest: Digest): Promise<Uint8Array | undefined> {

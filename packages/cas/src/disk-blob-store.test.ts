@@ -281,3 +281,41 @@ test("room is kept on the disk: older blobs make way, and what they are too smal
   );
   assert.deepEqual(await store.findMissing(digests), missing, "evicted in vain");
 });
+
+test("for whom a blob counts outlives the process; without its log all count for nobody", async (t) => {
+  const folder = await temporaryFolder(t);
+  const options = { folder, maxBytes: 6 * blockBytes, maxBytesPerClient: () => 3 * blockBytes };
+  const put = async (store: DiskBlobStore, text: string, client: string): Promise<Digest> => {
+    await store.put(digestOf(Buffer.from(text)), [Buffer.from(text)], client);
+    return digestOf(Buffer.from(text));
+  };
+  const first = await DiskBlobStore.open(options);
+  const theirs = [await put(first, "a", "paired:alice b"), await put(first, "b", "paired:alice b")];
+  for (const text of ["1", "2", "3", "4"]) await put(first, text, "address:::1");
+  await first.close();
+  await writeFile(join(folder, "owners.log"), "torn", { flag: "a" });
+  const second = await DiskBlobStore.open(options);
+  assert.equal(second.bytesOf("paired:alice b"), 2 * blockBytes);
+  assert.equal(second.bytesOf("address:::1"), 4 * blockBytes);
+  for (const text of ["5", "6", "7", "8", "9"]) await put(second, text, "address:::1");
+  assert.deepEqual(await second.findMissing(theirs), []);
+  await second.close();
+  await rm(join(folder, "owners.log"));
+  await using third = await DiskBlobStore.open(options);
+  assert.equal(third.usage.blobs, 6);
+  assert.equal(third.bytesOf("address:::1"), 0);
+  await put(third, "10", "address:::1");
+  assert.equal(third.bytesOf("address:::1"), blockBytes);
+});
+
+test("what is here already, and what comes with its digest, counts for who brings it; wrong bytes do not", async (t) => {
+  await using store = await DiskBlobStore.open({ folder: await temporaryFolder(t), maxBytes: 1 << 20 });
+  const digest = await putText(store, "text");
+  await assert.rejects(store.put(digest, [Buffer.from("txet")], "alice"), {
+    code: "ERR_HOMCC_DIGEST_MISMATCH",
+  });
+  assert.equal(store.bytesOf("alice"), 0);
+  await store.put(digest, [Buffer.from("text")], "alice");
+  await store.putHashed(digestOf(Buffer.from("other")), Buffer.from("other"), "alice");
+  assert.equal(store.bytesOf("alice"), 2 * blockBytes);
+});

@@ -15,13 +15,17 @@ import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import { silentLogger, type Logger } from "@homcc/observability/log";
 import { BlobFiles, pieceBytes, readContent } from "./blob-files.ts";
 import type { BlobStore, Pin } from "./blob-store.ts";
+import type { BlobLog } from "./blob-log.ts";
+import { chargeOf } from "./charge.ts";
 import { digestOf, emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
 import { diskFull, fill, makingRoom, type WriteStep } from "./disk-room.ts";
 import { errnoOf, isDiskFull } from "./errno.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import { chargeOf, LruIndex, type Reservation } from "./lru-index.ts";
+import { LruIndex, type Reservation } from "./lru-index.ts";
+import { ownerLog, readOwners } from "./owner-log.ts";
 import { readKnown } from "./read-known.ts";
-import { RecencyLog } from "./recency-log.ts";
+import { readRecency, recencyLog } from "./recency-log.ts";
+import { StorageAccounts } from "./storage-accounts.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
 import { collect, drain, mismatch, verified, type Content } from "./verified-content.ts";
 
@@ -32,6 +36,11 @@ export interface DiskBlobStoreOptions {
   readonly maxBytes: number;
   /** A new blob that leaves less room on the disk evicts others, or is not taken when they are too small. Default 0. */
   readonly minFreeBytes?: number;
+  /**
+   * A client with more loses its own blobs before others lose theirs; nothing goes while there is room. Asked each time.
+   * Default: none has a limit.
+   */
+  readonly maxBytesPerClient?: () => number;
   readonly logger?: Logger;
 }
 
@@ -60,7 +69,8 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   readonly #logger: Logger;
   readonly #minFreeBytes: number;
   readonly #index: LruIndex<VerifiedAtMs>;
-  readonly #recency: RecencyLog;
+  readonly #recency: BlobLog;
+  readonly #owners: BlobLog;
   /** Renaming a blob into place and deleting it exclude each other. */
   readonly #changes = new KeyedQueue<Digest>();
 
@@ -83,8 +93,14 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     this.#lock = lock;
     this.#logger = options.logger ?? silentLogger;
     this.#minFreeBytes = options.minFreeBytes ?? 0;
-    this.#index = new LruIndex(options.maxBytes, (digest) => this.#recency.note(digest));
-    this.#recency = new RecencyLog(this.#files.recencyLog, this.#index);
+    const { maxBytes, maxBytesPerClient } = options;
+    const accounts = new StorageAccounts({
+      ...(maxBytesPerClient === undefined ? {} : { maxBytesPerClient }),
+      onCount: (digest) => this.#owners.note(digest),
+    });
+    this.#index = new LruIndex(maxBytes, { onUse: (digest) => this.#recency.note(digest), accounts });
+    this.#recency = recencyLog(this.#files.recencyLog, this.#index);
+    this.#owners = ownerLog(this.#files.ownerLog, accounts);
   }
 
   get usage(): { readonly blobs: number; readonly usedBytes: number; readonly maxBytes: number } {
@@ -100,27 +116,40 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     return digest === emptyDigest || this.#index.has(digest);
   }
 
-  async put(digest: Digest, content: Content): Promise<void> {
-    if (digest === emptyDigest || this.#index.touch(digest)) return drain(digest, content);
-    await this.#write(digest, verified(digest, content));
+  async put(digest: Digest, content: Content, client?: string): Promise<void> {
+    if (digest === emptyDigest || this.#index.touch(digest)) await drain(digest, content);
+    else await this.#write(digest, verified(digest, content), client);
+    if (client !== undefined) this.countFor(client, digest);
   }
 
-  async putHashed(digest: Digest, bytes: Uint8Array): Promise<void> {
+  async putHashed(digest: Digest, bytes: Uint8Array, client?: string): Promise<void> {
     if (bytes.byteLength !== sizeBytesOf(digest)) throw mismatch(digest, `${bytes.byteLength} bytes`);
-    if (digest === emptyDigest || this.#index.touch(digest)) return;
-    await this.#write(digest, [bytes]);
+    if (digest !== emptyDigest && !this.#index.touch(digest)) await this.#write(digest, [bytes], client);
+    if (client !== undefined) this.countFor(client, digest);
+  }
+
+  /** `client` has brought or shown it, or it was made for it; see StorageAccounts. Nothing when it is not held. */
+  countFor(client: string, digest: Digest): void {
+    this.#index.countFor(client, digest);
+  }
+
+  /** Of all that counts for `client`. */
+  bytesOf(client: string): number {
+    return this.#index.accounts.bytesOf(client);
   }
 
   /** `content` throws when it is not what `digest` says. */
-  async #write(digest: Digest, content: Content): Promise<void> {
-    const reservation = this.#index.reserve(digest);
+  async #write(digest: Digest, content: Content, client: string | undefined): Promise<void> {
+    const reservation = this.#index.reserve(digest, client);
     const incoming = this.#files.nextIncoming();
     try {
-      await this.#keepFree(chargeOf(digest));
-      const step = this.#makingRoomFor(digest);
+      await this.#keepFree(chargeOf(digest), client);
+      const step = this.#makingRoomFor(digest, client);
       await using file = await step(() => open(incoming, "wx", 0o644));
       await fill(file, this.#evictingFor(reservation, content), step);
-      await step(() => this.#changes.run(digest, () => this.#publish(digest, file, incoming, reservation)));
+      await step(() =>
+        this.#changes.run(digest, () => this.#publish(digest, file, incoming, reservation, client)),
+      );
     } catch (error) {
       await rm(incoming, { force: true });
       throw error;
@@ -162,6 +191,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   /** Writes the order of use and gives the folder free. Call it when no other method is under way. */
   async close(): Promise<void> {
     await this.#recency.close();
+    await this.#owners.close();
     await this.#lock.release();
   }
 
@@ -172,12 +202,18 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   async #load(): Promise<void> {
     await this.#files.prepare();
     const held = new Set(await this.#files.scan());
-    const logged = await RecencyLog.load(this.#files.recencyLog);
+    const logged = await readRecency(this.#files.recencyLog);
     for (const digest of logged) if (held.has(digest)) this.#index.set(digest, unverified);
     // Blobs that came after the log was last written are in no line of it: they are the newest.
     for (const digest of held) if (!logged.has(digest)) this.#index.set(digest, unverified);
+    const owners = await readOwners(this.#files.ownerLog);
+    for (const digest of this.#index.digests()) {
+      const client = owners.get(digest);
+      if (client !== undefined) this.countFor(client, digest);
+    }
     await this.#remove(this.#index.evict(this.#index.usedBytes - this.#index.maxBytes));
     await this.#recency.flush();
+    await this.#owners.flush();
   }
 
   /** Gives `task` the blob's file. A blob that turns out to be damaged or gone is dropped: `undefined`. */
@@ -235,11 +271,13 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     file: FileHandle,
     incoming: string,
     reservation: Reservation,
+    client: string | undefined,
   ): Promise<void> {
     await this.#files.publish(incoming, digest);
     const { ctimeMs } = await file.stat();
     reservation.release();
     this.#index.set(digest, ctimeMs);
+    if (client !== undefined) this.countFor(client, digest);
   }
 
   async #drop(digest: Digest, reason: unknown): Promise<void> {
@@ -268,12 +306,12 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   }
 
   /** Evicts what a blob of `newBytes` lacks of `minFreeBytes`; nothing when that would not be enough. */
-  async #keepFree(newBytes: number): Promise<void> {
+  async #keepFree(newBytes: number, client: string | undefined): Promise<void> {
     if (this.#minFreeBytes === 0) return;
     const { bavail, bsize } = await statfs(this.#files.folder);
     const shortBytes = this.#minFreeBytes + newBytes - bavail * bsize;
     if (shortBytes <= 0) return;
-    const victims = shortBytes <= this.#index.usedBytes ? this.#index.evict(shortBytes) : [];
+    const victims = shortBytes <= this.#index.usedBytes ? this.#index.evict(shortBytes, client) : [];
     await this.#remove(victims);
     if (victims.reduce((sum, digest) => sum + chargeOf(digest), 0) >= shortBytes) return;
     throw new HomccError(
@@ -284,9 +322,10 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   }
 
   /** For a full disk: evicts twice the size of the blob that did not fit, or 1/16 of the store. */
-  #makingRoomFor(digest: Digest): WriteStep {
+  #makingRoomFor(digest: Digest, client?: string): WriteStep {
     return makingRoom(this.#files.folder, async () => {
-      const victims = this.#index.evict(Math.max(2 * chargeOf(digest), this.#index.usedBytes / 16));
+      const bytes = Math.max(2 * chargeOf(digest), this.#index.usedBytes / 16);
+      const victims = this.#index.evict(bytes, client);
       await this.#remove(victims);
       return victims.length > 0;
     });

@@ -1,19 +1,10 @@
 import { HomccError } from "@homcc/observability/error";
 import type { Pin } from "./blob-store.ts";
+import { chargeOf, wholeBlocks } from "./charge.ts";
 import { emptyDigest, sizeBytesOf, type Digest } from "./digest.ts";
+import { type StorageAccount, StorageAccounts } from "./storage-accounts.ts";
 
-/** What a blob takes of the bound: whole blocks, as the file system counts it. */
-const blockBytes = 4096;
-
-export function chargeOf(digest: Digest): number {
-  return wholeBlocks(sizeBytesOf(digest));
-}
-
-function wholeBlocks(bytes: number): number {
-  return Math.ceil(bytes / blockBytes) * blockBytes;
-}
-
-/** There is no room for `digest` below the bound of a store: what is pinned or being written may not go. */
+/** There is no room for `digest` below the bound of a store: what is pinned, being written or another's share may not go. */
 function storeFull(digest: Digest, maxBytes: number): HomccError {
   const message = `no room for ${sizeBytesOf(digest)} more bytes in a blob store of ${maxBytes}`;
   return new HomccError("ERR_HOMCC_STORE_FULL", message, { hint: "give the store more space" });
@@ -29,12 +20,23 @@ export interface Reservation {
   release(): void;
 }
 
+export interface LruIndexOptions {
+  /** Hears of every use, in order. */
+  readonly onUse?: (digest: Digest) => void;
+  readonly accounts?: StorageAccounts;
+}
+
 /**
- * Which blobs a size-bounded store holds, in the order of their use, and who may not be evicted. `Stamp` is what the
- * store remembers of each.
+ * Which blobs a size-bounded store holds, in the order of their use, who may not be evicted, and for whom each counts. `Stamp` is
+ * what the store remembers of each.
+ *
+ * Room is made of the blobs of clients that have more than their limit, down to the limit, each client's least recently used
+ * first; then of all blobs in the order of their use. A client that is beyond its limit even so gets no blob of a client
+ * that is not: for it only those go that count for nobody.
  */
 export class LruIndex<Stamp> {
   readonly maxBytes: number;
+  readonly accounts: StorageAccounts;
   /** Oldest use first: a Map keeps the order of insertion. */
   readonly #blobs = new Map<Digest, Stamp>();
   readonly #pins = new Map<Digest, number>();
@@ -42,10 +44,10 @@ export class LruIndex<Stamp> {
   #usedBytes = 0;
   #reservedBytes = 0;
 
-  /** `onUse` hears of every use, in order. */
-  constructor(maxBytes: number, onUse: (digest: Digest) => void = () => {}) {
+  constructor(maxBytes: number, options: LruIndexOptions = {}) {
     this.maxBytes = maxBytes;
-    this.#onUse = onUse;
+    this.#onUse = options.onUse ?? (() => {});
+    this.accounts = options.accounts ?? new StorageAccounts();
   }
 
   get size(): number {
@@ -82,7 +84,7 @@ export class LruIndex<Stamp> {
   set(digest: Digest, stamp: Stamp): void {
     if (!this.#blobs.delete(digest)) this.#usedBytes += chargeOf(digest);
     this.#blobs.set(digest, stamp);
-    this.#onUse(digest);
+    this.#used(digest);
   }
 
   /** False when it is not held. */
@@ -91,45 +93,53 @@ export class LruIndex<Stamp> {
     if (stamp === undefined) return false;
     this.#blobs.delete(digest);
     this.#blobs.set(digest, stamp);
-    this.#onUse(digest);
+    this.#used(digest);
     return true;
+  }
+
+  /** The client has brought or shown it, or it was made for it. Nothing when it is not held. */
+  countFor(client: string, digest: Digest): void {
+    if (this.has(digest)) this.accounts.count(client, digest);
   }
 
   delete(digest: Digest): boolean {
     if (!this.#blobs.delete(digest)) return false;
     this.#usedBytes -= chargeOf(digest);
+    this.accounts.remove(digest);
     return true;
   }
 
   /**
-   * Begins to take room for a blob that is being written. Throws ERR_HOMCC_STORE_FULL when there cannot be enough. Nothing
-   * is evicted before bytes are there: a client that only announces a large blob costs nobody anything.
+   * Begins to take room for a blob that is being written, which counts for `client`. Throws ERR_HOMCC_STORE_FULL when there cannot
+   * be enough. Nothing is evicted before bytes are there: a client that only announces a large blob costs nobody anything.
    */
-  reserve(digest: Digest): Reservation {
-    if (!this.#roomFor(chargeOf(digest)).enough) throw storeFull(digest, this.maxBytes);
+  reserve(digest: Digest, client?: string): Reservation {
+    const account = client === undefined ? undefined : this.accounts.of(client);
+    if (!this.#roomFor(chargeOf(digest), account).enough) throw storeFull(digest, this.maxBytes);
     let bytes = 0;
     let reservedBytes = 0;
+    const take = (added: number): void => {
+      reservedBytes += added;
+      this.#reservedBytes += added;
+      if (account !== undefined) account.reservedBytes += added;
+    };
     return {
       grow: (more) => {
         const added = wholeBlocks(bytes + more) - reservedBytes;
-        const { victims, enough } = this.#roomFor(added);
+        const { victims, enough } = this.#roomFor(added, account);
         if (!enough) throw storeFull(digest, this.maxBytes);
         this.#take(victims);
         bytes += more;
-        reservedBytes += added;
-        this.#reservedBytes += added;
+        take(added);
         return victims;
       },
-      release: () => {
-        this.#reservedBytes -= reservedBytes;
-        reservedBytes = 0;
-      },
+      release: () => take(-reservedBytes),
     };
   }
 
-  /** Takes the least recently used blobs of together `bytes` or more out of the index, or all that may go. */
-  evict(bytes: number): Digest[] {
-    const { victims } = this.#oldest(bytes);
+  /** Takes blobs of together `bytes` or more out of the index, or all that may go. */
+  evict(bytes: number, client?: string): readonly Digest[] {
+    const { victims } = this.#victims(bytes, 0, client === undefined ? undefined : this.accounts.of(client));
     this.#take(victims);
     return victims;
   }
@@ -146,26 +156,61 @@ export class LruIndex<Stamp> {
     };
   }
 
+  #used(digest: Digest): void {
+    this.accounts.used(digest);
+    this.#onUse(digest);
+  }
+
   #unpin(digest: Digest): void {
     const count = this.#pins.get(digest) ?? 0;
     if (count > 1) this.#pins.set(digest, count - 1);
     else this.#pins.delete(digest);
   }
 
-  #roomFor(bytes: number): { readonly victims: Digest[]; readonly enough: boolean } {
-    return this.#oldest(this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes);
+  #roomFor(
+    bytes: number,
+    account: StorageAccount | undefined,
+  ): { readonly victims: readonly Digest[]; readonly enough: boolean } {
+    return this.#victims(this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes, bytes, account);
   }
 
-  #oldest(bytes: number): { readonly victims: Digest[]; readonly enough: boolean } {
-    const victims: Digest[] = [];
-    let found = 0;
-    for (const digest of this.#blobs.keys()) {
-      if (found >= bytes) break;
-      if (this.#pins.has(digest)) continue;
-      victims.push(digest);
-      found += chargeOf(digest);
+  /**
+   * `newBytes` are what `account` is about to have more. Where a disk is full before the store is, the limit is the same share
+   * of what the store has.
+   */
+  #victims(
+    bytes: number,
+    newBytes: number,
+    account: StorageAccount | undefined,
+  ): { readonly victims: readonly Digest[]; readonly enough: boolean } {
+    if (bytes <= 0) return { victims: [], enough: true };
+    const victims = new Set<Digest>();
+    let leftBytes = bytes;
+    const take = (digest: Digest): void => {
+      victims.add(digest);
+      leftBytes -= chargeOf(digest);
+    };
+    const portion = Math.min(1, (this.#usedBytes + this.#reservedBytes + newBytes) / this.maxBytes);
+    let isBeyond = false;
+    for (const { account: each, excessBytes } of this.accounts.beyondLimit(account, newBytes, portion)) {
+      let excess = excessBytes;
+      for (const digest of each.digests) {
+        if (leftBytes <= 0 || excess <= 0) break;
+        if (this.#pins.has(digest)) continue;
+        take(digest);
+        excess -= chargeOf(digest);
+      }
+      if (each === account) isBeyond = excess > 0;
     }
-    return { victims, enough: found >= bytes };
+    const ownerless = this.#blobs.size - this.accounts.size;
+    const rest = isBeyond && ownerless === 0 ? [] : this.#blobs.keys();
+    for (const digest of rest) {
+      if (leftBytes <= 0) break;
+      if (this.#pins.has(digest) || victims.has(digest)) continue;
+      if (isBeyond && this.accounts.ownerOf(digest) !== undefined) continue;
+      take(digest);
+    }
+    return { victims: [...victims], enough: leftBytes <= 0 };
   }
 
   #take(victims: readonly Digest[]): void {

@@ -92,6 +92,7 @@ const samples: Readonly<Record<string, string>> = {
   replay_dir: "/records",
   user: "builder",
   max_rate_per_client: "100",
+  max_storage_per_client: "5G",
   access_log: "/access.log",
   identity_dir: "/keys",
   tls_certificate: "/server.pem",

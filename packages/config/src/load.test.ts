@@ -399,6 +399,7 @@ test("the server's settings", async () => {
       maxConnectionsPerClient: 1000,
       maxJobsPerClient: 4096,
       maxBytesPerSecondPerClient: undefined,
+      maxStorageBytesPerClient: undefined,
       accessLog: undefined,
       drainTimeoutMs: 60_000,
       requiresCertificate: false,

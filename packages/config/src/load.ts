@@ -211,6 +211,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     maxConnectionsPerClient: options.get("max_connections_per_client"),
     maxJobsPerClient: options.get("max_jobs_per_client"),
     maxBytesPerSecondPerClient: options.get("max_rate_per_client"),
+    maxStorageBytesPerClient: options.get("max_storage_per_client"),
     accessLog: pathOf(options.get("access_log")),
     drainTimeoutMs: options.get("drain_timeout"),
   };

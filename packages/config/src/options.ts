@@ -673,6 +673,16 @@ export const serverOptions = {
     paragraph:
       "Mbit/s that are received from one client, over all its connections. It is read no faster; nothing is refused. Clients of homcc 1.x are not held back.",
   },
+  max_storage_per_client: {
+    type: values.size,
+    computedDefault: "half of max_dependency_cache_size",
+    flags: ["--max-storage-per-client"],
+    variables: ["HOMCCD_MAX_STORAGE_PER_CLIENT"],
+    key: "max_storage_per_client",
+    setBy: "administrator",
+    paragraph:
+      "What one client may have in a full store: sources, headers and toolchains that it brought, and outputs made for it. While there is room nothing goes; then a client with more loses its own least recently used files before others lose theirs. What several clients use counts for one of them.",
+  },
   access_log: {
     type: values.path,
     flags: ["--access-log"],

@@ -100,6 +100,8 @@ export interface ServerSettings {
   readonly maxJobsPerClient: number;
   /** Received from one client; `undefined`: what the network takes. */
   readonly maxBytesPerSecondPerClient: number | undefined;
+  /** Of the store, once it is full; `undefined`: half of it. */
+  readonly maxStorageBytesPerClient: number | undefined;
   /** Absolute path; `undefined` writes none. */
   readonly accessLog: string | undefined;
   /** How long jobs that run may go on when homccd is to end. */

@@ -70,9 +70,9 @@ class Site {
     return { digest: digestOf(manifest), manifest, entries };
   }
 
-  async add(layers: ShippedLayers, name: string): Promise<Sent> {
+  async add(layers: ShippedLayers, name: string, client?: string): Promise<Sent> {
     const sent = await this.toolchain(name);
-    await layers.add(sent.digest, sent.manifest, sent.entries);
+    await layers.add(sent.digest, sent.manifest, sent.entries, client);
     return sent;
   }
 }
@@ -124,6 +124,32 @@ test("the least recently used goes, but none that a job uses; without room nothi
     assert.deepEqual(new Set(layers.digests()), new Set([first.digest, third.digest]));
     assert.equal(layers.usedBytes, 2 * layerBytes);
     assert.equal((await readdir(site.layers)).length, 2);
+  });
+});
+
+test("a client with more than half of the room gets more only of its own toolchains", async () => {
+  await onSite(async (site) => {
+    const layers = await site.open(4);
+    const [theirs, common] = [
+      await site.add(layers, "theirs", "modest"),
+      await site.add(layers, "common", "greedy"),
+    ];
+    {
+      using used = await layers.use(common.digest, "modest");
+      assert.ok(used);
+    }
+    for (let number = 0; number < 12; number += 1) await site.add(layers, `greedy ${number}`, "greedy");
+    const [one, two, ...own] = layers.digests();
+    assert.deepEqual([one, two], [theirs.digest, common.digest]);
+    assert.equal(own.length, 2);
+    for (const digest of own) layers.hold(digest);
+    await assert.rejects(site.add(layers, "one more", "greedy"), (error) =>
+      hasCode(error, "ERR_HOMCC_STORE_FULL"),
+    );
+    assert.equal(layers.digests().length, 4);
+    // Somebody else's share is not touched by that.
+    await site.add(layers, "new", "newcomer");
+    assert.ok(!layers.has(theirs.digest));
   });
 });
 

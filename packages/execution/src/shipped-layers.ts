@@ -34,6 +34,8 @@ export interface UsedToolchain extends Disposable {
 
 interface Shipped {
   readonly sizeBytes: number;
+  /** Who has brought or used it in the life of this process; see `#makeRoom`. */
+  readonly clients: Set<string>;
   /** Jobs that run in it or are about to. */
   holds: number;
   /** When its use was last written down. */
@@ -48,6 +50,8 @@ const arrivingPrefix = "arriving-";
 const blockBytes = 4096;
 /** How exactly the order of use outlives this process. */
 const notedEveryMs = 60_000;
+/** Of one toolchain; one that more have used belongs to nobody in particular. */
+const maxClients = 64;
 /** Whose entries are in memory, 1 MB each. */
 const maxRemembered = 16;
 
@@ -55,7 +59,7 @@ const maxRemembered = 16;
  * Layers of toolchains that clients sent, made of blobs, each once and complete. The manifest is written last: a layer without one is what
  * a crash left, and removed at the next start. Nothing is synced; so the first use after a start compares every file with its
  * digest (130 MB: 0.1 s), and a damaged layer counts as none. The least recently used go when there are more than
- * `maxBytes`, but none that is held.
+ * `maxBytes`, but none that is held; a client with more than half of that only makes room among its own.
  */
 export class ShippedLayers implements ToolchainLayers {
   readonly #options: ShippedLayersOptions;
@@ -113,10 +117,11 @@ export class ShippedLayers implements ToolchainLayers {
     return this.#layer(digest) + path;
   }
 
-  /** For a job. `undefined` where there is no such toolchain, or what there was turned out to be damaged. */
-  async use(digest: Digest): Promise<UsedToolchain | undefined> {
+  /** For a job of `client`. `undefined` where there is no such toolchain, or what there was turned out to be damaged. */
+  async use(digest: Digest, client?: string): Promise<UsedToolchain | undefined> {
     const shipped = this.#known.get(digest);
     if (shipped === undefined) return undefined;
+    if (client !== undefined && shipped.clients.size < maxClients) shipped.clients.add(client);
     const held = this.hold(digest);
     try {
       shipped.checked ??= this.#check(digest);
@@ -159,26 +164,36 @@ export class ShippedLayers implements ToolchainLayers {
 
   /**
    * Lays the toolchain out; all its files are in the store and pinned. Rejects with ERR_HOMCC_STORE_FULL when there is no room even
-   * without all that are not used.
+   * without all that may go for `client`.
    */
-  add(digest: Digest, manifest: Uint8Array, entries: readonly ToolchainEntry[]): Promise<void> {
+  add(
+    digest: Digest,
+    manifest: Uint8Array,
+    entries: readonly ToolchainEntry[],
+    client?: string,
+  ): Promise<void> {
     if (this.has(digest)) return Promise.resolve();
     const known = this.#adding.get(digest);
     if (known !== undefined) return known;
     const adding = this.#changes
-      .run(digest, () => this.#add(digest, manifest, entries))
+      .run(digest, () => this.#add(digest, manifest, entries, client))
       .finally(() => this.#adding.delete(digest));
     this.#adding.set(digest, adding);
     return adding;
   }
 
-  async #add(digest: Digest, manifest: Uint8Array, entries: readonly ToolchainEntry[]): Promise<void> {
+  async #add(
+    digest: Digest,
+    manifest: Uint8Array,
+    entries: readonly ToolchainEntry[],
+    client: string | undefined,
+  ): Promise<void> {
     const sizeBytes = layerBytes(entries);
     // At once: two that arrive together must not both take the same room.
     this.#usedBytes += sizeBytes;
     const arriving = join(this.#options.folder, `${arrivingPrefix}${hashOf(digest)}`);
     try {
-      await this.#makeRoom();
+      await this.#makeRoom(client, sizeBytes);
       await this.#requireFree(sizeBytes);
       await layOutEntries(entries, arriving, (file, path) => this.#copy(file, path));
       await removeTree(this.#layer(digest));
@@ -194,6 +209,7 @@ export class ShippedLayers implements ToolchainLayers {
     }
     this.#known.set(digest, {
       sizeBytes,
+      clients: new Set(client === undefined ? [] : [client]),
       holds: 0,
       notedMs: this.#clock.wallMs(),
       checked: Promise.resolve(true),
@@ -207,23 +223,46 @@ export class ShippedLayers implements ToolchainLayers {
     await chmod(path, file.executable ? 0o755 : 0o644);
   }
 
-  /** Removes what nobody has used for the longest time; nothing when that would not be enough. */
-  async #makeRoom(): Promise<void> {
+  /**
+   * Removes what nobody has used for the longest time; nothing when that would not be enough. Who would have more than half of all
+   * room gets it of what nobody else has used first, and else only of what nobody is known to use: one client, with as many
+   * toolchains as it likes, must not send everybody else's away.
+   */
+  async #makeRoom(client?: string, newBytes = 0): Promise<void> {
     const { maxBytes } = this.#options;
-    const victims: (readonly [Digest, Shipped])[] = [];
     let leftBytes = this.#usedBytes;
-    for (const [digest, shipped] of this.#known) {
-      if (leftBytes <= maxBytes) break;
-      if (shipped.holds > 0) continue;
-      victims.push([digest, shipped]);
-      leftBytes -= shipped.sizeBytes;
-    }
+    const victims = new Set<Digest>();
+    const take = (mayGo: (shipped: Shipped) => boolean): void => {
+      for (const [digest, shipped] of this.#known) {
+        if (leftBytes <= maxBytes) return;
+        if (shipped.holds > 0 || victims.has(digest) || !mayGo(shipped)) continue;
+        victims.add(digest);
+        leftBytes -= shipped.sizeBytes;
+      }
+    };
+    if (client !== undefined && this.#bytesOf(client) + newBytes > maxBytes / 2) {
+      const isOnlyOf = ({ clients }: Shipped): boolean => clients.size === 1 && clients.has(client);
+      take(isOnlyOf);
+      const keptBytes = this.#bytesOf(client, victims) + newBytes;
+      take(keptBytes > maxBytes / 2 ? ({ clients }) => clients.size === 0 : () => true);
+    } else take(() => true);
     if (leftBytes > maxBytes) {
       throw new HomccError("ERR_HOMCC_STORE_FULL", `no room for one more toolchain in ${maxBytes} bytes`, {
         hint: "option toolchain_cache_size of homccd",
       });
     }
-    for (const [digest, shipped] of victims) await this.#remove(digest, shipped);
+    for (const digest of victims) {
+      const shipped = this.#known.get(digest);
+      if (shipped !== undefined) await this.#remove(digest, shipped);
+    }
+  }
+
+  /** Of all that `client` has used, without `others`. */
+  #bytesOf(client: string, others: ReadonlySet<Digest> = new Set()): number {
+    let bytes = 0;
+    for (const [digest, { clients, sizeBytes }] of this.#known)
+      if (clients.has(client) && !others.has(digest)) bytes += sizeBytes;
+    return bytes;
   }
 
   async #requireFree(sizeBytes: number): Promise<void> {
@@ -303,7 +342,13 @@ export class ShippedLayers implements ToolchainLayers {
         await removeTree(join(folder, name));
     }
     for (const { digest, usedMs, sizeBytes } of found.toSorted((one, other) => one.usedMs - other.usedMs)) {
-      this.#known.set(digest, { sizeBytes, holds: 0, notedMs: usedMs, checked: undefined });
+      this.#known.set(digest, {
+        sizeBytes,
+        clients: new Set(),
+        holds: 0,
+        notedMs: usedMs,
+        checked: undefined,
+      });
       this.#usedBytes += sizeBytes;
     }
     // The bound may be a smaller one by now.

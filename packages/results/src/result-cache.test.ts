@@ -26,12 +26,18 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-async function keep(action: Action, object: string | Uint8Array, stderr = ""): Promise<void> {
+async function keep(
+  action: Action,
+  object: string | Uint8Array,
+  stderr = "",
+  client?: string,
+): Promise<void> {
   const file = join(folder, "object");
   await writeFile(file, object);
   const outputs = action.outputs.map(({ path }) => ({ path, file, mode: 0o644 }));
   const result = { stdout: Buffer.alloc(0), stderr: Buffer.from(stderr), outputs };
-  await cache.keep(action, resultKeysOf(action, "namespace"), reusable, result);
+  const whose = client === undefined ? {} : { client };
+  await cache.keep(action, resultKeysOf(action, "namespace"), reusable, { ...result, ...whose });
 }
 
 async function find(action: Action): Promise<ActionResult | string | undefined> {
@@ -54,6 +60,18 @@ test("a result is found by its own action and by that of another checkout, at th
     await result[Symbol.asyncDispose]();
     await assert.rejects(readFile(output.file));
   }
+});
+
+test("all that is kept of a result counts for the client whose job it was", async () => {
+  const clients: (string | undefined)[] = [];
+  const putHashed = store.putHashed.bind(store);
+  store.putHashed = (digest, bytes, client?: string) => {
+    clients.push(client);
+    return putHashed(digest, bytes);
+  };
+  await keep(actionIn(alice), "object", "warning: x", "paired:alice");
+  assert.ok(clients.length > 3);
+  assert.deepEqual(new Set(clients), new Set(["paired:alice"]));
 });
 
 test("a result that names its folder serves that folder, and says why to others", async () => {

@@ -26,6 +26,8 @@ export type Lookup =
 
 /** What is to be kept; of its files the bytes count that they have now. */
 export interface KeepableResult {
+  /** For whom it counts in the store. */
+  readonly client?: string;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
   readonly outputs: readonly {
@@ -42,6 +44,13 @@ export interface ShareableResult {
   readonly unproven: UnprovenResult;
   /** `whyNot` is what `whyNamesMatter` came to. Never rejects. */
   settle(whyNot: string | undefined): Promise<void>;
+}
+
+/** What others may get when it has been found to hold for them. */
+interface UnsettledResult {
+  readonly outputs: readonly KeptOutput[];
+  readonly forAll: KeptResult;
+  readonly client: string | undefined;
 }
 
 export interface ResultCacheOptions {
@@ -149,6 +158,7 @@ export class ResultCache {
   ): Promise<ShareableResult | undefined> {
     const times = new TimeTraces(Date.now(), action);
     const { own, shared } = keys;
+    const { client } = result;
     const search = new RootSearch(action, keys, reusability);
     const outputs: KeptOutput[] = [];
     const sharedOutputs: KeptOutput[] = [];
@@ -157,14 +167,14 @@ export class ResultCache {
     for (const output of result.outputs) {
       const bytes = await readFile(output.file);
       if (times.isIn(bytes)) return undefined;
-      const digest = await this.#put(bytes);
+      const digest = await this.#put(bytes, client);
       if (output.digest !== undefined && output.digest !== digest) return undefined;
       const packed = await this.#pack?.(bytes);
       const kept: KeptOutput = {
         path: output.path,
         digest,
         mode: output.mode,
-        ...(packed === undefined ? {} : { packed: await this.#put(packed) }),
+        ...(packed === undefined ? {} : { packed: await this.#put(packed, client) }),
       };
       outputs.push(kept);
       const marked = await search.output(output.path, bytes);
@@ -173,17 +183,17 @@ export class ResultCache {
       sharedOutputs.push(
         text === undefined
           ? { ...kept, path }
-          : { path, digest: await this.#put(text), mode: kept.mode, marked: true },
+          : { path, digest: await this.#put(text, client), mode: kept.mode, marked: true },
       );
     }
     const messages = {
-      stdout: await this.#put(result.stdout),
-      stderr: await this.#put(result.stderr),
+      stdout: await this.#put(result.stdout, client),
+      stderr: await this.#put(result.stderr, client),
       ...(result.stdout.byteLength + result.stderr.byteLength > 0 ? { messageKey: messageKey(action) } : {}),
     };
     const { reason = search.needsProof ? unprovenReason : undefined } = search;
     if (reason !== undefined || shared === undefined) {
-      await this.#add(own, { kind: "result", ...messages, outputs });
+      await this.#add(own, { kind: "result", ...messages, outputs }, client);
     }
     if (shared === undefined) return undefined;
     const forAll: ResultEntry = { kind: "result", ...messages, outputs: sharedOutputs };
@@ -191,10 +201,11 @@ export class ResultCache {
       await this.#add(
         shared,
         search.reason === undefined ? forAll : { kind: "bound", reason: search.reason },
+        client,
       );
       return undefined;
     }
-    return await this.#shareable(action, keys, shared, outputs, forAll);
+    return await this.#shareable(action, keys, shared, { outputs, forAll, client });
   }
 
   /** Until it is settled the others are told that it is not known. What was settled before stays so. */
@@ -202,8 +213,7 @@ export class ResultCache {
     action: Action,
     { root }: ResultKeys,
     shared: string,
-    outputs: readonly KeptOutput[],
-    forAll: KeptResult,
+    { outputs, forAll, client }: UnsettledResult,
   ): Promise<ShareableResult | undefined> {
     const settled = await this.#entry(shared);
     const isSettled =
@@ -211,14 +221,14 @@ export class ResultCache {
         ? (await this.#store.findMissing(settled.outputs.map(({ digest }) => digest))).length === 0
         : settled !== undefined && settled.reason !== unprovenReason;
     if (isSettled) return undefined;
-    await this.#add(shared, { kind: "bound", reason: unprovenReason });
+    await this.#add(shared, { kind: "bound", reason: unprovenReason }, client);
     const [object, ...more] = outputs.filter(({ path }) => !isDependencyFile(path, action));
     if (root === undefined || object === undefined || more.length > 0) return undefined;
     return {
       unproven: { action, root, object },
       settle: async (whyNot) => {
         try {
-          await this.#add(shared, whyNot === undefined ? forAll : { kind: "bound", reason: whyNot });
+          await this.#add(shared, whyNot === undefined ? forAll : { kind: "bound", reason: whyNot }, client);
         } catch (error) {
           this.#logger.info(`a result was not kept: ${describeError(error)}`);
         }
@@ -238,8 +248,8 @@ export class ResultCache {
     return entry;
   }
 
-  async #add(key: string, entry: ResultEntry): Promise<void> {
-    const digest = await this.#put(encodeEntry(entry));
+  async #add(key: string, entry: ResultEntry, client: string | undefined): Promise<void> {
+    const digest = await this.#put(encodeEntry(entry), client);
     this.#index.add(key, digest);
     this.#remember(digest, entry);
   }
@@ -251,9 +261,9 @@ export class ResultCache {
     if (this.#entries.size > maxRememberedEntries && oldest !== undefined) this.#entries.delete(oldest);
   }
 
-  async #put(bytes: Uint8Array): Promise<Digest> {
+  async #put(bytes: Uint8Array, client: string | undefined): Promise<Digest> {
     const digest = digestOf(bytes);
-    await this.#store.putHashed(digest, bytes);
+    await this.#store.putHashed(digest, bytes, client);
     return digest;
   }
 

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf, parseDigest } from "@homcc/cas/digest";
 import { DigestIndex } from "@homcc/cas/digest-index";
-import { RecencyLog } from "@homcc/cas/recency-log";
+import { readOwners } from "@homcc/cas/owner-log";
+import { readRecency, recencyLog } from "@homcc/cas/recency-log";
 import { LedgerFile } from "@homcc/homcc/records/ledger-file";
 import { addToTallyFile, readTally } from "@homcc/homcc/records/tally-file";
 import { emptyTally } from "@homcc/homcc/records/tally";
@@ -18,10 +19,11 @@ import { type FuzzTarget, must, mustEqual } from "../target.ts";
 const readers: readonly ((path: string, content: Buffer) => void | Promise<void>)[] = [
   readDirectives,
   readIndex,
-  readRecency,
+  readOrder,
   readLedger,
   readCounts,
   readEntry,
+  readWhose,
 ];
 const keys = Array.from({ length: 4 }, (_, index) => digestOf(Buffer.from(`key ${index}`)));
 const sha1s = keys.map((digest) => digest.slice(0, 40));
@@ -78,6 +80,8 @@ function exampleOf(kind: number, random: Random): Buffer {
           outcomes: { "compiled-remotely": { count: 1, wallMs: 2, details: {} } },
         }),
       );
+    case 6:
+      return lines((index) => `${keys[index]} paired%3A${index}\n`);
     default:
       return encodeEntry({
         kind: "result",
@@ -125,13 +129,19 @@ async function readIndex(path: string, content: Buffer): Promise<void> {
   mustEqual("what was added after that", again.get("f".repeat(40)), digest);
 }
 
-async function readRecency(path: string): Promise<void> {
-  const order = await RecencyLog.load(path);
+async function readOrder(path: string): Promise<void> {
+  const order = await readRecency(path);
   for (const digest of order) must(parseDigest(digest) !== undefined, digest);
-  const log = new RecencyLog(path, { size: 1, digests: () => keys });
+  const log = recencyLog(path, { size: 1, digests: () => keys });
   for (const digest of keys) log.note(digest);
   await log.close();
-  mustEqual("the order that was written then", [...(await RecencyLog.load(path))].slice(-keys.length), keys);
+  mustEqual("the order that was written then", [...(await readRecency(path))].slice(-keys.length), keys);
+}
+
+async function readWhose(path: string, content: Buffer): Promise<void> {
+  const text = content.toString("latin1");
+  for (const digest of (await readOwners(path)).keys())
+    must(text.includes(`${digest} `), `${digest} is somebody's, which nobody wrote`);
 }
 
 function readLedger(path: string): void {

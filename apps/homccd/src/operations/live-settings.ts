@@ -37,6 +37,7 @@ const reloading: Readonly<Record<keyof ServerSettings, readonly [name: string, "
   maxConnectionsPerClient: ["max_connections_per_client", "now"],
   maxJobsPerClient: ["max_jobs_per_client", "now"],
   maxBytesPerSecondPerClient: ["max_rate_per_client", "now"],
+  maxStorageBytesPerClient: ["max_storage_per_client", "now"],
   accessLog: ["access_log", "now"],
   drainTimeoutMs: ["drain_timeout", "now"],
 };

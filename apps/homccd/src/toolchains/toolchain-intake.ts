@@ -53,16 +53,19 @@ export const manifestBounds: ManifestBounds = {
 export class ToolchainIntake {
   readonly #shipping: ToolchainShipping;
   readonly #possession: Possession;
+  readonly #client: string;
 
-  constructor(shipping: ToolchainShipping, possession: Possession) {
+  /** `client`: for whom it counts what comes. */
+  constructor(shipping: ToolchainShipping, possession: Possession, client: string) {
     this.#shipping = shipping;
     this.#possession = possession;
+    this.#client = client;
   }
 
   /** For a job of this client, if it has shown that it has the toolchain, and all of it is here. */
   async use(named: Offered): Promise<UsedToolchain | undefined> {
     if (!this.#possession.isProven(named.digest)) return undefined;
-    const used = await this.#shipping.layers.use(named.digest);
+    const used = await this.#shipping.layers.use(named.digest, this.#client);
     if (used === undefined) return undefined;
     try {
       // Each job says anew what it takes the toolchain for.
@@ -100,7 +103,7 @@ export class ToolchainIntake {
     const manifest = await this.#manifest(digest, ask);
     if (manifest === undefined) return { kind: "missing", digests: [digest] };
     {
-      using known = await layers.use(digest);
+      using known = await layers.use(digest, this.#client);
       if (known !== undefined) return { kind: "stored" };
     }
     const entries = entriesOf(manifest, offered);
@@ -117,7 +120,7 @@ export class ToolchainIntake {
       if (missing.length > 0) return { kind: "missing", digests: missing };
       const startedMs = performance.now();
       try {
-        await inTurn(() => layers.add(digest, manifest, entries));
+        await inTurn(() => layers.add(digest, manifest, entries, this.#client));
       } catch (error) {
         // A blob turned out to be damaged, and is gone now.
         const gone = hasCode(error, "ERR_HOMCC_TOOLCHAIN") ? await store.findMissing(contents) : [];
@@ -184,7 +187,7 @@ export class ToolchainIntake {
         if (entry.kind !== "file" || !wanted.delete(entry.digest)) continue;
         try {
           await using file = await open(layers.fileOf(other, entry.path), "r");
-          await store.put(entry.digest, piecesOf(file));
+          await store.put(entry.digest, piecesOf(file), this.#client);
         } catch (error) {
           this.#shipping.logger.debug(`${entry.path} of another toolchain: ${describeError(error)}`);
         }
@@ -207,7 +210,7 @@ export class ToolchainIntake {
       if (await this.#has([digest], ask)) return { kind: "stored" };
       const missing = await this.#lacking(pieces, ask);
       if (missing.length > 0) return { kind: "missing", digests: [...missing] };
-      await inTurn(() => store.put(digest, contentOf(pieces, store)));
+      await inTurn(() => store.put(digest, contentOf(pieces, store), this.#client));
       this.#possession.note(digest);
       return { kind: "stored" };
     } finally {

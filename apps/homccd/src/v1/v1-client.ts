@@ -291,7 +291,7 @@ class V1Call {
     if (found !== sha1sum) throw new HomccError("ERR_HOMCC_DIGEST_MISMATCH", `${sha1sum} came as ${found}`);
     const digest = digestOf(bytes);
     pins.push(store.pin([digest]));
-    await store.put(digest, [bytes]);
+    await store.put(digest, [bytes], this.#client);
     sha1.add(this.#keyOf(sha1sum), digest);
     return digest;
   }
