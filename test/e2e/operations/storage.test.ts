@@ -129,7 +129,7 @@ test("with a limit as large as the store everybody's oldest files go; a reload c
   assert.ok(again > 500_000, `${again}`);
   await writeFile(join(server.folder, "homcc.conf"), configuration("8M"));
   server.kill("SIGHUP");
-  await waitFor("the settings to be read", () => server.log().includes("settings read"));
+  await waitFor("the new limit", () => server.log().includes("max_storage_per_client"));
   await fillTwice(server);
   const limited = await build(workplace, server, "limited", 2 * units.length);
   assert.ok(limited < 40_000, `${limited}`);
