@@ -38,6 +38,7 @@ const packages: readonly DebianPackage[] = [
   { name: "tzdata", reason: "time zones" },
   { name: "iproute2", reason: "network namespaces of the real projects" },
   { name: "iptables", reason: "lines that lose packets" },
+  { name: "faketime", reason: "clocks that are set" },
   { name: "debootstrap", reason: "a fresh Debian for the packages, one of another release" },
   { name: "systemd-container", reason: "the service of the packages, started by systemd" },
   { name: "lintian", reason: "what Debian says against the packages" },
