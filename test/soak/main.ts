@@ -1,9 +1,9 @@
 /**
  * `npm run soak`: many clients of one homccd for a long time, with a compiler that only copies, and faults.
  *
- *     node test/soak/main.ts [--clients 50] [--jobs 100000] [--seconds 7200] [--seed S] [--slots 8]
+ *     node test/soak/main.ts [--clients 50] [--jobs 100000] [--seconds 7200] [--seed S] [--slots 8] [--home]
  *
- * Ends after so many jobs or so much time, whatever comes first, and says what it came to. Agents and launchers are real
+ * With `--home` jobs may also be compiled where they come from. Ends after so many jobs or so much time, whatever comes first, and says what it came to. Agents and launchers are real
  * ones; every object is looked at.
  */
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "7200" },
     seed: { type: "string", default: "1" },
     slots: { type: "string", default: "8" },
+    home: { type: "boolean", default: false },
   },
 });
 
@@ -26,6 +27,7 @@ const report = await soak({
   maxSeconds: Number(values.seconds),
   seed: Number(values.seed),
   slots: Number(values.slots),
+  allowHome: values.home,
   onProgress: (text) => console.log(`soak: ${text}`),
 });
 console.log(describeSoak(report));

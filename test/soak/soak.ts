@@ -23,6 +23,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Of homccd. */
   readonly slots: number;
+  /** Jobs may also be compiled at home; on a machine with much to do most of such short ones are. Default: on the server alone. */
+  readonly allowHome?: boolean;
   readonly onProgress?: (text: string) => void;
 }
 
@@ -78,7 +80,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const link = await startCutLink(server.port);
   const clients: SoakClient[] = [];
   for (let name = 0; name < options.clients; name++) {
-    const workplace = await createWorkplace({ parent: folder });
+    const workplace = await createWorkplace({ parent: folder, forbidLocal: options.allowHome !== true });
     clients.push(new SoakClient(workplace, name, driver, `${link.address}/4`));
   }
   const faults: Record<Fault, number> = {
