@@ -12,32 +12,25 @@ import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
 import type { ServerSettings } from "@homcc/config/settings";
-import { version } from "@homcc/config/version";
-import type { Executor, ExecutorSession } from "@homcc/execution/executor";
 import type { ShippedLayers } from "@homcc/execution/shipped-layers";
 import { describeError, exitStatusOf, HomccError } from "@homcc/observability/error";
 import { createLogger, type Logger, serverLine } from "@homcc/observability/log";
 import { EntryBudget } from "@homcc/protocol/entry-budget";
-import { knownCapabilities } from "@homcc/protocol/hello";
 import { MentionsByDigest } from "@homcc/results/mentions";
 import { ResultCache } from "@homcc/results/result-cache";
 import { SlotQueue } from "@homcc/scheduler/slots";
-import { acceptConnection } from "@homcc/transport/accept";
-import type { ServerChannel } from "@homcc/transport/channel";
-import { ClientSession, type ServerServices } from "./client-session.ts";
+import type { ServerServices } from "./client-session.ts";
 import { parseServerCommandLine } from "./command-line.ts";
-import { diskOf } from "./disk-space.ts";
-import { chooseExecutor, type ChosenExecutor } from "./executors.ts";
+import { enterAccount } from "./enter-account.ts";
+import { chooseExecutor } from "./executors.ts";
 import { Executions } from "./executions.ts";
 import { ServerInventory } from "./inventory.ts";
 import { listenOn, listenOnPassed, passedSockets } from "./listening.ts";
-import { shuttingDown } from "./job-refusal.ts";
 import { AccessLog } from "./operations/access-log.ts";
 import { Activity } from "./operations/activity.ts";
 import { ClientAccounts, type ClientLimits } from "./operations/client-accounts.ts";
 import { MemoryGate } from "./operations/memory-gate.ts";
 import { readMemory } from "./operations/memory-reading.ts";
-import { addressIdentity, identityText } from "@homcc/transport/client-identity";
 import { systemTimers } from "@homcc/transport/timers";
 import { systemClock } from "@homcc/observability/clock";
 import { Clients } from "./operations/clients.ts";
@@ -46,20 +39,18 @@ import { Ending } from "./operations/ending.ts";
 import { LiveSettings } from "./operations/live-settings.ts";
 import { afterPredecessor } from "./operations/predecessor.ts";
 import { ClientAuthentication } from "./identity/client-authentication.ts";
-import { atTime } from "./identity/at-time.ts";
 import { LastSeen } from "./identity/last-seen.ts";
 import { OwnCompilers } from "./own-compilers.ts";
 import { NameProofs } from "./name-proofs.ts";
 import { OutputCoding } from "./output-coding.ts";
 import { packOutput } from "./packed-output.ts";
-import { becomeAccount, handOver, serviceAccount } from "./privileges.ts";
 import { Administration } from "./sandboxes/administration.ts";
-import { Door } from "./sandboxes/door.ts";
 import { Sandboxes, tagOf } from "./sandboxes/sandboxes.ts";
 import { SharedFolder } from "./sandboxes/shared-folder.ts";
+import { Reception, serverName, type Serving, whyNoLonger } from "./reception.ts";
 import { ResultReuse } from "./result-reuse.ts";
 import { StoreFence } from "./store-fence.ts";
-import { makeStoreFolder, usingStore } from "./store-folder.ts";
+import { usingStore } from "./store-folder.ts";
 import { ToolchainRegistry } from "./toolchain-registry.ts";
 import { HomeFiles } from "./toolchains/home-files.ts";
 import { RegisteredFolders } from "./toolchains/registered-folders.ts";
@@ -67,10 +58,8 @@ import type { ToolchainShipping } from "./toolchains/toolchain-intake.ts";
 import { CallPlaces } from "./v1/call-place.ts";
 import { V1Sessions } from "./v1/executor-sessions.ts";
 import { LocalCompilers } from "./v1/local-compiler.ts";
-import { serveV1Client, type V1Services } from "./v1/v1-client.ts";
+import type { V1Services } from "./v1/v1-client.ts";
 
-const serverName = `homccd ${version}`;
-const openSockets = new Set<Socket>();
 const clients = new Clients();
 const ending = new Ending();
 const clientLimits = (): ClientLimits => ({
@@ -83,8 +72,6 @@ const accounts = new ClientAccounts(clientLimits, systemClock);
 const arrivals = new ClientAccounts(clientLimits, systemClock);
 /** Nothing of this homccd holds its store any more. */
 const ended = Promise.withResolvers<void>();
-/** From the connection to its complete hello. A 1.x client sends at once too. */
-const handshakeTimeoutMs = 10_000;
 /** A router that starts anew, or a laptop that changes from cable to radio, is back within half a minute, or not soon. */
 const lostClientGraceMs = 30_000;
 
@@ -116,17 +103,11 @@ try {
 
 async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const started = Promise.withResolvers<Serving>();
-  const sessions = new Set<Promise<void>>();
+  const parts = { live, ending, clients, accounts, arrivals, logger };
+  const reception = new Reception(parts, started.promise);
   ending.heedSignals();
   process.on("SIGHUP", () => void reload().catch((error: unknown) => logger.error(describeError(error))));
-  // From the first moment on: a client that comes while we start waits for its welcome.
-  const take = (socket: Socket): void => {
-    const session = serveClient(socket, settings, started.promise).catch((error: unknown) =>
-      logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    );
-    sessions.add(session);
-    void session.finally(() => sessions.delete(session));
-  };
+  const take = (socket: Socket): void => reception.take(socket);
   const listening =
     passed > 0 ? await listenOnPassed(passed, logger, take) : await listenOn(settings, logger, take);
   // Read while we may still be root: the account we become may not be able to reach the program's folder.
@@ -281,8 +262,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   if (!isDrained) logger.warning(`${clients.jobs} jobs are not finished; their clients try again elsewhere`);
   services.executions.close(new Error("homccd is ending"));
   await clients.end();
-  for (const socket of openSockets) socket.destroy();
-  await Promise.all(sessions);
+  await reception.close();
   gate.close();
   activity.close();
   await accessLog.close();
@@ -313,111 +293,6 @@ function shippingWith(
   const home = new HomeFiles({ store, registered, logger });
   const { toolchains: choice, maxToolchainBytes: maxBytes, maxDependencyCacheBytes: storeBytes } = settings;
   return { layers, home, registered, choice, maxBytes, storeBytes, store, logger };
-}
-
-interface Serving extends Omit<ChosenExecutor, "v1Executor"> {
-  readonly services: ServerServices;
-  readonly v1: V1Services;
-  readonly activity: Activity;
-  readonly authentication: ClientAuthentication;
-  readonly lastSeen: LastSeen;
-}
-
-function whyNoLonger(
-  { identity, credential }: ClientSession,
-  authentication: ClientAuthentication,
-): string | undefined {
-  return authentication.whyNoLonger(identity, credential);
-}
-
-async function serveClient(
-  socket: Socket,
-  settings: ServerSettings,
-  started: Promise<Serving>,
-): Promise<void> {
-  openSockets.add(socket);
-  socket.once("close", () => openSockets.delete(socket));
-  const address = addressIdentity(socket.remoteAddress);
-  const why = arrivals.whyNoConnection(address);
-  if (why !== undefined) {
-    logger.debug(`${identityText(address)}: ${why}, and none of them has said hello`);
-    socket.destroy();
-    return;
-  }
-  using arrival = arrivals.open(address);
-  const { services, v1, activity, executor, announced, unavailable, authentication, lastSeen } =
-    await started;
-  const { acceptance } = authentication;
-  const accepted = await acceptConnection(socket, {
-    server: serverName,
-    welcome: (_hello, identity) => {
-      if (ending.drain !== undefined) return { refuse: shuttingDown.message };
-      const whyNot = accounts.whyNoConnection(identity);
-      if (whyNot !== undefined) return { refuse: whyNot };
-      return {
-        server: serverName,
-        executors: [...announced],
-        slots: live.current.limit,
-        unavailable: [...unavailable],
-        timeMs: Date.now(),
-        ...diskOf(settings.store),
-      };
-    },
-    handshakeTimeoutMs,
-    allow: { allows: (address) => live.current.allow.includes(address ?? "") },
-    requiresCertificate: settings.requiresCertificate,
-    ...(acceptance === undefined ? {} : { tls: acceptance }),
-    serveV1: true,
-    capabilities: knownCapabilities.filter(
-      (name) => name !== "toolchains" || services.shipping !== undefined,
-    ),
-  });
-  arrival[Symbol.dispose]();
-  if (accepted.kind === "rejected") {
-    activity.turnedAway();
-    services.logger.info(accepted.why);
-    return;
-  }
-  if (accepted.kind === "v1") {
-    await clients.serveV1(serveV1Client(accepted, v1));
-    return;
-  }
-  services.logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);
-  const { identity, credential } = accepted;
-  if (identity.kind === "paired") void lastSeen.note(identity.name).catch(() => {});
-  const session = new ClientSession(accepted, await openSession(executor, accepted.channel), services);
-  // It may have been revoked since its certificate was looked at, and expires some day.
-  const check = (): void => {
-    const why = whyNoLonger(session, authentication);
-    if (why !== undefined) void session.turnOut(why);
-  };
-  using _expiry = atTime(credential?.expiresMs, check);
-  const serving = clients.serve(session);
-  check();
-  await serving;
-}
-
-/** A client that cannot be served is told so: it would wait for answers as long as the connection lives. */
-async function openSession(executor: Executor, channel: ServerChannel): Promise<ExecutorSession> {
-  try {
-    return await executor.openSession();
-  } catch (error) {
-    void channel.close(describeError(error));
-    throw error;
-  }
-}
-
-/** Opens the door into containers while that is allowed, and becomes the account that jobs run as. */
-async function enterAccount(settings: ServerSettings, logger: Logger): Promise<Door | undefined> {
-  const account = await serviceAccount(settings.user);
-  if (account === undefined) await makeStoreFolder(settings.store);
-  else await handOver(settings.store, account);
-  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  const door = await Door.open(join(import.meta.dirname, "runner"), settings.store, account ?? own);
-  if (account === undefined) return door;
-  becomeAccount(account, settings.store);
-  logger.info(`jobs run as ${account.name}`);
-  return door;
 }
 
 /** By rename: the program of a homccd that has just been killed may still run. */
