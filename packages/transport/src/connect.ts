@@ -69,11 +69,15 @@ export async function greetTrusted(
 /** Connects to a server that is known to speak the format of homcc 1.x: nobody greets there. */
 export async function connectToV1Server(
   options: Pick<ConnectOptions, "host" | "port" | "connectTimeoutMs" | "signal"> &
-    Pick<V1ConnectionOptions, "onBytes">,
+    Pick<V1ConnectionOptions, "onBytes" | "maxPayloadBytes">,
 ): Promise<V1Connection> {
-  const { onBytes } = options;
+  const { onBytes, maxPayloadBytes } = options;
+  const limits = {
+    ...(onBytes === undefined ? {} : { onBytes }),
+    ...(maxPayloadBytes === undefined ? {} : { maxPayloadBytes }),
+  };
   return await withSocket(options, (socket, peer) =>
-    Promise.resolve(new V1Connection(socket, { peer, ...(onBytes === undefined ? {} : { onBytes }) })),
+    Promise.resolve(new V1Connection(socket, { peer, ...limits })),
   );
 }
 

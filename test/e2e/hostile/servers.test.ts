@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { lstatSync, readFileSync } from "node:fs";
-import { lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
@@ -13,9 +14,13 @@ import { digestOf } from "@homcc/cas/digest";
 import {
   type AnyMessage,
   type AskedJob,
+  type Conversation,
+  handshake,
+  honestResult,
   type HostileServer,
   type Script,
   startHostileServer,
+  welcome,
 } from "../../support/hostile-server.ts";
 import { assertNoLeaks } from "../../support/leaks.ts";
 import { agentsOf } from "../../support/processes.ts";
@@ -361,18 +366,7 @@ async function flood(job: AskedJob, send: () => void): Promise<void> {
 }
 
 const announce = (job: AskedJob, changes: AnyMessage): void =>
-  job.say(job.stream, {
-    kind: "result",
-    termination: { kind: "exited", status: 0 },
-    stdoutBytes: 0,
-    stderrBytes: 0,
-    outputs: [],
-    undeclared: [],
-    usage: { wallMs: 1, cpuMs: 1, maxRssKiB: 1 },
-    executor: "namespace",
-    localeKnown: true,
-    ...changes,
-  });
+  job.say(job.stream, { ...honestResult, ...changes });
 
 const gigabytes4 = 4 * 2 ** 30;
 
@@ -827,3 +821,293 @@ attacks(
     }),
   })),
 );
+
+attacks("floods", "frames and messages without end, from a server", [
+  {
+    name: "100,000 pings",
+    allowed: /^timed-out$/,
+    script: onJob((job) => {
+      for (let at = 0; at < 100_000; at += 1) job.frame(3, 0, 0, Buffer.alloc(64));
+    }),
+  },
+  {
+    name: "a ping of 1000 bytes",
+    script: onJob((job) => job.frame(3, 0, 0, Buffer.alloc(1000))),
+  },
+  {
+    name: "pongs that nobody asked for",
+    allowed: /^timed-out$/,
+    script: onJob((job) => {
+      for (let at = 0; at < 10_000; at += 1) job.frame(4, 0, 0, randomBytes(4));
+    }),
+  },
+  {
+    name: "it ends, 10,000 times, and refuses",
+    script: onJob((job) => {
+      for (let at = 0; at < 10_000; at += 1) job.frame(6, 0, 0, Buffer.of(at % 256));
+      job.say(job.stream, { kind: "refused", reason: "shutting-down", message: "" }, true);
+    }),
+  },
+  {
+    name: "an end without a word",
+    script: onJob((job) => job.frame(6, 0, 0, Buffer.alloc(0))),
+  },
+  {
+    name: "streams that nobody opened, and stream 0",
+    script: onJob((job) => {
+      for (let at = 0; at < 5000; at += 1) job.say(1000 + at, { kind: "stored" }, true);
+      job.data(99_999, Buffer.alloc(65_536));
+      job.data(0, evil);
+    }),
+  },
+  {
+    name: "unknown frames",
+    allowed: /^timed-out$/,
+    script: onJob((job) => {
+      for (let at = 0; at < 200; at += 1) job.frame(200, 0xff, job.stream, Buffer.alloc(65_536));
+    }),
+  },
+  {
+    name: "data in pieces of which none is the last",
+    script: onJob((job) => {
+      announce(job, { outputs: [written(object(job), 1e9)] });
+      for (let at = 0; at < 2000; at += 1) job.frame(2, 0x08, job.stream, Buffer.alloc(65_536));
+    }),
+  },
+  {
+    name: "queued and started for ever",
+    allowed: /^timed-out$/,
+    script: onJob(async (job) => {
+      while (!job.socket.destroyed && job.socket.writableLength < 1 << 20) {
+        for (let at = 0; at < 20; at += 1)
+          job.say(job.stream, { kind: at % 2 === 0 ? "queued" : "started", ahead: at });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }),
+  },
+  {
+    name: "a result after the refusal, and another one",
+    script: onJob((job, here) => {
+      job.say(job.stream, { kind: "refused", reason: "refused", message: "no" }, true);
+      honest(job, here);
+      honest(job, here);
+    }),
+  },
+]);
+
+attacks("time", "a job or a handshake that a server never ends", [
+  {
+    name: "nothing",
+    allowed: /^timed-out$/,
+    script: onJob(() => {}),
+  },
+  {
+    name: "started, and nothing",
+    allowed: /^timed-out$/,
+    script: say(() => ({ kind: "started" })),
+  },
+  {
+    name: "a byte of the result now and then",
+    allowed: /^timed-out$/,
+    script: onJob(async (job) => {
+      announce(job, { outputs: [written(object(job), 1e6)] });
+      while (!job.socket.destroyed) {
+        job.data(job.stream, Buffer.alloc(1));
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }),
+  },
+  {
+    name: "a welcome, a byte a second",
+    allowed: /^no-server$/,
+    script: () => ({
+      greet: (socket) => {
+        const timer = setInterval(() => socket.write("a"), 100);
+        socket.once("close", () => clearInterval(timer));
+        socket.write(Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]));
+      },
+    }),
+  },
+  {
+    name: "a welcome of 1 GB",
+    allowed: /^no-server$/,
+    script: () => ({ greet: (socket) => socket.write(Buffer.from([0, 0, 0, 0x40, 0, 0, 0, 0])) }),
+  },
+  ...[
+    { version: 3 },
+    { server: absurd },
+    { executors: Array.from({ length: 100 }, () => "namespace") },
+    { capabilities: Array.from({ length: 1000 }, () => "zstd") },
+    { slots: 1e12 },
+    { slots: -1 },
+    { maxFrameBytes: 1 },
+    { disk: { freeBytes: "much", totalBytes: 0 } },
+  ].map((changes) => ({
+    name: `a welcome with another ${Object.keys(changes).join("")}`,
+    allowed: /^(?:no-server|timed-out)$/,
+    script: (): Script => ({ greet: (socket: Socket) => socket.end(welcome(changes)) }),
+  })),
+  {
+    name: "a refusal in the handshake",
+    allowed: /^(?:no-server|not-trusted)$/,
+    script: () => ({
+      greet: (socket) =>
+        socket.end(
+          handshake({
+            message_type: "ConnectionRefusedMessage",
+            server: absurd.slice(0, 3000),
+            info: absurd.slice(0, 6000),
+            versions: [2],
+          }),
+        ),
+    }),
+  },
+]);
+
+/** The server lacks the toolchain and takes it; these are its answers to that. */
+function takesToolchain(
+  answer: (stream: number, conversation: Conversation, here: Home) => void,
+): Attack["script"] {
+  return (here) => ({
+    onJob: (job) =>
+      job.say(job.stream, { kind: "refused", reason: "toolchain-missing", message: "not here" }, true),
+    onMessage: (message, stream, conversation) => {
+      if (message.kind === "toolchain" || message.kind === "pieces") answer(stream, conversation, here);
+      return false;
+    },
+  });
+}
+
+attacks("toolchains", "files outside of the toolchain that a server takes", [
+  {
+    name: "a key, and a header",
+    script: takesToolchain((stream, conversation, here) =>
+      conversation.say(stream, { kind: "missing", digests: secrets(here) }, true),
+    ),
+  },
+  {
+    name: "the same, as proofs",
+    script: takesToolchain((stream, conversation, here) =>
+      conversation.say(stream, { kind: "prove", nonce: "0".repeat(64), digests: secrets(here) }),
+    ),
+    check: async (_, server) => {
+      await waitFor("the proof", () => server.messages.some((message) => message.kind === "proof"));
+      const proof = server.messages.find((message) => message.kind === "proof");
+      assert.deepEqual(proof?.changed, secrets(home));
+    },
+  },
+  {
+    name: "refused with absurd words",
+    script: takesToolchain((stream, conversation) =>
+      conversation.say(stream, { kind: "refused", reason: "refused", message: absurd, hint: absurd }, true),
+    ),
+  },
+  {
+    name: "no answer",
+    script: takesToolchain(() => {}),
+  },
+]);
+
+test("homcc status, doctor and --show-hosts say it in words without control characters, and end", async () => {
+  const inventory: AnyMessage = {
+    kind: "inventory",
+    toolchains: [{ names: [absurd.slice(0, 400)], version: absurd, target: absurd.slice(0, 400) }],
+    profiles: [{ name: "a", problem: absurd }],
+    containers: [],
+    problems: [absurd, absurd],
+    omitted: Number.MAX_SAFE_INTEGER,
+  };
+  const answers: readonly (readonly [string, Script["onMessage"], AnyMessage])[] = [
+    [
+      "an inventory",
+      (message, stream, { say: tell }) => message.kind === "survey" && tell(stream, inventory, true),
+      {},
+    ],
+    [
+      "a bomb",
+      (message, stream, { frame }) => message.kind === "survey" && frame(1, 0x01, stream, bomb(10e9)),
+      {},
+    ],
+    [
+      "too many compilers",
+      (message, stream, { say: tell }) =>
+        message.kind === "survey" &&
+        tell(
+          stream,
+          {
+            ...inventory,
+            toolchains: Array.from({ length: 5000 }, () => ({ names: [], version: "", target: "" })),
+          },
+          true,
+        ),
+      {},
+    ],
+    [
+      "its state",
+      (message, stream, { say: tell }) => message.kind === "survey" && tell(stream, inventory, true),
+      {
+        server: absurd.slice(0, 3000),
+        executors: ["namespace", "\u001B[31mred"],
+        unavailable: [{ executor: "\u001B[2J", reason: absurd.slice(0, 3000) }],
+        timeMs: Number.MAX_SAFE_INTEGER,
+        disk: { freeBytes: 0, totalBytes: Number.MAX_SAFE_INTEGER },
+      },
+    ],
+  ];
+  for (const [name, onMessage, changes] of answers) {
+    await using server = await startHostileServer({
+      welcome: changes,
+      ...(onMessage === undefined ? {} : { onMessage }),
+      onJob: (job) => job.say(job.stream, { kind: "refused", reason: "refused", message: absurd }, true),
+    });
+    await home.compile(`${server.address}/4`);
+    const environment = home.workplace.environment({
+      HOMCC_HOSTS: `${server.address}/4`,
+      HOMCC_ESTABLISH_CONNECTION_TIMEOUT: "2",
+    });
+    for (const words of [
+      ["status"],
+      ["status", "--json"],
+      ["stats"],
+      ["doctor"],
+      ["--show-hosts", "--verbose"],
+    ]) {
+      const { stdout, stderr } = await home.workplace.run([homccProgram, ...words], { environment });
+      const said = Buffer.from(stdout + stderr, "latin1").toString();
+      assert.ok(!/[^\P{Cc}\n\t]/u.test(said), `${name}: ${words.join(" ")}: ${JSON.stringify(said)}`);
+      assert.ok(said.length < 100_000, `${name}: ${words.join(" ")} prints ${said.length} characters`);
+      recordHostileRequest("what a server says about itself, to those who ask", { tried: 1, refused: 1 });
+    }
+  }
+});
+
+test("an output that is a link at home becomes what the plain compiler makes of it, whatever the server says", async () => {
+  const { project, folder } = home.workplace;
+  const target = join(folder, "home/target");
+  const lay = async (name: string): Promise<void> => {
+    for (const path of [target, join(project, "a.o"), join(project, "a.d")]) await rm(path, { force: true });
+    await writeFile(target, "as it was\n");
+    await symlink(target, join(project, name));
+  };
+  const seen = async (): Promise<readonly (string | Buffer)[]> => {
+    const contents = await Promise.all(
+      [join(project, "a.o"), join(project, "a.d"), target].map((path) => readFile(path)),
+    );
+    const kinds = ["a.o", "a.d"].map((name) =>
+      lstatSync(join(project, name)).isSymbolicLink() ? "link" : "file",
+    );
+    return [...kinds, ...contents];
+  };
+  await using server = await startHostileServer({ onJob: (job) => honest(job, home) });
+  const environment = home.workplace.environment({ HOMCC_HOSTS: `${server.address}/4` });
+  for (const name of ["a.o", "a.d"]) {
+    await lay(name);
+    assert.equal((await home.workplace.run(["g++", ...options])).status, 0);
+    const plain = await seen();
+    await lay(name);
+    const { status, stderr } = await home.workplace.run([homccProgram, "g++", ...options], { environment });
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(await seen(), plain, name);
+  }
+  await rm(target);
+});

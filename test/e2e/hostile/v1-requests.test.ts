@@ -1,10 +1,13 @@
 /** A client of homcc 1.x gets no more than any other: its commands are analysed, its paths confined, its payloads bounded. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { after, before, suite, test } from "node:test";
 import { recordHostileRequest } from "../../support/reliability.ts";
+import { meets } from "../../support/requirements.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { v1Arguments, v1Bytes } from "../../support/v1-conversation.ts";
 import { waitFor } from "../../support/wait-for.ts";
@@ -181,6 +184,23 @@ for (const executor of ["namespace", "mapped"] as const) {
       assert.ok(!compiled(said), said);
       assert.ok(compiled(await ask(server.port, gcc())));
       recordHostileRequest(`a decompression bomb (homcc 1.x, ${executor})`, { tried: 1, refused: 1 });
+    });
+
+    test("a bomb of xz ends early", async (t) => {
+      if (!meets(t, { program: "xz" })) return;
+      const zeros = Buffer.alloc(64 << 20);
+      const stream = execFileSync("xz", ["--compress", "--stdout"], { input: zeros, maxBuffer: 1 << 20 });
+      // 10 GB, in streams one behind the other.
+      const answer = Buffer.concat(Array.from({ length: 160 }, () => stream));
+      const dependencies = { "/w/a.c": sha1(Buffer.from("never sent either")) };
+      const said = await ask(server.port, { ...gcc(), dependencies, answer, more: { compression: "lzma" } });
+      assert.ok(!compiled(said), said);
+      assert.ok(compiled(await ask(server.port, gcc())));
+      const peakKiB = Number(
+        /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "latin1"))?.[1],
+      );
+      assert.ok(peakKiB < 600 << 10, `homccd has taken ${peakKiB} KiB`);
+      recordHostileRequest(`a bomb of xz (homcc 1.x, ${executor})`, { tried: 1, refused: 1 });
     });
   });
 }

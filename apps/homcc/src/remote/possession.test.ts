@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import { PossessionProof } from "@homcc/protocol/possession-proof";
-import { type ContentAtHome, provePossession } from "./possession.ts";
+import { type ContentAtHome, Proofs, provePossession } from "./possession.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
 
 const nonce = "5a".repeat(32);
@@ -63,4 +63,33 @@ test("files that changed, grew, vanished, are pipes or nobody's are named, and t
   const second = await provePossession(message, contentOf);
   assert.deepEqual(second.changed, [small, large, grown, gone].map(digestOf));
   assert.equal(second.hash, expectedOf([base]));
+});
+
+test("a server gets one proof of each digest, of what the job has, until nobody wants them any more", async () => {
+  const bytes = Buffer.from("int a;\n");
+  const digest = digestOf(bytes);
+  let reads = 0;
+  const over = new AbortController();
+  const proofs = new Proofs(
+    (asked) =>
+      asked === digest
+        ? {
+            read: () => {
+              reads += 1;
+              return Promise.resolve(bytes);
+            },
+          }
+        : undefined,
+    over.signal,
+  );
+  const prove = (digests: readonly Digest[]): ReturnType<Proofs["answer"]> =>
+    proofs.answer({ kind: "prove", nonce: "0".repeat(64), digests: [...digests] });
+  const other = digestOf(Buffer.from("another file"));
+  assert.deepEqual((await prove([digest, digest, other])).changed, [digest, other]);
+  assert.deepEqual((await prove([digest])).changed, [digest]);
+  assert.equal(reads, 1);
+  const many = await Promise.allSettled(Array.from({ length: 100 }, () => prove([other])));
+  assert.equal(many.filter(({ status }) => status === "rejected").length, 84);
+  over.abort(new Error("over"));
+  await assert.rejects(prove([other]), /over/);
 });

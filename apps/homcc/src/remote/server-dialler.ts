@@ -23,6 +23,7 @@ import { trustIn } from "./server-trust.ts";
 import { FileSums } from "./v1/file-sums.ts";
 import type { ToolchainShipments } from "./toolchains/toolchain-shipments.ts";
 import type { UplinkLimit } from "./uplink-limit.ts";
+import { maxOutputBytes } from "./v1/v1-run.ts";
 import { V1Session } from "./v1/v1-session.ts";
 
 /** So long a port that closes without a word is not taken for a server of homcc 1.x (again). */
@@ -152,7 +153,7 @@ export class ServerDialler {
     return new V1Session({
       hostId,
       connect: async (signal, onBytes) => {
-        const watching = onBytes === undefined ? {} : { onBytes };
+        const watching = { maxPayloadBytes: maxOutputBytes, ...(onBytes === undefined ? {} : { onBytes }) };
         if (tunnel === undefined) {
           const { name, port } = host;
           return await connectToV1Server({ host: name, port, connectTimeoutMs, signal, ...watching });

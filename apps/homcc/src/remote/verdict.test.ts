@@ -224,3 +224,21 @@ int main() { std::vector<int> error; f(error); f("a", 1, 2); note: return warnin
     }
   }
 });
+
+test("what is looked for in a server's words is found in no more time than they take to read", () => {
+  const parts = [
+    "error: ",
+    "'a",
+    "a: ",
+    "Could not read profile ",
+    "Error: can't open ",
+    "x: y: z: ",
+    "\u001B[",
+  ];
+  for (const part of parts) {
+    const startedMs = performance.now();
+    missingFiles(part.repeat((1 << 20) / part.length));
+    // A second is a hundred times what it takes, and a hundredth of what a square would.
+    assert.ok(performance.now() - startedMs < 1000, part);
+  }
+});

@@ -11,6 +11,7 @@ import {
   v1RetryElsewhere,
 } from "@homcc/protocol/v1/messages";
 import { packV1, unpackV1 } from "@homcc/protocol/v1/payload";
+import { SlotQueue } from "@homcc/scheduler/slots";
 import type { V1Connection } from "@homcc/transport/v1-connection";
 import type { JobPhase } from "../../records/state-layout.ts";
 import { OutputWriter } from "../output-writer.ts";
@@ -20,8 +21,11 @@ import { type FileSums, readUnchanged } from "./file-sums.ts";
 type SuitableCommand = Extract<V1Command, { kind: "suitable" }>;
 type FileEntry = Extract<InputEntry, { kind: "file" }>;
 
-/** An object larger than this is not worth distributing. */
-const maxOutputBytes = 512 << 20;
+/** What a result may hold, packed and unpacked: it is in memory as a whole, and such a one is not worth distributing. */
+export const maxOutputBytes = 128 << 20;
+
+/** Of one result each: unpacked files are in memory as a whole, and an .xz may say little and be much. */
+const unpacking = new SlotQueue(1);
 
 /** Files that a 1.x server has of its own; below /etc and /usr/share a compiler looks up the distribution and messages. */
 const systemFolders = ["/usr/include/", "/usr/lib/", "/usr/share/", "/etc/"];
@@ -154,6 +158,7 @@ export class V1Run {
         const writer = this.#writerFor(filename);
         writers.push(writer);
         const payload = payloads[index] ?? new Uint8Array();
+        using _turn = await unpacking.acquire();
         await writer.write(await unpackV1(message.compression ?? "no_compression", payload, maxOutputBytes));
         await writer.finish();
       }
