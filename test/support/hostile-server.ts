@@ -13,9 +13,9 @@ export type AnyMessage = Readonly<Record<string, unknown>>;
 export interface Conversation {
   readonly socket: Socket;
   /** A message of any content; a text goes as it is. */
-  say(stream: number, message: AnyMessage | string, end?: boolean): void;
-  data(stream: number, bytes: Uint8Array, end?: boolean, zstd?: boolean): void;
-  frame(type: number, flags: number, stream: number, payload: Uint8Array): void;
+  readonly say: (stream: number, message: AnyMessage | string, end?: boolean) => void;
+  readonly data: (stream: number, bytes: Uint8Array, end?: boolean, zstd?: boolean) => void;
+  readonly frame: (type: number, flags: number, stream: number, payload: Uint8Array) => void;
 }
 
 export interface AskedJob extends Conversation {
