@@ -16,6 +16,8 @@ import { createWorkplace, type Workplace } from "../../support/workplace.ts";
 
 const absurd = `\u001B]0;title\u0007\u001B[2J${"long ".repeat(10_000)}`;
 const secret = "the private key\n";
+/** Of xz-utils. */
+const xz = "xz";
 
 let workplace: Workplace;
 let object = "";
@@ -62,7 +64,7 @@ const evilFile = (filename: string): Buffer =>
 
 /** So many GB of zeros, in streams one behind the other. */
 function xzBomb(gigabytes: number): Buffer {
-  const one = execFileSync("xz", ["-6", "--compress", "--stdout"], {
+  const one = execFileSync(xz, ["-6", "--compress", "--stdout"], {
     input: Buffer.alloc(64 << 20),
     maxBuffer: 1 << 20,
   });
