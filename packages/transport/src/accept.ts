@@ -49,8 +49,8 @@ export interface AcceptOptions {
   /** What this end says it can do; for tests of older peers. */
   readonly capabilities?: readonly string[];
   readonly clock?: Clock;
-  /** Timers of the channel's heartbeat, for tests. */
-  readonly channel?: Pick<ChannelOptions, "timers" | "busyPace" | "idlePace">;
+  /** Time of the channel, for tests. */
+  readonly channel?: Pick<ChannelOptions, "clock" | "timers" | "busyPace" | "idlePace">;
 }
 
 /** What is behind a client that proved who it is: for whoever looks again later. */

@@ -244,6 +244,7 @@ export class Channel<Outgoing, Incoming> {
       idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
       isReading: () => !this.#paused,
       ping: () => this.#ping(),
+      checked: () => this.#dropUnlessTaking(),
       dead: (silentMs) => this.#lose(lost(`${this.peer} was silent for ${Math.round(silentMs)} ms`)),
     });
     this.#silence = new SilenceProbe({
@@ -768,13 +769,16 @@ export class Channel<Outgoing, Incoming> {
     }
   }
 
+  /** Not with the pings of this end: a peer that sends some is answered, and needs none. */
+  #dropUnlessTaking(): void {
+    const { blocked, blockedSinceMs, stalledMs } = this.#outbox;
+    const idleMs = blocked ? this.#clock.monotonicMs() - blockedSinceMs : stalledMs;
+    if (this.#role === "server" && idleMs >= maxBlockedMs)
+      this.#lose(lost(`${this.peer} does not read: it took nothing for ${Math.round(idleMs / 1000)} s`));
+  }
+
   #ping(): void {
-    if (this.#outbox.blocked) {
-      const blockedMs = this.#clock.monotonicMs() - this.#outbox.blockedSinceMs;
-      if (this.#role === "server" && blockedMs >= maxBlockedMs)
-        this.#lose(lost(`${this.peer} does not read: it took nothing for ${Math.round(blockedMs / 1000)} s`));
-      return;
-    }
+    if (this.#outbox.blocked) return;
     this.#heartbeat.sent();
     this.#outbox.push("pulse", this.#mark());
   }

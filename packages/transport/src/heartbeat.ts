@@ -28,6 +28,8 @@ export interface HeartbeatOptions {
   readonly idle: Pace | undefined;
   /** False while this end does not read, so that silence means nothing. */
   readonly isReading: () => boolean;
+  /** Called at every look at the time, whoever speaks. */
+  readonly checked?: () => void;
   readonly ping: () => void;
   readonly dead: (silentMs: number) => void;
 }
@@ -95,6 +97,8 @@ export class Heartbeat {
       dead(silentMs);
       return;
     }
+    this.#options.checked?.();
+    if (this.#isStopped) return;
     if (nowMs - this.#lastSentMs >= pingIntervalMs) ping();
     this.#schedule();
   }

@@ -1,5 +1,6 @@
 /** Peers that send what no client sends, at a server that listens as homccd does. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { zstdCompressSync } from "node:zlib";
@@ -442,4 +443,58 @@ function mutate(bytes: Buffer, at: number, byte: number, how: string): Buffer {
     default:
       return head;
   }
+}
+
+/** Time that passes when the test says so. */
+class ManualTime {
+  #nowMs = 0;
+  readonly #due = new Set<{ readonly atMs: number; readonly run: () => void }>();
+  readonly clock = { wallMs: (): number => this.#nowMs, monotonicMs: (): number => this.#nowMs };
+  readonly timers = {
+    after: (delayMs: number, run: () => void): (() => void) => {
+      const timer = { atMs: this.#nowMs + delayMs, run };
+      this.#due.add(timer);
+      return () => void this.#due.delete(timer);
+    },
+  };
+
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    const due = [...this.#due].filter(({ atMs }) => atMs <= this.#nowMs);
+    for (const timer of due) if (this.#due.delete(timer)) timer.run();
+  }
+}
+
+for (const megabytes of [1, 24]) {
+  test(`a peer that sends pings and takes nothing of ${megabytes} MB for two minutes is dropped`, async () => {
+    const time = new ManualTime();
+    await using own = await startLoopbackServer({ channel: { clock: time.clock, timers: time.timers } });
+    const { socket, closed } = await dial(own.port);
+    socket.pause();
+    socket.write(Buffer.concat([hello, frame(frameTypes.message, 0, 1, text(exampleJob()))]));
+    const accepted = await own.next();
+    assert.ok(accepted.kind === "v2");
+    const { channel } = accepted;
+    const begun = Promise.withResolvers<void>();
+    channel.serve((stream) => {
+      for (let sent = 0; sent < megabytes; sent += 1)
+        channel.sendData(stream, [randomBytes(1 << 20)], { priority: "large", end: false }).catch(() => {});
+      begun.resolve();
+      return { onMessage: () => {} };
+    });
+    await begun.promise;
+    let seconds = 0;
+    for (; channel.isOpen && seconds < 200; seconds += 1) {
+      const before = channel.receivedBytes;
+      socket.write(frame(frameTypes.ping, 0, 0, Buffer.from("ping")));
+      while (channel.isOpen && channel.receivedBytes === before) await new Promise(setImmediate);
+      time.pass(1_000);
+      await new Promise(setImmediate);
+    }
+    assert.ok(!channel.isOpen);
+    assert.match((await channel.closed).message, /does not read: it took nothing for 12\d s/);
+    assert.ok(seconds >= 120 && seconds < 140, `${seconds}`);
+    socket.destroy();
+    await closed;
+  });
 }

@@ -53,6 +53,7 @@ export class Outbox {
   #sentBytes = 0;
   #blocked = false;
   #blockedSinceMs = 0;
+  #movedAtMs = 0;
   #scheduled = false;
   #cancelTimer: (() => void) | undefined;
 
@@ -82,10 +83,19 @@ export class Outbox {
     return this.#blockedSinceMs;
   }
 
+  /**
+   * How long frames other than pings wait and none of them has left. A peer that answers no ping is sent no more than fits on the way, so its
+   * socket may take all of it and never be blocked.
+   */
+  get stalledMs(): number {
+    return this.#queuedBytes === 0 ? 0 : this.#options.clock.monotonicMs() - this.#movedAtMs;
+  }
+
   /** Queues a frame; frames queued in the same turn of the event loop leave in one write. `written` is called once it is handed over. */
   push(priority: Priority, frame: Frame, written: () => void = () => {}): void {
     const item = { frame, sentBytes: 0, written };
     this.#queues[priority].push(item);
+    if (this.#queuedBytes === 0) this.#movedAtMs = this.#options.clock.monotonicMs();
     this.#queuedBytes += leftOf(item);
     this.#schedule();
   }
@@ -161,6 +171,7 @@ export class Outbox {
     const item = queue[0];
     if (item === undefined) return;
     const { frame, sentBytes } = item;
+    if (priority !== "pulse") this.#movedAtMs = this.#options.clock.monotonicMs();
     const leftBytes = frame.payload.byteLength - sentBytes;
     const { pieceBytes } = this.#options.pace;
     // Not for a rest that is hardly worth a header of its own.
