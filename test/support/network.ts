@@ -21,7 +21,7 @@ export interface Network extends AsyncDisposable {
   /** The same in both directions, as when a cable is pulled somewhere on the way. */
   silence(): void;
   restore(): void;
-  /** From now on each end loses so many per cent of the packets that come to it, at random. */
+  /** From now on each end loses so many per cent of the packets that come to it: the tenth, and so on. */
   lose(percent: number): void;
   /** Packets that got lost since `lose` was called last. */
   lost(): number;
@@ -95,7 +95,7 @@ export async function createNetwork(): Promise<Network> {
     lose: (percent) => {
       for (const place of [home, away]) {
         run(place, "iptables -F INPUT");
-        const match = `-m statistic --mode random --probability ${percent / 100}`;
+        const match = `-m statistic --mode nth --every ${Math.round(100 / percent)} --packet 10`;
         if (percent > 0) run(place, `iptables -A INPUT ${match} -j DROP`);
       }
     },
