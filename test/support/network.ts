@@ -21,7 +21,7 @@ export interface Network extends AsyncDisposable {
   /** The same in both directions, as when a cable is pulled somewhere on the way. */
   silence(): void;
   restore(): void;
-  /** From now on each end loses so many per cent of the packets that come to it: the tenth, and so on. */
+  /** From now on each end loses so many per cent of the packets that come to it, by number: no test depends on chance. */
   lose(percent: number): void;
   /** Packets that got lost since `lose` was called last. */
   lost(): number;
