@@ -465,7 +465,7 @@ class ManualTime {
   }
 }
 
-for (const megabytes of [1, 24]) {
+for (const megabytes of [4, 24]) {
   test(`a peer that sends pings and takes nothing of ${megabytes} MB for two minutes is dropped`, async () => {
     const time = new ManualTime();
     await using own = await startLoopbackServer({ channel: { clock: time.clock, timers: time.timers } });
@@ -484,7 +484,7 @@ for (const megabytes of [1, 24]) {
     });
     await begun.promise;
     let seconds = 0;
-    for (; channel.isOpen && seconds < 200; seconds += 1) {
+    for (; channel.isOpen && seconds < 1_000; seconds += 1) {
       const before = channel.receivedBytes;
       socket.write(frame(frameTypes.ping, 0, 0, Buffer.from("ping")));
       while (channel.isOpen && channel.receivedBytes === before) await new Promise(setImmediate);
@@ -493,7 +493,8 @@ for (const megabytes of [1, 24]) {
     }
     assert.ok(!channel.isOpen);
     assert.match((await channel.closed).message, /does not read: it took nothing for 12\d s/);
-    assert.ok(seconds >= 120 && seconds < 140, `${seconds}`);
+    // What fits on the way leaves first.
+    assert.ok(seconds >= 120, `${seconds}`);
     socket.destroy();
     await closed;
   });
