@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, emptyDigest, sizeBytesOf } from "@homcc/cas/digest";
+import { unlessAborted } from "@homcc/observability/unless-aborted";
 import { maxProvenBytes, maxProvenDigests } from "@homcc/protocol/limits";
 import type { ClientMessage, ServerMessage } from "@homcc/protocol/messages";
 import { PossessionProof } from "@homcc/protocol/possession-proof";
@@ -143,16 +144,4 @@ function groups(digests: readonly Digest[]): Digest[][] {
     roomBytes -= sizeBytes;
   }
   return made;
-}
-
-async function unlessAborted(waiting: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([waiting, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -4,6 +4,7 @@ import type { Toolchain } from "@homcc/compiler/toolchain";
 import type { Clock } from "@homcc/observability/clock";
 import { describeError, hasCode } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
+import { unlessAborted } from "@homcc/observability/unless-aborted";
 import type { RefusedMessage } from "@homcc/protocol/messages";
 import type { HostId } from "@homcc/scheduler/host";
 import { SlotQueue } from "@homcc/scheduler/slots";
@@ -306,16 +307,4 @@ async function within(ms: number, waiting: Promise<void>): Promise<void> {
   const timer = setTimeout(waited.resolve, ms);
   await Promise.race([waiting, waited.promise]);
   clearTimeout(timer);
-}
-
-async function unlessAborted(waiting: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([waiting, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
