@@ -79,13 +79,14 @@ export class Candidates {
     if (oldest !== undefined) await this.drop(oldest);
   }
 
+  /** What cannot be removed goes with `close`, or is the next agent's business. */
   async drop({ folder }: Candidate): Promise<void> {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
 
   async close(): Promise<void> {
     this.#waiting.length = 0;
-    await rm(this.ownFolder, { recursive: true, force: true });
+    await rm(this.ownFolder, { recursive: true, force: true }).catch(() => {});
   }
 }
 

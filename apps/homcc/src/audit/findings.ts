@@ -47,9 +47,8 @@ export class Findings {
 
   /** The latest last. */
   get all(): readonly Finding[] {
-    const stats = statSync(this.#path, { throwIfNoEntry: false, bigint: true });
-    const stamp = stats === undefined ? "" : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
-    if (stamp !== this.#stamp) this.#findings = stats === undefined ? [] : readFindings(this.#path);
+    const stamp = stampOf(this.#path);
+    if (stamp !== this.#stamp) this.#findings = stamp === "" ? [] : readFindings(this.#path);
     this.#stamp = stamp;
     const sinceMs = this.#clock.wallMs() - expiryMs;
     if (this.#findings.some(({ atMs }) => atMs < sinceMs))
@@ -99,9 +98,18 @@ export class Findings {
       // Without a file it counts for this agent.
       this.#logger.error(`${this.#path}: ${describeError(error)}`);
     }
-    const stats = statSync(this.#path, { throwIfNoEntry: false, bigint: true });
-    this.#stamp = stats === undefined ? "" : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
+    this.#stamp = stampOf(this.#path);
     this.#findings = findings;
+  }
+}
+
+/** "" where there is no file, or none in reach: `sudo make` leaves a folder of root's in a user's home. */
+function stampOf(path: string): string {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+    return stats === undefined ? "" : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
+  } catch {
+    return "";
   }
 }
 

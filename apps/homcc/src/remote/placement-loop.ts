@@ -91,9 +91,9 @@ export async function runOnServers(
   let failure: FailedRun | undefined;
   const comeHome = (advice: Extract<Advice, { kind: "local" }>): PlacedRun => {
     const promise = services.homeLoad.promise();
-    return advice.why === "missed" && failure !== undefined
-      ? { ...failure, promise }
-      : { kind: "home", advice, promise };
+    if (advice.why !== "missed") return { kind: "home", advice, promise };
+    // What dials have met since then says more than that a connection ended.
+    return { ...(failure ?? unreachable(loaded, servers, services.pools)), promise };
   };
   let dropped: HostId | undefined;
   let drops = 0;

@@ -141,7 +141,7 @@ test("a list that jobs use is not forgotten: who waits in it hears that the serv
   await server[Symbol.asyncDispose]();
   const outcomes = (await Promise.all(runs)).map((run) => (run.kind === "failed" ? run.outcome : run.kind));
   assert.equal(outcomes[0], "connection-lost");
-  assert.deepEqual(new Set(outcomes.slice(1)), new Set(["home"]));
+  assert.deepEqual(new Set(outcomes.slice(1)), new Set(["no-server"]));
 });
 
 test("something that is no homcc 2 server, and one that never greets", async (t) => {
