@@ -97,7 +97,11 @@ function checkDriver(
 function checkPart(part: CommandPart): string | undefined {
   if (part.kind === "incomplete") return "its value is missing";
   if (part.kind === "unknown") return "an option this server does not know";
-  if (part.kind === "input") return part.path === "-" ? "a job has no standard input" : undefined;
+  if (part.kind === "input") {
+    if (part.path === "-") return "a job has no standard input";
+    // Behind `--`, which not every compiler knows.
+    return part.path.startsWith("-") ? "a source that is called like an option" : undefined;
+  }
   const { meaning, reason } = part.row;
   return meaning.class === "local" || meaning.class === "query" ? reason : undefined;
 }
@@ -127,7 +131,7 @@ function checkReplayed(step: Step, cwd: string, limits: ServerLimits): string | 
   for (const [index, word] of step.argv.entries()) {
     if (index === 0) continue;
     if (isDangerous(word)) return `${word}: it would load or start something`;
-    const path = word.startsWith("-") ? /^-[ILo](\.{0,2}\/.*|\.\.)$/s.exec(word)?.[1] : word;
+    const path = word.startsWith("-") ? /^-(?:[ILo]|i[a-z-]+)(\.{0,2}\/.*|\.\.)$/s.exec(word)?.[1] : word;
     if (path !== undefined && leavesRoot(path, cwd, limits)) return `${path} is outside the job's root`;
   }
   return undefined;

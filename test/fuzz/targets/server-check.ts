@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { optionTable } from "@homcc/compiler/option-table";
-import { checkAction, isInsideNamespaceRoot } from "@homcc/compiler/server-check";
+import { checkAction, driverNames, isInsideNamespaceRoot } from "@homcc/compiler/server-check";
 import { commandWords } from "../command-words.ts";
 import type { Random } from "../random.ts";
 import { type FuzzTarget, must } from "../target.ts";
@@ -71,8 +71,9 @@ export const serverCheck: FuzzTarget = {
       if (checkAction(action, family, limits) !== undefined) continue;
       const words = argv.slice(1);
       for (const [index, word] of words.entries()) {
-        must(!loads.test(word) || isOperand(words, index), `${word} is taken`);
-        const path = namedPath(word, words[index - 1] ?? "");
+        const isLibrary = word === "-load" && isDriver(program, words); // liboad
+        must(!loads.test(word) || isOperand(words, index) || isLibrary, `${word} is taken`);
+        const path = namedPath(word, words[index - 1] ?? "", isOperand(words, index));
         if (path === undefined || path === "/dev/null") continue;
         must(isInsideNamespaceRoot(posix.resolve(cwd, path)), `${word} is taken, with ${cwd} as its folder`);
       }
@@ -82,7 +83,11 @@ export const serverCheck: FuzzTarget = {
 
 /** Whatever its spelling, it loads or starts something, or hides other words. */
 const loads =
-  /^(?:-B.|-fplugin=|-?-specs[=]|-wrapper$|@.|-W[ap],(?:.*,)?@|-fpass-plugin=|-iplugindir=|--config|-ccc-|-load$|-plugin$|-add-plugin$)/s;
+  /^(?:-B.|-fplugin=|-?-specs[=]|-wrapper$|@.|-W[ap],(?:.*,)?@|-fpass-plugin=|-iplugindir=|--config(?:-(?:system|user)-dir)?(?:=|$)|-ccc-|-load$|-plugin$|-add-plugin$)/s;
+
+function isDriver(program: string, words: readonly string[]): boolean {
+  return driverNames.test(posix.basename(program)) && words[0]?.startsWith("-cc1") !== true;
+}
 
 /** The value of an option that takes any text is no word of its own. */
 function isOperand(words: readonly string[], index: number): boolean {
@@ -93,9 +98,9 @@ const takesText =
   /^(?:-[DUAxGTVbelhuz]|-M[TQ]|-o|-MF|-I|-L|-F|--?include.*|-imacros|-iquote|-isystem.*|-i[dwps].*|-iframework|--[a-z-]+|-aux-info|-framework|-X[a-z]+|-target|-arch|-m[a-z-]+|-cxx-isystem|-stdlib\+\+-isystem|-serialize-diagnostics|-dumpbase.*|-undefined|-rpath|-gcc-toolchain|-c-isystem|-internal.*|-ftrapv-handler|-fdebug-compilation-dir|-fxray.*)$/;
 
 /** What certainly is the name of a file or folder. */
-function namedPath(word: string, before: string): string | undefined {
+function namedPath(word: string, before: string, isOperand: boolean): string | undefined {
   if (/^-(?:o|MF|I|iquote|isystem|idirafter|include|imacros)$/.test(before)) return word;
   const joined = /^-(?:I|iquote|idirafter|imacros|include)(\/.+)$/s.exec(word)?.[1];
-  if (joined !== undefined) return joined;
-  return word.startsWith("-") || takesText.test(before) || word === "" ? undefined : word;
+  if (joined !== undefined && !isOperand) return joined;
+  return word.startsWith("-") || isOperand || word === "" ? undefined : word;
 }
