@@ -85,7 +85,7 @@ test("a file that cannot be replaced costs memory of them only after the agent",
   withFile(async ({ open, path }) => {
     const findings = open();
     findings.add(finding);
-    await mkdir(`${path}.${process.pid}`);
+    await mkdir(`${path}.${process.pid}.part`);
     findings.add(finding);
     assert.equal(findings.all.length, 2);
   }));

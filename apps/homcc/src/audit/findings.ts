@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { replaceFileNow } from "@homcc/cas/replace-file";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
@@ -87,13 +88,10 @@ export class Findings {
     if (kept.length < all.length) this.#write(kept);
   }
 
-  /** By rename, so that a reader never sees half a file. */
   #write(findings: readonly Finding[]): void {
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      const temporaryPath = `${this.#path}.${process.pid}`;
-      writeFileSync(temporaryPath, `${JSON.stringify(findings)}\n`, { mode: 0o600 });
-      renameSync(temporaryPath, this.#path);
+      replaceFileNow(this.#path, `${JSON.stringify(findings)}\n`, 0o600);
     } catch (error) {
       // Without a file it counts for this agent.
       this.#logger.error(`${this.#path}: ${describeError(error)}`);

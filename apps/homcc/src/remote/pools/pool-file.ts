@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { replaceFileNow } from "@homcc/cas/replace-file";
 import { agentFolder } from "../../agent-folder.ts";
 import type { PoolMember } from "./srv-lookup.ts";
 
@@ -31,14 +32,12 @@ export function readPools(path: string): Map<string, PoolAnswer> {
   }
 }
 
-/** By rename; the latest answers, with those of other agents that have their own pools. */
+/** The latest answers, with those of other agents that have their own pools. */
 export function writePool(path: string, name: string, answer: PoolAnswer): void {
   const all = readPools(path).set(name, answer);
   const latest = [...all].toSorted(([, one], [, other]) => other.atMs - one.atMs).slice(0, maxPools);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporaryPath = `${path}.${process.pid}`;
-  writeFileSync(temporaryPath, `${JSON.stringify(Object.fromEntries(latest))}\n`, { mode: 0o600 });
-  renameSync(temporaryPath, path);
+  replaceFileNow(path, `${JSON.stringify(Object.fromEntries(latest))}\n`, 0o600);
 }
 
 function isAnswer(value: unknown): value is PoolAnswer {
