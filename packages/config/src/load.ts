@@ -129,8 +129,7 @@ function clientSettings(
 ): ClientSettings {
   const verbose = options.get("verbose");
   const debugFolder = options.get("debug_directory");
-  const pathOf = (path: string | undefined): string | undefined =>
-    path === undefined ? undefined : resolve(cwd, path);
+  const pathOf = pathFrom(cwd);
   return {
     compression: options.get("compression"),
     sandbox,
@@ -179,8 +178,7 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
   const options = createOptionReader(serverOptions, sources);
   const verbose = options.get("verbose");
   const { replay, conflicts } = chooseReplay(options, cwd);
-  const pathOf = (path: string | undefined): string | undefined =>
-    path === undefined ? undefined : resolve(cwd, path);
+  const pathOf = pathFrom(cwd);
   const settings: ServerSettings = {
     limit: options.get("limit") ?? processorCount() + 2,
     port: options.get("port"),
@@ -216,4 +214,9 @@ export async function loadServerSettings(call: SettingsCall): Promise<LoadedServ
     drainTimeoutMs: options.get("drain_timeout"),
   };
   return { settings, problems: [...configuration.problems, ...options.problems, ...conflicts] };
+}
+
+/** What an option that may be absent names, seen from `cwd`. */
+function pathFrom(cwd: string): (path: string | undefined) => string | undefined {
+  return (path) => (path === undefined ? undefined : resolve(cwd, path));
 }
