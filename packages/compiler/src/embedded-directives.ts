@@ -10,8 +10,8 @@ export function mentionsAssembler(text: Buffer): boolean {
 }
 
 /**
- * Operands of `.incbin` and `.include` in a string literal: the assembler opens them, and no compiler lists them. An
- * empty one is written elsewhere. What no assembler could read (`".include"` in a table of names) is none.
+ * Operands of `.incbin` and `.include` in a string literal, each byte as a character: the assembler opens them, and no compiler
+ * lists them. An empty one is written elsewhere. What no assembler could read (`".include"` in a table of names) is none.
  */
 export function* assemblerOperands(
   text: Buffer,
@@ -30,8 +30,7 @@ export function* assemblerOperands(
       const isStatement = /(^|["(\s;:]|\\[nt])$/.test(before);
       const isDirective = /^(\s|\\t|\\"|"\s*[\w"])/.test(rest);
       if (!isStatement || !isDirective) continue;
-      const operand = (raw ? /^\s*"([^"\n]+)"/ : /^(?:\s|\\t)*\\"([^"\\]+)\\"/).exec(rest)?.[1];
-      yield operand === undefined ? "" : Buffer.from(operand, "latin1").toString("utf8");
+      yield (raw ? /^\s*"([^"\n]+)"/ : /^(?:\s|\\t)*\\"([^"\\]+)\\"/).exec(rest)?.[1] ?? "";
     }
   }
 }

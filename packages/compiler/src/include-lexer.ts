@@ -165,7 +165,7 @@ export class IncludeLexer {
     else this.#at = rawEnd;
     if (!this.#mentionsAssembler) return;
     for (const operand of assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined)) {
-      this.#assemblerFiles.add(operand);
+      this.#assemblerFiles.add(Buffer.from(operand, "latin1").toString("utf8"));
     }
   }
 

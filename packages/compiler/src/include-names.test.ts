@@ -159,6 +159,7 @@ test("files of inline assembly", () => {
     return [assemblerFiles, assemblerUnknown];
   };
   assert.deepEqual(files('asm(".incbin \\"a.bin\\"\\n\\t.include \\"b.s\\"");'), [["a.bin", "b.s"], false]);
+  assert.deepEqual(files('asm(".incbin \\"é.bin\\"");'), [["é.bin"], false]);
   assert.deepEqual(files('asm(".section .x\\n.incbin \\"" NAME "\\"");'), [[], true]);
   assert.deepEqual(files('asm(".incbin " #NAME);'), [[], true]);
   assert.deepEqual(files('map[".include"] = INCLUDE; x.include(y); "see .incbin for more";'), [[], true]);

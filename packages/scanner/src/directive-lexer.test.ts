@@ -58,6 +58,7 @@ const cases: readonly (readonly [string, readonly string[], LexicalDialect?])[] 
   ["a\na\n a\n #define A\na\n\na /*\n#define B\n*/\n%:define C\n", ["define|A| ", "define|C| "]],
   ["a\na\nb\nimport a;\n", ["module|import a;|"]],
   ['a\na\nasm(".incbin \\"x\\"");\n', ["assembler|x|"]],
+  ['asm(".incbin \\"é\\"");\n', ["assembler|\u00c3\u00a9|"]],
   ["a\r\na\r\nb\r\n#define A\r\n", ["define|A| "]],
 ];
 
