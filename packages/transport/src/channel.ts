@@ -7,13 +7,7 @@ import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
 import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
-import {
-  maxFrameBytes,
-  maxMessageBytes,
-  maxOpenStreams,
-  maxPingBytes,
-  maxTextLength,
-} from "@homcc/protocol/limits";
+import { maxFrameBytes, maxMessageBytes, maxOpenStreams, maxTextLength } from "@homcc/protocol/limits";
 import { decodeMessage, encodeMessage, type IncomingSchema } from "@homcc/protocol/message-codec";
 import {
   type ClientMessage,
@@ -29,6 +23,7 @@ import { MessageBudget } from "./message-budget.ts";
 import { LinkRate } from "./link-rate.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
 import { Outbox, type Priority } from "./outbox.ts";
+import { Pulse } from "./pulse.ts";
 import { rechunk } from "./rechunk.ts";
 import { SendPace } from "./send-pace.ts";
 import { type SilenceListener, SilenceProbe } from "./silence-probe.ts";
@@ -103,9 +98,6 @@ const maxBlockedMs = 120_000;
 /** How long a peer may take to fetch the last words of a connection. */
 const lingerMs = 1_000;
 
-/** Room for the heartbeat's own number in a ping; the pong repeats it. */
-const pingTokenBytes = 4;
-
 /**
  * When the kernel asks an idle peer for a sign of life; it asks ten times, a second apart (libuv's choice). The agent's
  * end keeps routers from forgetting the connection, which cheap ones do after 30 s, without waking the agent.
@@ -164,6 +156,7 @@ export class Channel<Outgoing, Incoming> {
   readonly #receivedMessages = new MessageHistory();
   readonly #pace: SendPace;
   readonly #pieces = new FramePieces();
+  readonly #pulse: Pulse;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
   /** Only a server has peers that it must keep from each other. */
@@ -180,20 +173,11 @@ export class Channel<Outgoing, Incoming> {
   /** Received and complete, but the peer has used up its share of our time. Nothing is read meanwhile. */
   #heldFrames: Frame[] = [];
   #isHolding = false;
-  #pongQueued = false;
-  /** A ping of `measureDistance` is on its way. */
-  #isMeasuring = false;
-  /** Of a ping that came while a pong waited, the newest: it answers those before, too. */
-  #unansweredPing: Buffer | undefined;
-  #pingCount = 0;
   #sendLimit: () => number | undefined = () => undefined;
   #receivingPauseMs: (bytes: number) => number = () => 0;
   #isHeldBack = false;
-  #roundTripMs: number | undefined;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
-  /** By the number of the ping whose pong says that all before it was received. */
-  readonly #receipts = new Map<number, () => void>();
   #reason: HomccError | undefined;
   #isLost = false;
 
@@ -212,7 +196,6 @@ export class Channel<Outgoing, Incoming> {
     this.#incoming = incoming;
     this.#agreement = options.agreement;
     this.#initialBytes = options.initialBytes;
-    this.#roundTripMs = options.roundTripMs;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
     this.#budget = role === "server" ? new MessageBudget(this.#clock) : undefined;
@@ -235,7 +218,17 @@ export class Channel<Outgoing, Incoming> {
       timers: this.#timers,
       clock: this.#clock,
       pieces: this.#agreement.pieces,
-      mark: () => this.#mark(),
+      mark: () => this.#pulse.mark(),
+    });
+    this.#pulse = new Pulse({
+      pace: this.#pace,
+      roundTripMs: options.roundTripMs,
+      isBlocked: () => this.#outbox.blocked,
+      push: (frame, written) => this.#push("pulse", frame, written),
+      measured: () => {
+        this.measureDistance();
+        this.#outbox.resume();
+      },
     });
     this.#heartbeat = new Heartbeat({
       clock: this.#clock,
@@ -243,16 +236,16 @@ export class Channel<Outgoing, Incoming> {
       busy: options.busyPace ?? busyPace,
       idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
       isReading: () => !this.#paused,
-      ping: () => this.#ping(),
+      ping: () => this.#pulse.ping(),
       checked: () => this.#dropUnlessTaking(),
       dead: (silentMs) => this.#lose(lost(`${this.peer} was silent for ${Math.round(silentMs)} ms`)),
     });
     this.#silence = new SilenceProbe({
       clock: this.#clock,
       timers: this.#timers,
-      ping: () => this.#ping(),
+      ping: () => this.#pulse.ping(),
       isReading: () => !this.#paused,
-      roundTripMs: () => this.#roundTripMs,
+      roundTripMs: () => this.#pulse.roundTripMs,
       sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
     });
     socket.on("error", (error) => this.#lose(lost(`the connection to ${this.peer} broke`, error)));
@@ -287,7 +280,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Of the handshake or the latest ping; `undefined` before any. */
   get roundTripMs(): number | undefined {
-    return this.#roundTripMs;
+    return this.#pulse.roundTripMs;
   }
 
   /** Blobs and outputs may be told by how they differ from others. */
@@ -342,9 +335,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** One ping after the other, until there were enough for `distanceMs`. Every stream that is opened does it, too. */
   measureDistance(): void {
-    if (this.#role === "server" || this.#isMeasuring) return;
-    this.#isMeasuring = this.#pace.wantsRoundTrip && !this.#outbox.blocked;
-    if (this.#isMeasuring) this.#ping();
+    if (this.#role === "client") this.#pulse.measureDistance();
   }
 
   /** Whether something waits to be sent. */
@@ -488,11 +479,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Resolves when the peer has received all that was handed to the socket until now, or the connection has ended. */
   async received(): Promise<void> {
-    const receipt = Promise.withResolvers<void>();
-    const frame = this.#mark();
-    this.#receipts.set(this.#pingCount >>> 0, receipt.resolve);
-    this.#push("pulse", frame);
-    await Promise.race([receipt.promise, this.closed]);
+    await Promise.race([this.#pulse.receipt(), this.closed]);
   }
 
   /** Ends the connection as a line that drops does: a peer expects this end back. Resolves when the socket is closed. */
@@ -638,10 +625,10 @@ export class Channel<Outgoing, Incoming> {
         break;
       }
       case frameTypes.ping:
-        this.#pong(frame.payload);
+        this.#pulse.pinged(frame.payload);
         break;
       case frameTypes.pong:
-        this.#measureRoundTrip(frame.payload);
+        this.#pulse.answered(frame.payload);
         break;
       case frameTypes.drain:
         if (this.#role === "client" && this.#drain === undefined) {
@@ -708,7 +695,7 @@ export class Channel<Outgoing, Incoming> {
     inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
     this.#addStream(frame.stream, inbound);
     // The handshake told the client alone.
-    if (this.#roundTripMs === undefined && this.#pingCount === 0) this.#ping();
+    this.#pulse.pingFirst();
     handler = this.#accept?.(frame.stream, message);
     if (handler === undefined) this.closeStream(frame.stream);
     else if (this.#reason === undefined) this.#finishReceiving(inbound, frame);
@@ -775,59 +762,6 @@ export class Channel<Outgoing, Incoming> {
     const idleMs = blocked ? this.#clock.monotonicMs() - blockedSinceMs : stalledMs;
     if (this.#role === "server" && idleMs >= maxBlockedMs)
       this.#lose(lost(`${this.peer} does not read: it took nothing for ${Math.round(idleMs / 1000)} s`));
-  }
-
-  #ping(): void {
-    if (this.#outbox.blocked) return;
-    this.#heartbeat.sent();
-    this.#outbox.push("pulse", this.#mark());
-  }
-
-  /** A ping that is written now, or next. */
-  #mark(): Frame {
-    const token = ++this.#pingCount >>> 0;
-    const payload = Buffer.alloc(pingTokenBytes);
-    payload.writeUInt32LE(token);
-    this.#pace.marked(token);
-    return { type: frameTypes.ping, flags: 0, stream: 0, payload };
-  }
-
-  /** One pong waits at a time: a flood of pings makes no queue. */
-  #pong(payload: Uint8Array): void {
-    if (payload.byteLength > maxPingBytes) {
-      throw new HomccError(
-        "ERR_HOMCC_PROTOCOL",
-        `a ping of ${payload.byteLength} bytes; at most ${maxPingBytes} are allowed`,
-      );
-    }
-    const copy = Buffer.from(payload);
-    if (this.#pongQueued) {
-      this.#unansweredPing = copy;
-      return;
-    }
-    this.#pongQueued = true;
-    this.#push("pulse", { type: frameTypes.pong, flags: 0, stream: 0, payload: copy }, () => {
-      this.#pongQueued = false;
-      const unanswered = this.#unansweredPing;
-      this.#unansweredPing = undefined;
-      if (unanswered !== undefined) this.#pong(unanswered);
-    });
-  }
-
-  #measureRoundTrip(payload: Uint8Array): void {
-    if (payload.byteLength !== pingTokenBytes) return;
-    const token = Buffer.from(payload).readUInt32LE();
-    for (const [number, received] of this.#receipts) {
-      if (number > token) continue;
-      this.#receipts.delete(number);
-      received();
-    }
-    const roundTripMs = this.#pace.answered(token);
-    if (roundTripMs === undefined) return;
-    this.#roundTripMs = roundTripMs;
-    this.#isMeasuring = false;
-    this.measureDistance();
-    this.#outbox.resume();
   }
 
   /** Ends with a goodbye that the peer has a moment to read. */
