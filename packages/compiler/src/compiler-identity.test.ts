@@ -2,14 +2,17 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { waitFor } from "../../../test/support/wait-for.ts";
 import { CompilerIdentities } from "./compiler-identity.ts";
 import { findProgram } from "./find-program.ts";
 
@@ -108,4 +111,25 @@ test("a program is asked once, and again after it changed", async (t) => {
   script(wrapper, `echo x >> ${log}\necho changed, and no compiler`);
   assert.equal((await identities.identify(wrapper, environment)).family, "neither");
   assert.equal(calls(), 2);
+});
+
+test("a program that was killed before it answered is asked again", async (t) => {
+  const folder = temporaryFolder(t);
+  const wrapper = join(folder, "cc");
+  const mark = join(folder, "killed");
+  // Beside the program itself, whose stat stays.
+  mkdirSync(join(folder, "program"));
+  script(join(folder, "program", "cc"), `test -e ${mark} && kill -9 $$\nexec gcc "$@"`);
+  symlinkSync(join(folder, "program", "cc"), wrapper);
+  const identities = new CompilerIdentities();
+  writeFileSync(mark, "");
+  assert.equal((await identities.identify(wrapper, environment)).family, "neither");
+  unlinkSync(mark);
+  await waitFor("the other answer", async () => {
+    const { family } = await identities.identify(wrapper, environment);
+    return family === "gcc";
+  });
+  // From here on it is known, whatever would become of another question.
+  writeFileSync(mark, "");
+  assert.equal((await identities.identify(wrapper, environment)).family, "gcc");
 });

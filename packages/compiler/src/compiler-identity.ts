@@ -39,9 +39,23 @@ const maxIdentities = 1000;
 interface Entry {
   readonly paths: StampedPaths;
   readonly identity: Promise<CompilerIdentity>;
+  /** Of `performance.now()`; of an answer, as long as its files are the same. */
+  untilMs: number;
 }
 
-/** What programs are, by their own answer to `-v`; asked once, and again when a file on the way to it changes. */
+/** The program was killed, ran out of time or could not be started: that says nothing about what it is. */
+class NoAnswer extends Error {}
+
+/**
+ * A program that gave no answer is not asked for so many times as long as it was waited for: at once where something killed it, and
+ * one that hangs for 20 s holds up the files of a build every 80 s and not each of them.
+ */
+const noAnswerHolds = 3;
+
+/**
+ * What programs are, by their own answer to `-v`; asked once, and again when a file on the way to it changes. Who gives no
+ * answer is neither for now.
+ */
 export class CompilerIdentities {
   readonly #entries = new Map<string, Entry>();
 
@@ -49,10 +63,17 @@ export class CompilerIdentities {
   async identify(path: string, environment: Readonly<Record<string, string>>): Promise<CompilerIdentity> {
     const key = `${path}\0${environment["PATH"] ?? ""}`;
     const known = this.#entries.get(key);
-    if (known?.paths.unchanged() === true) return known.identity;
+    if (known !== undefined && performance.now() < known.untilMs && known.paths.unchanged())
+      return known.identity;
     const paths = new StampedPaths();
-    const identity = ask(path, environment, paths);
-    const entry = { paths, identity };
+    const askedMs = performance.now();
+    const identity = ask(path, environment, paths).catch((error: unknown) => {
+      if (!(error instanceof NoAnswer)) throw error;
+      const nowMs = performance.now();
+      entry.untilMs = nowMs + noAnswerHolds * (nowMs - askedMs);
+      return neither;
+    });
+    const entry: Entry = { paths, identity, untilMs: Infinity };
     if (this.#entries.size >= maxIdentities) this.#entries.clear();
     this.#entries.set(key, entry);
     identity.catch(() => this.#entries.delete(key));
@@ -129,7 +150,8 @@ async function question(
   environment: Record<string, string>,
 ): Promise<string> {
   const limits = { timeLimitMs, maxOutputBytes: 1 << 20 };
-  const { stderr } = await runProgram(path, { args, cwd: "/", environment, ...limits });
+  const { status, stderr } = await runProgram(path, { args, cwd: "/", environment, ...limits });
+  if (status === undefined) throw new NoAnswer(`${path} ${args.join(" ")}`);
   return stderr.toString("utf8");
 }
 

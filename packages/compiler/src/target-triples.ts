@@ -23,7 +23,11 @@ export class TargetTriples {
     // gcc and clang understand the same question; clang's answer is the `Target:` of its `--version`.
     const environment = { PATH: this.#path, LC_ALL: "C" };
     const asked = runProgram(driver, { args: ["-dumpmachine"], cwd: "/", environment, timeLimitMs }).then(
-      ({ stdout }) => stdout.toString().trim(),
+      ({ status, stdout }) => {
+        // Killed, or out of time: another time it may answer.
+        if (status === undefined) this.#known.delete(key);
+        return stdout.toString().trim();
+      },
     );
     this.#known.set(key, asked);
     return asked;

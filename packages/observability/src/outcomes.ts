@@ -55,7 +55,8 @@ export const outcomes = {
     number: 10,
     kind: "local",
     label: "not a gcc or clang",
-    paragraph: "The program does not answer like gcc or clang, so it is run unchanged.",
+    paragraph:
+      "The program does not answer like gcc or clang, so it is run unchanged. One that was killed, or timed out, before it answered is asked again soon.",
     cure: "Nothing if it is no compiler. A wrapper script around a compiler is recognised when it passes `-v` on to it; `homcc --explain` shows what homcc makes of the program.",
     isNoCompile: true,
   },

@@ -6,17 +6,24 @@ import { familyOf, type SandboxCompiler } from "./compilers.ts";
 
 type Identity = Omit<SandboxCompiler, "driver">;
 
+interface KnownVersion {
+  readonly paths: StampedPaths;
+  readonly version: Promise<string>;
+  /** Of `performance.now()`: a program that said nothing may have been killed. */
+  untilMs: number;
+}
+
 /** What one root holds; another one is looked at anew. */
 interface Root {
   readonly folder: string;
   readonly place: ToolchainPlace;
   readonly inspector: ToolchainInspector;
-  readonly versions: Map<string, { readonly paths: StampedPaths; readonly version: Promise<string> }>;
+  readonly versions: Map<string, KnownVersion>;
   /** Drivers whose parts could not be found out, until when nobody tries again. */
   readonly failed: Map<string, number>;
 }
 
-/** Some 20 programs are started for a try: a driver that is a script fails each time. */
+/** For a digest some 20 programs are started: a driver that is a script fails each time. */
 const failureHoldsMs = 10_000;
 
 /**
@@ -58,13 +65,16 @@ export class SandboxIdentities {
 
   async #version(driver: string, { folder, versions }: Root): Promise<string> {
     const known = versions.get(driver);
-    if (known?.paths.unchanged() === true) return await known.version;
+    if (known !== undefined && performance.now() < known.untilMs && known.paths.unchanged())
+      return await known.version;
     const paths = new StampedPaths(folder);
     paths.add(driver);
-    const version = this.#ask(driver);
-    versions.set(driver, { paths, version });
-    version.catch(() => versions.delete(driver));
-    return await version;
+    const asked: KnownVersion = { paths, version: this.#ask(driver), untilMs: Infinity };
+    versions.set(driver, asked);
+    asked.version.catch(() => versions.delete(driver));
+    const version = await asked.version;
+    if (version === "") asked.untilMs = performance.now() + failureHoldsMs;
+    return version;
   }
 
   async #ask(driver: string): Promise<string> {
