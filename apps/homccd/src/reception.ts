@@ -117,7 +117,7 @@ export class Reception {
       return;
     }
     if (accepted.kind === "v1") {
-      await clients.serveV1(serveV1Client(accepted, v1));
+      await clients.serveV1(accepted.socket, serveV1Client(accepted, v1));
       return;
     }
     logger.info(`${accepted.channel.peer}: ${accepted.hello.agent}`);

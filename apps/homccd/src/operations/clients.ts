@@ -1,11 +1,15 @@
+import type { Socket } from "node:net";
 import type { Drain } from "@homcc/protocol/drain";
 import type { ClientSession } from "../client-session.ts";
+
+/** The connection of a homcc 1.x client, a socket. */
+type V1Wire = Pick<Socket, "bytesRead" | "bytesWritten">;
 
 /** Everybody whom this homccd serves at present. */
 export class Clients {
   readonly #sessions = new Map<ClientSession, Promise<void>>();
-  /** Each is one job. */
-  readonly #v1 = new Set<Promise<void>>();
+  /** Each is one job on one connection. */
+  readonly #v1 = new Map<V1Wire, Promise<void>>();
   /** Wire bytes of those that are gone. */
   readonly #gone = { received: 0, sent: 0 };
   #drain: Drain | undefined;
@@ -26,12 +30,14 @@ export class Clients {
     }
   }
 
-  async serveV1(running: Promise<void>): Promise<void> {
-    this.#v1.add(running);
+  async serveV1(wire: V1Wire, running: Promise<void>): Promise<void> {
+    this.#v1.set(wire, running);
     try {
       await running;
     } finally {
-      this.#v1.delete(running);
+      this.#gone.received += wire.bytesRead;
+      this.#gone.sent += wire.bytesWritten;
+      this.#v1.delete(wire);
     }
   }
 
@@ -39,12 +45,16 @@ export class Clients {
     return this.#sessions.size + this.#v1.size;
   }
 
-  /** On the wire so far, without clients of homcc 1.x. */
+  /** On the wire so far. */
   get bytes(): { readonly receivedBytes: number; readonly sentBytes: number } {
     let { received: receivedBytes, sent: sentBytes } = this.#gone;
     for (const { bytes } of this.#sessions.keys()) {
       receivedBytes += bytes.received;
       sentBytes += bytes.sent;
+    }
+    for (const { bytesRead, bytesWritten } of this.#v1.keys()) {
+      receivedBytes += bytesRead;
+      sentBytes += bytesWritten;
     }
     return { receivedBytes, sentBytes };
   }
@@ -66,7 +76,7 @@ export class Clients {
   async drain(drain: Drain): Promise<void> {
     this.#drain = drain;
     for (const session of this.#sessions.keys()) void session.drain(drain);
-    while (this.connections > 0) await Promise.allSettled([...this.#sessions.values(), ...this.#v1]);
+    while (this.connections > 0) await Promise.allSettled([...this.#sessions.values(), ...this.#v1.values()]);
   }
 
   /** Ends all connections of version 2 and resolves when they are closed; their jobs end with them. */
