@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { mock, test } from "node:test";
 import { createLogger, silentLogger } from "@homcc/observability/log";
 import { AccessLog } from "./access-log.ts";
-import { Activity, type JobRecord, type Presence } from "./activity.ts";
+import { Activity, jobOutcomes, type JobRecord, type Presence } from "./activity.ts";
 
 const record: JobRecord = {
   time: "2026-01-01T00:00:00.000Z",
@@ -65,11 +65,21 @@ test("a line a minute while there is work, none when idle", () => {
     activity.ended(record);
     mock.timers.tick(60_000);
     assert.equal(lines.length, 3);
-    assert.equal(records.length, 4);
+    activity.ended({ ...record, outcome: "sent-back" });
+    mock.timers.tick(60_000);
+    assert.match(lines[3] ?? "", /last minute: 0 jobs .* 1 connections refused/, "its job comes again");
+    assert.equal(records.length, 5);
     activity.close();
   } finally {
     mock.timers.reset();
   }
+});
+
+test("every outcome is explained to who reads the access log", async () => {
+  const text = await readFile(join(import.meta.dirname, "../../../../docs/deployment.md"), "utf8");
+  const [, table = ""] = text.split("| `outcome` | |\n|---|---|\n");
+  const rows = Object.entries(jobOutcomes).map(([name, what]) => `| \`${name}\` | ${what} |\n`);
+  assert.equal(table.slice(0, table.indexOf("\n\n") + 1), rows.join(""));
 });
 
 test("the access log: a line of JSON a job, opened anew after it was moved away", async () => {

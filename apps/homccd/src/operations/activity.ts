@@ -1,4 +1,16 @@
 import type { Logger } from "@homcc/observability/log";
+import type { RefusalReason } from "@homcc/protocol/messages";
+
+/** What becomes of a job, for whoever reads the access log (docs/deployment.md). */
+export const jobOutcomes = {
+  compiled: "compiled here, whatever the compiler said",
+  reused: "answered with what an earlier job made",
+  refused: "not compiled here; `reason` is that of docs/protocol.md, `refused`",
+  cancelled: "ended by the client",
+  lost: "its connection ended",
+  "sent-back":
+    "no job yet: a homcc 2 that took this server for one of 1.x, and was told to greet it anew; its job follows on another connection",
+} as const;
 
 /** What became of a job, for the access log. Sizes in bytes, on the wire. */
 export interface JobRecord {
@@ -10,9 +22,9 @@ export interface JobRecord {
   readonly peer: string;
   /** The source, as the client names it. */
   readonly job: string;
-  /** `compiled`; `reused`, from an earlier job; `refused`, with `reason`; `cancelled` by the client; `lost` with its connection. */
-  readonly outcome: "compiled" | "reused" | "refused" | "cancelled" | "lost";
-  readonly reason?: string;
+  readonly outcome: keyof typeof jobOutcomes;
+  /** Of what is `refused`. */
+  readonly reason?: RefusalReason;
   /** How its compiler ended: `exited 0`, `signalled 9`. */
   readonly ended?: string;
   /** From its first message to its end. */
@@ -40,12 +52,21 @@ export interface Presence {
 
 const everyMs = 60_000;
 
+/** One that is sent back counts when it comes again. */
+const noJobs: Readonly<Record<Exclude<JobRecord["outcome"], "sent-back">, number>> = {
+  compiled: 0,
+  reused: 0,
+  refused: 0,
+  cancelled: 0,
+  lost: 0,
+};
+
 /** Counts jobs, and tells the log of them once a minute while there are any: an idle homccd says nothing. */
 export class Activity {
   readonly #logger: Logger;
   readonly #presence: () => Presence;
   readonly #onJob: (record: JobRecord) => void;
-  readonly #counts = { compiled: 0, reused: 0, refused: 0, cancelled: 0, lost: 0 };
+  readonly #counts = { ...noJobs };
   #turnedAway = 0;
   #before = { receivedBytes: 0, sentBytes: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +84,8 @@ export class Activity {
 
   ended(record: JobRecord): void {
     this.#watch();
-    this.#counts[record.outcome] += 1;
+    if (record.outcome === "sent-back") this.#turnedAway += 1;
+    else this.#counts[record.outcome] += 1;
     this.#onJob(record);
   }
 
@@ -102,7 +124,7 @@ export class Activity {
     );
     this.#before = { receivedBytes: present.receivedBytes, sentBytes: present.sentBytes };
     this.#turnedAway = 0;
-    Object.assign(this.#counts, { compiled: 0, reused: 0, refused: 0, cancelled: 0, lost: 0 });
+    Object.assign(this.#counts, noJobs);
   }
 }
 

@@ -8,6 +8,7 @@ import { HomccError } from "@homcc/observability/error";
 import { silentLogger } from "@homcc/observability/log";
 import { SlotQueue } from "@homcc/scheduler/slots";
 import { ClientAccounts } from "../operations/client-accounts.ts";
+import type { JobRecord } from "../operations/activity.ts";
 import { serveV1Client, type V1Services } from "./v1-client.ts";
 
 const argumentMessage = { message_type: "ArgumentMessage", args: ["gcc"], cwd: "/w", dependencies: {} };
@@ -28,14 +29,14 @@ async function pair(): Promise<[client: Socket, served: Socket]> {
 }
 
 /** A server that has no compiler, and says so in `info`. */
-function refusing(slots: SlotQueue, info: string): V1Services {
+function refusing(slots: SlotQueue, info: string, records: JobRecord[] = []): V1Services {
   const services = {
     slots,
     accounts: new ClientAccounts(
       () => ({ maxConnections: 10, maxJobs: 10, maxBytesPerSecond: undefined }),
       systemClock,
     ),
-    activity: { begun: () => {}, ended: () => {} },
+    activity: { begun: () => {}, ended: (record: JobRecord) => void records.push(record) },
     logger: silentLogger,
     places: { placeFor: () => Promise.reject(new HomccError("ERR_HOMCC_TOOLCHAIN", info)) },
   };
@@ -54,11 +55,44 @@ test("a client of homcc 2 is told whom it speaks to, and takes no slot", async (
     argumentMessage: argued,
     rest: Buffer.alloc(0),
   } as const;
-  const serving = serveV1Client(accepted, refusing(slots, "asked for a compiler"));
+  const records: JobRecord[] = [];
+  const serving = serveV1Client(accepted, refusing(slots, "asked for a compiler", records));
   const said = await text(client);
   client.end();
   await serving;
   assert.match(said, /"info": "homcc 2 is not served in the format of 1\.x", "server": "homccd /);
+  assert.deepEqual(
+    records.map(({ outcome, reason }) => [outcome, reason]),
+    [["sent-back", undefined]],
+  );
+});
+
+test("why a job of 1.x went elsewhere is in the access log as for everybody", async () => {
+  const none = new SlotQueue(0);
+  const one = new SlotQueue(1);
+  for (const [slots, argued, reason] of [
+    [none, argumentMessage, "limited"],
+    [one, argumentMessage, "toolchain-differs"],
+    [one, { message_type: "ArgumentMessage" }, "bad-job"],
+  ] as const) {
+    const [client, served] = await pair();
+    const records: JobRecord[] = [];
+    const accepted = {
+      kind: "v1",
+      identity,
+      socket: served,
+      argumentMessage: argued,
+      rest: Buffer.alloc(0),
+    } as const;
+    const serving = serveV1Client(accepted, refusing(slots, "no gcc", records));
+    await text(client);
+    client.end();
+    await serving;
+    assert.deepEqual(
+      records.map((record) => [record.outcome, record.reason]),
+      [["refused", reason]],
+    );
+  }
 });
 
 test("a client that does not read its answer has its slot for so long and no longer", async () => {

@@ -10,6 +10,7 @@ import { describeError, hasCode, HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { readV1Message } from "@homcc/protocol/v1/codec";
 import { maxTextLength } from "@homcc/protocol/limits";
+import type { RefusalReason, RefusedMessage } from "@homcc/protocol/messages";
 import { printable } from "@homcc/protocol/printable";
 import {
   maxV1PayloadBytes,
@@ -23,6 +24,7 @@ import type { Slot, SlotQueue } from "@homcc/scheduler/slots";
 import { V1Connection } from "@homcc/transport/v1-connection";
 import type { AcceptedConnection } from "@homcc/transport/accept";
 import { identityKeyOf, identityText } from "@homcc/transport/client-identity";
+import { refusalOf } from "../job-refusal.ts";
 import type { Activity, JobRecord } from "../operations/activity.ts";
 import type { ClientAccounts } from "../operations/client-accounts.ts";
 import type { CallPlace, CallPlaces } from "./call-place.ts";
@@ -97,7 +99,7 @@ export async function serveV1Client(
     if (whyNot === undefined) end = await call.run(accepted.argumentMessage);
     else await call.refuse(whyNot);
   } catch (error) {
-    end = connection.signal.aborted ? { outcome: "lost" } : { outcome: "refused", reason: "failed" };
+    end = connection.signal.aborted ? { outcome: "lost" } : { outcome: "refused", reason: reasonOf(error) };
     services.logger.info(`${peer}: homcc 1.x: ${asLine(describeError(error))}`);
     if (!(error instanceof HomccError)) {
       services.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -119,6 +121,14 @@ export async function serveV1Client(
 }
 
 type V1End = Pick<JobRecord, "outcome" | "reason" | "ended">;
+
+/** As the access log has it for everybody. */
+function reasonOf(error: unknown): RefusalReason {
+  return hasCode(error, "ERR_HOMCC_PROTOCOL") ? "bad-job" : refusalOf(error).reason;
+}
+
+/** Why another server should be asked. */
+type Elsewhere = Pick<RefusedMessage, "reason" | "message">;
 
 /** The word of a command that is a source by its name, as far as one is. */
 function sourceIn(args: unknown): string {
@@ -177,15 +187,17 @@ class V1Call {
     const { slots, logger } = this.#services;
     // Its hello's connection ended before our welcome, as one of 1.x ends it. In this format its compiler is a name, and it
     // would get objects of whatever has that name here.
-    if (json["agent"] !== undefined)
-      return await this.refuse("homcc 2 is not served in the format of 1.x", `homccd ${version}`);
+    if (json["agent"] !== undefined) {
+      await this.refuse("homcc 2 is not served in the format of 1.x", `homccd ${version}`);
+      return { outcome: "sent-back" };
+    }
     using slot = slots.tryAcquire();
-    if (slot === undefined) return await this.refuse(`Limit ${slots.limit} reached`);
+    if (slot === undefined) return await this.#sendElsewhere(reached(slots.limit));
     const message = readV1Message(json);
     if (message.message_type !== "ArgumentMessage")
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a conversation that begins with ${message.message_type}`);
     const place = await this.#place(message);
-    if (typeof place === "string") return await this.refuse(place);
+    if ("reason" in place) return await this.#sendElsewhere(place);
     const plan = await planCall(message, place.compiler, { ...place, timeoutMs: this.#timeoutMs });
     if (plan.kind === "unsuitable") throw new HomccError("ERR_HOMCC_REFUSED", plan.why);
     const startedMs = performance.now();
@@ -197,13 +209,17 @@ class V1Call {
   }
 
   /** It then asks the next server; told our name, it greets us anew. */
-  async refuse(info: string, server?: string): Promise<V1End> {
+  async refuse(info: string, server?: string): Promise<void> {
     await this.#connection.send({
       message_type: "ConnectionRefusedMessage",
       info,
       ...(server === undefined ? {} : { server }),
     });
-    return { outcome: "refused", reason: "limited" };
+  }
+
+  async #sendElsewhere({ reason, message }: Elsewhere): Promise<V1End> {
+    await this.refuse(message);
+    return { outcome: "refused", reason };
   }
 
   /** Ends the connection of a client that stalls until what this returns is disposed of: others wait for its slot, and for its memory. */
@@ -217,13 +233,12 @@ class V1Call {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** A text: why the client should try another server. */
-  async #place(message: V1ArgumentMessage): Promise<CallPlace | string> {
+  async #place(message: V1ArgumentMessage): Promise<CallPlace | Elsewhere> {
     try {
       return await this.#services.places.placeFor(message);
     } catch (error) {
       const isRefusal = hasCode(error, "ERR_HOMCC_TOOLCHAIN") || hasCode(error, "ERR_HOMCC_SANDBOX");
-      if (isRefusal) return describeError(error);
+      if (isRefusal) return { reason: reasonOf(error), message: describeError(error) };
       throw error;
     }
   }
@@ -351,6 +366,10 @@ type WrittenOutput = Extract<OutputChange, { kind: "written" }>;
 
 function isWritten(output: OutputChange): output is WrittenOutput {
   return output.kind === "written";
+}
+
+function reached(limit: number): Elsewhere {
+  return { reason: "limited", message: `Limit ${limit} reached` };
 }
 
 function statusOf({ termination }: ActionResult): number {
