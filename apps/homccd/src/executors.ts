@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import type { ReplaySettings, ServerSettings } from "@homcc/config/settings";
-import { probeExecutors } from "@homcc/execution/available-executors";
+import { confinesFiles, probeExecutors } from "@homcc/execution/available-executors";
 import type { Executor } from "@homcc/execution/executor";
 import { defaultJobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
@@ -14,7 +14,6 @@ import { JobRunner } from "@homcc/execution/runner";
 import { findSharedFolders } from "@homcc/execution/shared-folders";
 import { ShippedLayers } from "@homcc/execution/shipped-layers";
 import { CopiedToolchainLayers } from "@homcc/execution/toolchain-layer";
-import { runProgram } from "@homcc/compiler/run-program";
 import { HomccError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { ToolchainRegistry } from "./toolchain-registry.ts";
@@ -150,9 +149,7 @@ async function withSystemFolders(shares: readonly string[]): Promise<string[]> {
 
 /** Without Landlock a mapped job reads what homccd's account may read: an administrator has to know. */
 async function hasWalls({ runner, logger }: ExecutorOptions): Promise<boolean> {
-  const asked = { args: ["walls"], cwd: "/", environment: {}, timeLimitMs: 10_000, maxOutputBytes: 64 };
-  const { stdout } = await runProgram(runner, asked);
-  if (Number(stdout.toString()) > 0) return true;
+  if (await confinesFiles(runner)) return true;
   logger.warning(
     "this kernel has no Landlock: jobs of the mapped executor can read whatever homccd's account can; serve only clients that may",
   );

@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runProgram } from "@homcc/compiler/run-program";
 import { describeError, HomccError } from "@homcc/observability/error";
 import { deviceFiles } from "./action-paths.ts";
 import { JobFolder } from "./job-folder.ts";
@@ -88,6 +89,26 @@ export async function probePlainRunner(
   runnerProgram: string,
 ): Promise<void> {
   await runProbe(runner, folder, { folder, layers: "", program: runnerProgram });
+}
+
+/**
+ * Whether the kernel keeps a plain or sandboxed runner's jobs from files that are not theirs (Landlock), where this command starts the
+ * runner; an engine of containers may forbid it.
+ */
+export async function confinesFiles(
+  program: string,
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<boolean> {
+  const asked = {
+    args: [...args, "walls"],
+    cwd: "/",
+    environment,
+    timeLimitMs: 20_000,
+    maxOutputBytes: 4096,
+  };
+  const { stdout } = await runProgram(program, asked);
+  return Number(stdout.toString()) > 0;
 }
 
 async function runProbe(

@@ -2,13 +2,14 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { isSandboxOwn } from "@homcc/compiler/sandbox-folders";
-import { probePlainRunner } from "@homcc/execution/available-executors";
+import { confinesFiles, probePlainRunner } from "@homcc/execution/available-executors";
 import { defaultJobLimits, type JobLimits } from "@homcc/execution/job-limits";
 import { mapArguments } from "@homcc/execution/mapped-arguments";
 import { createMappedExecutor } from "@homcc/execution/mapped-executor";
 import { placesInSandbox } from "@homcc/execution/readable-places";
 import { removeTree } from "@homcc/execution/remove-tree";
 import { JobRunner } from "@homcc/execution/runner";
+import type { Logger } from "@homcc/observability/log";
 import { SandboxCompilers } from "./compilers.ts";
 import type { SandboxEnvironment } from "./environment.ts";
 import type { SharedFolder } from "./shared-folder.ts";
@@ -32,6 +33,7 @@ export interface MappedEnvironmentOptions {
   readonly startFreeBytes: number;
   readonly isCurrent: () => boolean;
   readonly close: () => Promise<void>;
+  readonly logger: Logger;
 }
 
 let nextFolder = 1;
@@ -53,6 +55,7 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
   try {
     await mkdir(folder, { mode: 0o700 });
     await probePlainRunner(runner, join(folder, "probe"), shared.runner);
+    await warnWithoutWalls(options);
     const readable = placesInSandbox(options.path);
     const common = {
       name: `${kind}-mapped`,
@@ -94,6 +97,20 @@ export async function enterMapped(options: MappedEnvironmentOptions): Promise<Sa
     await removeTree(folder);
     throw error;
   }
+}
+
+/** Asked inside, where the kernel may have it and the engine's own filter none of it. An administrator has to know. */
+async function warnWithoutWalls({
+  place,
+  command,
+  shared,
+  variables,
+  logger,
+}: MappedEnvironmentOptions): Promise<void> {
+  if (await confinesFiles(command.program, [...command.args, shared.runner], variables)) return;
+  logger.warning(
+    `${place} has no Landlock: jobs in it can read whatever homccd's account can there; serve only clients that may`,
+  );
 }
 
 /** The shared folder may be a small one of its own: what the administrator wants free is room on the store's disk. */
