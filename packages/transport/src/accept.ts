@@ -17,7 +17,8 @@ import {
 } from "@homcc/protocol/hello";
 import { maxFrameBytes, maxHelloBytes, maxTextLength, maxV1ArgumentBytes } from "@homcc/protocol/limits";
 import { printable } from "@homcc/protocol/printable";
-import { type ChannelOptions, openServerChannel, type ServerChannel } from "./channel.ts";
+import type { ChannelOptions } from "./channel-options.ts";
+import { openServerChannel, type ServerChannel } from "./channel.ts";
 import { addressIdentity, type ClientIdentity, identityText } from "./client-identity.ts";
 import { type FirstMessage, handshakeSignal, readFirstMessage } from "./preface-reader.ts";
 import type { SecuredSocket, TlsListener } from "./tls-listener.ts";

@@ -7,7 +7,7 @@ import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
 import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
-import { maxFrameBytes, maxMessageBytes, maxOpenStreams, maxTextLength } from "@homcc/protocol/limits";
+import { maxFrameBytes, maxMessageBytes, maxOpenStreams } from "@homcc/protocol/limits";
 import { decodeMessage, encodeMessage, type IncomingSchema } from "@homcc/protocol/message-codec";
 import {
   type ClientMessage,
@@ -16,9 +16,10 @@ import {
   serverMessages,
 } from "@homcc/protocol/messages";
 import { MessageHistory } from "@homcc/protocol/message-history";
-import { printable } from "@homcc/protocol/printable";
 import type { Schema } from "@homcc/protocol/schema";
-import { busyPace, Heartbeat, idleServerPace, type Pace } from "./heartbeat.ts";
+import type { ChannelOptions, Role, SendDataOptions, SendOptions } from "./channel-options.ts";
+import { ConnectionEnd } from "./connection-end.ts";
+import { busyPace, Heartbeat, idleServerPace } from "./heartbeat.ts";
 import { MessageBudget } from "./message-budget.ts";
 import { LinkRate } from "./link-rate.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
@@ -45,34 +46,6 @@ export type StreamAcceptor<Incoming> = (
   message: Incoming,
 ) => StreamHandler<Incoming> | undefined;
 
-export interface ChannelOptions {
-  /** Host and port of the peer, for messages and logs. */
-  readonly peer: string;
-  readonly agreement: Agreement;
-  /** Bytes that came with the handshake and belong to the frames. */
-  readonly initialBytes?: Uint8Array;
-  /** What carries the connection where that is not a TCP socket itself, but TLS over one. */
-  readonly carrier?: Socket;
-  /** Measured by the handshake. */
-  readonly roundTripMs?: number;
-  readonly clock?: Clock;
-  readonly timers?: Timers;
-  readonly busyPace?: Pace;
-  /** Of the server's end; the agent's has no timer while no stream is open. */
-  readonly idlePace?: Pace;
-}
-
-export interface SendOptions {
-  /** Nothing of this end follows on the stream; from the server it closes the stream. */
-  readonly end?: boolean;
-}
-
-export interface SendDataOptions {
-  /** `small` for what fits one frame or two: it overtakes `large`. `background` for what nobody waits for. */
-  readonly priority: "small" | "large" | "background";
-  readonly end: boolean;
-}
-
 /**
  * Uncompressed bytes of a data frame. An object of that size is some 70 kB on the wire, 60 ms of a 10 Mbit/s uplink,
  * which is what a control message may have to wait; halving it costs 5 % of compression.
@@ -95,16 +68,11 @@ const maxQueuedBytes = 64 << 20;
 /** A client that takes less than the kernel's buffers and one frame in this time holds memory that others need. */
 const maxBlockedMs = 120_000;
 
-/** How long a peer may take to fetch the last words of a connection. */
-const lingerMs = 1_000;
-
 /**
  * When the kernel asks an idle peer for a sign of life; it asks ten times, a second apart (libuv's choice). The agent's
  * end keeps routers from forgetting the connection, which cheap ones do after 30 s, without waking the agent.
  */
 const keepAliveMs = { client: 25_000, server: 60_000 } as const;
-
-type Role = "client" | "server";
 
 /** Level 6 compresses 54 to 110 MB/s of objects, half of what it makes of them goes on the wire. */
 const fastBytesPerSecond = 30e6;
@@ -135,20 +103,15 @@ export function openServerChannel(socket: Duplex, options: ChannelOptions): Serv
 export class Channel<Outgoing, Incoming> {
   /** Host and port of the peer. */
   readonly peer: string;
-  /** Resolves with the reason once the connection is of no use any more; never rejects. */
-  readonly closed: Promise<HomccError>;
-  /** Aborted with that reason. */
-  readonly signal: AbortSignal;
 
   readonly #role: Role;
   readonly #socket: Duplex;
-  /** `undefined` where another process carries the connection. */
-  readonly #carrier: Socket | undefined;
   readonly #outgoing: Schema<Outgoing>;
   readonly #incoming: IncomingSchema<Incoming>;
   readonly #agreement: Agreement;
   readonly #clock: Clock;
   readonly #timers: Timers;
+  readonly #end: ConnectionEnd;
   readonly #decoder = new FrameDecoder(maxFrameBytes);
   readonly #outbox: Outbox;
   readonly #rate: LinkRate;
@@ -162,8 +125,6 @@ export class Channel<Outgoing, Incoming> {
   /** Only a server has peers that it must keep from each other. */
   readonly #budget: MessageBudget | undefined;
   readonly #streams = new Map<number, InboundStream<Incoming>>();
-  readonly #abort = new AbortController();
-  readonly #resolveClosed: (reason: HomccError) => void;
   #initialBytes: Uint8Array | undefined;
   #accept: StreamAcceptor<Incoming> | undefined;
   #lastStream = 0;
@@ -178,8 +139,6 @@ export class Channel<Outgoing, Incoming> {
   #isHeldBack = false;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
-  #reason: HomccError | undefined;
-  #isLost = false;
 
   constructor(
     role: Role,
@@ -189,7 +148,6 @@ export class Channel<Outgoing, Incoming> {
     options: ChannelOptions,
   ) {
     this.peer = options.peer;
-    this.signal = this.#abort.signal;
     this.#role = role;
     this.#socket = socket;
     this.#outgoing = outgoing;
@@ -199,13 +157,10 @@ export class Channel<Outgoing, Incoming> {
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
     this.#budget = role === "server" ? new MessageBudget(this.#clock) : undefined;
-    const closed = Promise.withResolvers<HomccError>();
-    this.closed = closed.promise;
-    this.#resolveClosed = closed.resolve;
-    this.#carrier = options.carrier ?? (socket instanceof Socket ? socket : undefined);
-    this.#carrier?.setNoDelay(true);
-    this.#carrier?.setKeepAlive(true, keepAliveMs[role]);
-    this.#carrier?.setTimeout(0);
+    const carrier = options.carrier ?? (socket instanceof Socket ? socket : undefined);
+    carrier?.setNoDelay(true);
+    carrier?.setKeepAlive(true, keepAliveMs[role]);
+    carrier?.setTimeout(0);
     this.#rate = new LinkRate(this.#clock);
     this.#pace = new SendPace({
       clock: this.#clock,
@@ -238,7 +193,7 @@ export class Channel<Outgoing, Incoming> {
       isReading: () => !this.#paused,
       ping: () => this.#pulse.ping(),
       checked: () => this.#dropUnlessTaking(),
-      dead: (silentMs) => this.#lose(lost(`${this.peer} was silent for ${Math.round(silentMs)} ms`)),
+      dead: (silentMs) => this.#end.lose(`${this.peer} was silent for ${Math.round(silentMs)} ms`),
     });
     this.#silence = new SilenceProbe({
       clock: this.#clock,
@@ -248,17 +203,38 @@ export class Channel<Outgoing, Incoming> {
       roundTripMs: () => this.#pulse.roundTripMs,
       sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
     });
-    socket.on("error", (error) => this.#lose(lost(`the connection to ${this.peer} broke`, error)));
-    socket.on("end", () => this.#ended());
-    socket.on("close", () => this.#lose(lost(`the connection to ${this.peer} ended`)));
+    this.#end = new ConnectionEnd({
+      role,
+      peer: this.peer,
+      socket,
+      carrier,
+      timers: this.#timers,
+      farewell: this.#agreement.farewell,
+      sendLast: (frame) => {
+        this.#outbox.push("control", frame);
+        this.#outbox.flushControl();
+      },
+      stop: () => this.#stop(),
+      ended: (reason) => this.#endStreams(reason),
+    });
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     socket.pause();
-    if (socket.destroyed) this.#lose(lost(`the connection to ${this.peer} ended`));
+    this.#end.watch();
+  }
+
+  /** Resolves with the reason once the connection is of no use any more; never rejects. */
+  get closed(): Promise<HomccError> {
+    return this.#end.closed;
+  }
+
+  /** Aborted with that reason. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
   }
 
   /** False once `closed` has its reason. */
   get isOpen(): boolean {
-    return this.#reason === undefined;
+    return this.#end.reason === undefined;
   }
 
   /**
@@ -266,7 +242,7 @@ export class Channel<Outgoing, Incoming> {
    * known to have died.
    */
   get isLost(): boolean {
-    return this.#isLost;
+    return this.#end.isLost;
   }
 
   /** Wire bytes after the handshake, for the ledger. */
@@ -373,7 +349,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Client: a number for a new stream, whose answers go to `handler`. Throws the reason when the channel is closed. */
   openStream(handler: StreamHandler<Incoming>): number {
-    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#end.reason !== undefined) throw this.#end.reason;
     if (this.#streams.size >= maxOpenStreams) {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} streams open to ${this.peer}`);
     }
@@ -403,7 +379,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Asks the peer for a sign of life, and takes it for silent until one comes. */
   doubt(): void {
-    if (this.#reason === undefined) this.#silence.doubt();
+    if (this.#end.reason === undefined) this.#silence.doubt();
   }
 
   /**
@@ -421,7 +397,7 @@ export class Channel<Outgoing, Incoming> {
         `a message of ${payload.byteLength} bytes for ${this.peer}; it takes ${limit}`,
       );
     }
-    if (!this.#streams.has(stream) || this.#reason !== undefined) return;
+    if (!this.#streams.has(stream) || this.#end.reason !== undefined) return;
     if (this.#agreement.history) this.#sentMessages.remember(text);
     const end = options.end === true ? frameFlags.end : 0;
     this.#push("control", { type: frameTypes.message, flags: flags | end, stream, payload });
@@ -447,7 +423,7 @@ export class Channel<Outgoing, Incoming> {
       const { payload, zstd } = await this.#packData(bytes);
       // The next piece is compressed while this one waits, and no more than that: the source's memory is bounded.
       await previous;
-      if (this.#reason !== undefined) throw this.#reason;
+      if (this.#end.reason !== undefined) throw this.#end.reason;
       if (!this.#streams.has(stream)) return false;
       isCopied &&= zstd || payload.byteLength === 0;
       const end = last && options.end;
@@ -459,7 +435,7 @@ export class Channel<Outgoing, Incoming> {
       }
     }
     await previous;
-    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#end.reason !== undefined) throw this.#end.reason;
     if (options.end) this.#endSent(stream);
     return isCopied;
   }
@@ -483,35 +459,18 @@ export class Channel<Outgoing, Incoming> {
   }
 
   /** Ends the connection as a line that drops does: a peer expects this end back. Resolves when the socket is closed. */
-  async drop(reason: string): Promise<void> {
-    this.#finish(lost(`the connection to ${this.peer} was closed: ${reason}`));
-    if (this.#socket.closed) return;
-    const closed = new Promise<void>((resolve) => {
-      this.#socket.once("close", () => resolve());
-    });
-    this.#socket.destroy();
-    await closed;
+  drop(reason: string): Promise<void> {
+    return this.#end.drop(reason);
   }
 
   /** Says goodbye with `reason` and ends the connection; open streams are told. Resolves when the socket is closed. */
-  async close(reason: string): Promise<void> {
-    this.#end(lost(`the connection to ${this.peer} was closed: ${reason}`), reason);
-    if (this.#socket.closed) return;
-    await new Promise<void>((resolve) => {
-      this.#socket.once("close", () => resolve());
-    });
+  close(reason: string): Promise<void> {
+    return this.#end.close(reason);
   }
 
   /** Ends the connection because of a peer's mistake or one of ours; the peer is told the message. Gives the reason it ended with. */
   fail(error: unknown): HomccError {
-    const reason =
-      error instanceof HomccError
-        ? error
-        : new HomccError("ERR_HOMCC_CONNECTION_LOST", `an internal error on the connection to ${this.peer}`, {
-            cause: error,
-          });
-    this.#end(reason, reason.message);
-    return this.#reason ?? reason;
+    return this.#end.fail(error);
   }
 
   async #packData(bytes: Uint8Array | Packed): Promise<Packed> {
@@ -541,7 +500,7 @@ export class Channel<Outgoing, Incoming> {
   }
 
   #read(chunk: Uint8Array): void {
-    if (this.#reason !== undefined) return;
+    if (this.#end.reason !== undefined) return;
     this.#receivedBytes += chunk.byteLength;
     this.#heartbeat.received();
     this.#silence.received();
@@ -637,7 +596,7 @@ export class Channel<Outgoing, Incoming> {
         }
         break;
       case frameTypes.goodbye:
-        this.#leave(lost(`${this.peer} closed the connection: ${readGoodbye(frame.payload)}`));
+        this.#end.peerLeaves(frame.payload);
         break;
       default:
       // Of a later version, which must not rely on it.
@@ -698,8 +657,8 @@ export class Channel<Outgoing, Incoming> {
     this.#pulse.pingFirst();
     handler = this.#accept?.(frame.stream, message);
     if (handler === undefined) this.closeStream(frame.stream);
-    else if (this.#reason === undefined) this.#finishReceiving(inbound, frame);
-    else handler.onClose?.(this.#reason);
+    else if (this.#end.reason === undefined) this.#finishReceiving(inbound, frame);
+    else handler.onClose?.(this.#end.reason);
   }
 
   #finishReceiving(inbound: InboundStream<Incoming>, frame: Frame): void {
@@ -729,7 +688,7 @@ export class Channel<Outgoing, Incoming> {
   }
 
   #resumeReading(): void {
-    if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#reason !== undefined) return;
+    if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#end.reason !== undefined) return;
     if (this.#accept === undefined || this.#isHolding || this.#isHeldBack) return;
     this.#paused = false;
     this.#heartbeat.received();
@@ -746,13 +705,13 @@ export class Channel<Outgoing, Incoming> {
   }
 
   #push(priority: Priority, frame: Frame, written?: () => void): void {
-    if (this.#reason !== undefined) return;
+    if (this.#end.reason !== undefined) return;
     this.#heartbeat.sent();
     const open = this.#streams.get(frame.stream);
     if (open !== undefined) open.bytes.sent += frameHeaderBytes + frame.payload.byteLength;
     this.#outbox.push(priority, frame, written);
     if (this.#outbox.queuedBytes > maxQueuedBytes) {
-      this.#lose(lost(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`));
+      this.#end.lose(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`);
     }
   }
 
@@ -761,53 +720,16 @@ export class Channel<Outgoing, Incoming> {
     const { blocked, blockedSinceMs, stalledMs } = this.#outbox;
     const idleMs = blocked ? this.#clock.monotonicMs() - blockedSinceMs : stalledMs;
     if (this.#role === "server" && idleMs >= maxBlockedMs)
-      this.#lose(lost(`${this.peer} does not read: it took nothing for ${Math.round(idleMs / 1000)} s`));
+      this.#end.lose(`${this.peer} does not read: it took nothing for ${Math.round(idleMs / 1000)} s`);
   }
 
-  /** Ends with a goodbye that the peer has a moment to read. */
-  #end(reason: HomccError, goodbye: string): void {
-    if (this.#reason !== undefined) return;
-    const payload = Buffer.from(goodbye.slice(0, maxTextLength));
-    this.#outbox.push("control", { type: frameTypes.goodbye, flags: 0, stream: 0, payload });
-    this.#outbox.flushControl();
-    this.#finish(reason);
-    this.#socket.end();
-    // Unread bytes would turn our end into a reset, which can overtake the goodbye.
-    this.#socket.resume();
-    const cancel = this.#timers.after(lingerMs, () => this.#socket.destroy());
-    this.#socket.once("close", cancel);
-  }
-
-  /** The peer has closed its side. */
-  #ended(): void {
-    const { farewell } = this.#agreement;
-    if (farewell && this.#role === "server") this.#leave(lost(`${this.peer} was killed`));
-    else this.#lose(lost(`${this.peer} closed the connection`));
-  }
-
-  /** Ends without a word: the peer is gone. */
-  #lose(reason: HomccError): void {
-    if (this.#reason !== undefined) return;
-    this.#isLost = true;
-    // Should the line be back, a plain end would say that this process is gone.
-    if (this.#agreement.farewell && this.#role === "client") this.#carrier?.resetAndDestroy();
-    this.#leave(reason);
-  }
-
-  /** Ends without a word: the peer has said its own. */
-  #leave(reason: HomccError): void {
-    if (this.#reason !== undefined) return;
-    this.#finish(reason);
-    this.#socket.destroy();
-  }
-
-  #finish(reason: HomccError): void {
-    this.#reason = reason;
+  #stop(): void {
     this.#heartbeat.stop();
     this.#silence.stop();
     this.#outbox.discard();
-    this.#resolveClosed(reason);
-    this.#abort.abort(reason);
+  }
+
+  #endStreams(reason: HomccError): void {
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     // What arrived in full is still delivered: a slow disk does not cost a finished job.
@@ -825,15 +747,4 @@ export class Channel<Outgoing, Incoming> {
 
 function flagsOf(zstd: boolean, end = false): number {
   return (zstd ? frameFlags.zstd : 0) | (end ? frameFlags.end : 0);
-}
-
-function lost(message: string, cause?: unknown): HomccError {
-  return new HomccError("ERR_HOMCC_CONNECTION_LOST", message, cause === undefined ? {} : { cause });
-}
-
-function readGoodbye(payload: Uint8Array): string {
-  return (
-    printable(Buffer.from(payload.subarray(0, maxTextLength)).toString("utf8"), maxTextLength) ||
-    "without a reason"
-  );
 }

@@ -14,7 +14,8 @@ import {
 } from "@homcc/protocol/hello";
 import { maxFrameBytes, maxHelloBytes, maxTextLength } from "@homcc/protocol/limits";
 import { printable } from "@homcc/protocol/printable";
-import { type ChannelOptions, type ClientChannel, openClientChannel } from "./channel.ts";
+import type { ChannelOptions } from "./channel-options.ts";
+import { type ClientChannel, openClientChannel } from "./channel.ts";
 import { ConnectError } from "./connect-error.ts";
 import { lookUpName } from "./name-lookup.ts";
 import { handshakeSignal, readFirstMessage } from "./preface-reader.ts";
