@@ -34,6 +34,7 @@ import { readMemory } from "./operations/memory-reading.ts";
 import { systemTimers } from "@homcc/transport/timers";
 import { systemClock } from "@homcc/observability/clock";
 import { Clients } from "./operations/clients.ts";
+import { storageReport } from "./operations/storage-report.ts";
 import { type ControlAnswer, type ControlCommand, openControlSocket } from "./operations/control-socket.ts";
 import { Ending } from "./operations/ending.ts";
 import { LiveSettings } from "./operations/live-settings.ts";
@@ -248,7 +249,11 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     `${serverName} listening on ${listening.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
 
-  const control = await openControlSocket(settings.store, administer);
+  const control = await openControlSocket(settings.store, (command, answer) =>
+    command === "storage"
+      ? Promise.resolve(JSON.stringify(storageReport(disk, live.current.maxStorageBytesPerClient)))
+      : administer(command, answer),
+  );
   const drain = await ending.begun;
   logger.info(`ending: ${clients.connections} connections, ${clients.jobs} jobs`);
   listening.close();
@@ -302,7 +307,10 @@ async function installProgram(path: string, program: Uint8Array): Promise<void> 
 }
 
 /** What `homccd drain` and its like ask for. */
-async function administer(command: ControlCommand, answer: ControlAnswer): Promise<string> {
+async function administer(
+  command: Exclude<ControlCommand, "storage">,
+  answer: ControlAnswer,
+): Promise<string> {
   switch (command) {
     case "drain": {
       ending.ask("leaving");

@@ -133,6 +133,11 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
     this.#index.countFor(client, digest);
   }
 
+  /** For whom anything counts. */
+  clients(): readonly string[] {
+    return this.#index.accounts.clients();
+  }
+
   /** Of all that counts for `client`. */
   bytesOf(client: string): number {
     return this.#index.accounts.bytesOf(client);

@@ -71,6 +71,11 @@ export class StorageAccounts {
     return this.#shares.get(digest)?.account.client;
   }
 
+  /** Who has anything, those that were heard of last at the end. */
+  clients(): readonly string[] {
+    return [...this.#accounts.values()].filter(({ heldBytes }) => heldBytes > 0).map(({ client }) => client);
+  }
+
   bytesOf(client: string): number {
     return this.#accounts.get(client)?.heldBytes ?? 0;
   }

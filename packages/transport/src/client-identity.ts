@@ -15,6 +15,16 @@ export function identityKeyOf(identity: ClientIdentity): string {
   return `${identity.kind}:${identity.kind === "address" ? identity.address : identity.name}`;
 }
 
+const kinds = ["paired", "certificate", "address"] as const;
+
+/** Whose key it is; `undefined` for a text that is none. */
+export function identityOfKey(key: string): ClientIdentity | undefined {
+  const kind = kinds.find((each) => key.startsWith(`${each}:`));
+  if (kind === undefined) return undefined;
+  const name = key.slice(kind.length + 1);
+  return kind === "address" ? { kind, address: name } : { kind, name };
+}
+
 /** For logs and for people: `alice`, `192.168.1.7`. */
 export function identityText(identity: ClientIdentity): string {
   return identity.kind === "address" ? identity.address : identity.name;

@@ -8,11 +8,12 @@ import { digestOf } from "@homcc/cas/digest";
 import type { ServerMessage } from "@homcc/protocol/messages";
 import type { ClientChannel } from "@homcc/transport/channel";
 import { connectToServer } from "@homcc/transport/connect";
+import { type CommandResult, runCommand } from "../../support/command.ts";
 import { recordHostileRequest, recordLoad } from "../../support/reliability.ts";
-import { homccProgram } from "../../support/repository.ts";
+import { homccdProgram, homccProgram } from "../../support/repository.ts";
 import { type Server, startServer } from "../../support/server.ts";
 import { waitFor } from "../../support/wait-for.ts";
-import { createWorkplace, type Workplace } from "../../support/workplace.ts";
+import { createWorkplace, systemPath, type Workplace } from "../../support/workplace.ts";
 
 const storeBytes = 16 << 20;
 const units = ["a", "b", "c", "d"];
@@ -94,6 +95,26 @@ test("a client that uploads three times the store sends nobody else's files away
     "bytes that the other sent before": first,
     "bytes that the other sent after": again,
   });
+});
+
+test("an administrator sees how much of the store is whose, and what each may have", async () => {
+  await using server = await startServer({ options: [...options, "--max-storage-per-client", "4M"] });
+  const channel = await greedyClient(server);
+  assert.equal(await upload(channel, 1 << 20), "stored");
+  const identityFolder = join(server.storeFolder, "../none");
+  const command = [homccdProgram, "--no-config", "--store", server.storeFolder];
+  const clients = async (): Promise<CommandResult> =>
+    await runCommand([...command, "--identity-dir", identityFolder, "clients"], {
+      cwd: "/",
+      environment: { PATH: systemPath },
+    });
+  const { status, stdout, stderr } = await clients();
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^NAME +MADE +EXPIRES +STATE +LAST SEEN +STORED$/m);
+  assert.match(stdout, /^127\.0\.0\.1 +- +- +- +- +1\.0 MiB of 4\.0 MiB$/m);
+  await channel.close("the test ends");
+  await server.stop();
+  assert.equal((await clients()).stdout, "");
 });
 
 async function fillTwice(server: Server): Promise<void> {

@@ -1,6 +1,6 @@
 import { outcomes, type Outcome } from "@homcc/observability/outcomes";
 import { columns } from "./columns.ts";
-import { bytesText, durationText } from "./quantities.ts";
+import { bytesText, durationText } from "@homcc/observability/quantities";
 import type { StatsReport } from "./stats.ts";
 
 /** The statistics for people; `zero`: they are what was counted until now. */

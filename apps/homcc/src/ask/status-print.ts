@@ -6,7 +6,7 @@ import type { ServerStatus } from "../remote/server-status.ts";
 import type { SlotHolder } from "../records/slot-holders.ts";
 import { columns } from "./columns.ts";
 import type { ShipmentStatus } from "../remote/toolchains/toolchain-shipments.ts";
-import { bytesText, durationText } from "./quantities.ts";
+import { bytesText, durationText } from "@homcc/observability/quantities";
 import type { StatusReport } from "./status.ts";
 
 const missing = "-";

@@ -2,7 +2,7 @@ import { defaultMinFreeBytes } from "@homcc/cas/free-space";
 import type { Host } from "@homcc/config/hosts";
 import { version } from "@homcc/config/version";
 import type { Welcome } from "@homcc/protocol/hello";
-import { bytesText, durationText } from "../ask/quantities.ts";
+import { bytesText, durationText } from "@homcc/observability/quantities";
 import { inventoryLines } from "../ask/inventory-print.ts";
 import type { Greeted } from "./connection.ts";
 import type { Examination } from "./examination.ts";

@@ -9,6 +9,15 @@ import { encodePairingLine } from "@homcc/identity/pairing-line";
 import { openPoolKey, readPoolKey } from "@homcc/identity/pool-key";
 import { Revocations, revoke } from "@homcc/identity/revocations";
 import { HomccError } from "@homcc/observability/error";
+import { bytesText } from "@homcc/observability/quantities";
+import { printable } from "@homcc/protocol/printable";
+import {
+  type ClientIdentity,
+  identityKeyOf,
+  identityOfKey,
+  identityText,
+} from "@homcc/transport/client-identity";
+import { askStorage } from "../operations/storage-report.ts";
 import { LastSeen } from "./last-seen.ts";
 import { offeredHosts } from "./offered-hosts.ts";
 
@@ -121,22 +130,47 @@ async function listClients({ identityFolder, store }: CommandSettings, nowMs: nu
   const records = await readRecords(identityFolder);
   const revocations = await Revocations.read(identityFolder);
   const seen = await new LastSeen(store).read();
+  const report = await askStorage(store);
+  const stored = new Map(report?.clients);
+  const lastSeen = (name: string): string => {
+    const seenMs = seen.get(name);
+    return seenMs === undefined ? "-" : timeText(seenMs);
+  };
+  const bytesOf = (identity: ClientIdentity): string =>
+    report === undefined ? "-" : storedText(stored.get(identityKeyOf(identity)) ?? 0, report.limitBytes);
   const rows = records.map((record) => {
     const { name, madeMs, expiresMs } = record;
-    const seenMs = seen.get(name);
     return [
       name,
       dayOf(madeMs),
       dayOf(expiresMs),
       stateOf(record, revocations, nowMs),
-      seenMs === undefined ? "-" : timeText(seenMs),
+      lastSeen(name),
+      bytesOf({ kind: "paired", name }),
     ];
   });
-  const table = [["NAME", "MADE", "EXPIRES", "STATE", "LAST SEEN"], ...rows];
+  const known = new Set(records.map(({ name }) => identityKeyOf({ kind: "paired", name })));
+  for (const key of stored.keys()) {
+    const identity = identityOfKey(key);
+    if (identity === undefined || known.has(key)) continue;
+    const seenText = identity.kind === "paired" ? lastSeen(identity.name) : "-";
+    rows.push([printable(identityText(identity), 64), "-", "-", "-", seenText, bytesOf(identity)]);
+  }
+  const table = [["NAME", "MADE", "EXPIRES", "STATE", "LAST SEEN", "STORED"], ...rows];
   return {
     stdout: rows.length === 0 ? "" : `${aligned(table).join("\n")}\n`,
-    stderr: rows.length === 0 ? "nobody was paired here (homccd pair --name NAME)\n" : "",
+    stderr: [
+      ...(records.length === 0 ? ["nobody was paired here (homccd pair --name NAME)\n"] : []),
+      ...(report === undefined && rows.length > 0
+        ? [`What is stored for whom a homccd knows that runs; none answers for ${store}.\n`]
+        : []),
+    ].join(""),
   };
+}
+
+/** Of a client, and how much it may have in a full store, where somebody has said it. */
+function storedText(bytes: number, limitBytes: number | undefined): string {
+  return limitBytes === undefined ? bytesText(bytes) : `${bytesText(bytes)} of ${bytesText(limitBytes)}`;
 }
 
 function stateOf(
@@ -186,7 +220,7 @@ async function forgetClient(
     stderr: [
       `Kept: that ${name} is refused (${join(identityFolder, "revoked")}), which has to outlive every pairing of ${name}.\n`,
       ...(accessLog === undefined ? [] : [`Kept: what ${accessLog} says of jobs of ${name}.\n`]),
-      "Kept: what the store has by its content and not by whose it is; it goes with the oldest, or with the whole store.\n",
+      `Kept: what the store has by its content; it counts for ${name} (homccd clients) until it goes with the oldest, or with the whole store.\n`,
     ].join(""),
   };
 }

@@ -9,8 +9,11 @@ import { describeError, HomccError } from "@homcc/observability/error";
  * at the end `{"done": …}` or `{"error": …}`. A homccd that ends before it has said one of these has not done it.
  */
 
-/** What an administrator asks a running homccd for. `follow`: is it about to end? Then until it has. */
-export const controlCommands = ["drain", "reload", "follow"] as const;
+/**
+ * What an administrator asks a running homccd for. `follow`: is it about to end? Then until it has. `storage`: for whom the store has how
+ * much, a `StorageReport`.
+ */
+export const controlCommands = ["drain", "reload", "follow", "storage"] as const;
 export type ControlCommand = (typeof controlCommands)[number];
 
 export interface ControlAnswer {

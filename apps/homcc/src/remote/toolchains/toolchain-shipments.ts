@@ -8,7 +8,7 @@ import { unlessAborted } from "@homcc/observability/unless-aborted";
 import type { RefusedMessage } from "@homcc/protocol/messages";
 import type { HostId } from "@homcc/scheduler/host";
 import { SlotQueue } from "@homcc/scheduler/slots";
-import { bytesText, durationText } from "../../ask/quantities.ts";
+import { bytesText, durationText } from "@homcc/observability/quantities";
 import { ToolchainRefused, type UploadWatch } from "./toolchain-upload.ts";
 import { UploadRate } from "./upload-rate.ts";
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columns } from "./columns.ts";
 import { bytesText, durationText } from "./quantities.ts";
 
 test("bytes and durations as people read them", () => {
@@ -19,8 +18,4 @@ test("bytes and durations as people read them", () => {
     "5.0 h",
     "365 d",
   ]);
-});
-
-test("columns begin below each other, and no line ends with blanks", () => {
-  assert.deepEqual(columns([["a", "bb", ""], ["cccc", "d", "e"], []]), ["a     bb", "cccc  d   e", ""]);
 });
