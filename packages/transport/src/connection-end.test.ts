@@ -123,7 +123,7 @@ test("what the peer says is the reason: printable, cut, and never empty", async 
     ["homccd is ending", /^peer:1 closed the connection: homccd is ending$/],
     ["", /: without a reason$/],
     ["x".repeat(2 * maxTextLength), new RegExp(`: x{1,${maxTextLength}}\\W?$`)],
-    ["\u001B[2J", /^[^\u001B]+$/],
+    ["\u001B[2J", /^\P{Cc}+$/u],
   ] as const) {
     const scene = new Scene("client");
     scene.end.peerLeaves(Buffer.from(goodbye));
