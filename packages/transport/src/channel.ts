@@ -4,10 +4,10 @@ import { type Clock, systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { pack, type Packed, packNow, unpackNow } from "@homcc/protocol/compression";
 import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
-import { type Frame, FrameDecoder, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
+import { type Frame, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
-import { maxFrameBytes, maxMessageBytes, maxOpenStreams } from "@homcc/protocol/limits";
+import { maxMessageBytes, maxOpenStreams } from "@homcc/protocol/limits";
 import { decodeMessage, encodeMessage, type IncomingSchema } from "@homcc/protocol/message-codec";
 import {
   type ClientMessage,
@@ -20,6 +20,7 @@ import type { Schema } from "@homcc/protocol/schema";
 import type { ChannelOptions, Role, SendDataOptions, SendOptions } from "./channel-options.ts";
 import { ConnectionEnd } from "./connection-end.ts";
 import { busyPace, Heartbeat, idleServerPace } from "./heartbeat.ts";
+import { Inbox } from "./inbox.ts";
 import { MessageBudget } from "./message-budget.ts";
 import { LinkRate } from "./link-rate.ts";
 import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
@@ -51,16 +52,6 @@ export type StreamAcceptor<Incoming> = (
  * which is what a control message may have to wait; halving it costs 5 % of compression.
  */
 export const dataChunkBytes = 256 << 10;
-
-/** Received bytes that wait for slow handlers before the socket is not read any more, and where reading goes on. */
-const pauseAboveBytes = 4 << 20;
-const resumeBelowBytes = 1 << 20;
-
-/**
- * How long one chunk of what was received may hold the event loop; the rest waits for the next turn. Answers to 200 jobs come
- * in one chunk where the process had to wait for its turn, and ask for 2,000 files.
- */
-const maxTurnMs = 10;
 
 /** A peer that lets this much wait for it does not read. */
 const maxQueuedBytes = 64 << 20;
@@ -105,14 +96,13 @@ export class Channel<Outgoing, Incoming> {
   readonly peer: string;
 
   readonly #role: Role;
-  readonly #socket: Duplex;
   readonly #outgoing: Schema<Outgoing>;
   readonly #incoming: IncomingSchema<Incoming>;
   readonly #agreement: Agreement;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #end: ConnectionEnd;
-  readonly #decoder = new FrameDecoder(maxFrameBytes);
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #rate: LinkRate;
   readonly #sentMessages = new MessageHistory();
@@ -122,21 +112,11 @@ export class Channel<Outgoing, Incoming> {
   readonly #pulse: Pulse;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
-  /** Only a server has peers that it must keep from each other. */
-  readonly #budget: MessageBudget | undefined;
   readonly #streams = new Map<number, InboundStream<Incoming>>();
   #initialBytes: Uint8Array | undefined;
   #accept: StreamAcceptor<Incoming> | undefined;
   #lastStream = 0;
-  #waitingBytes = 0;
-  #receivedBytes = 0;
-  #paused = true;
-  /** Received and complete, but the peer has used up its share of our time. Nothing is read meanwhile. */
-  #heldFrames: Frame[] = [];
-  #isHolding = false;
   #sendLimit: () => number | undefined = () => undefined;
-  #receivingPauseMs: (bytes: number) => number = () => 0;
-  #isHeldBack = false;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
 
@@ -149,14 +129,12 @@ export class Channel<Outgoing, Incoming> {
   ) {
     this.peer = options.peer;
     this.#role = role;
-    this.#socket = socket;
     this.#outgoing = outgoing;
     this.#incoming = incoming;
     this.#agreement = options.agreement;
     this.#initialBytes = options.initialBytes;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
-    this.#budget = role === "server" ? new MessageBudget(this.#clock) : undefined;
     const carrier = options.carrier ?? (socket instanceof Socket ? socket : undefined);
     carrier?.setNoDelay(true);
     carrier?.setKeepAlive(true, keepAliveMs[role]);
@@ -190,7 +168,7 @@ export class Channel<Outgoing, Incoming> {
       timers: this.#timers,
       busy: options.busyPace ?? busyPace,
       idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
-      isReading: () => !this.#paused,
+      isReading: () => this.#inbox.isReading,
       ping: () => this.#pulse.ping(),
       checked: () => this.#dropUnlessTaking(),
       dead: (silentMs) => this.#end.lose(`${this.peer} was silent for ${Math.round(silentMs)} ms`),
@@ -199,7 +177,7 @@ export class Channel<Outgoing, Incoming> {
       clock: this.#clock,
       timers: this.#timers,
       ping: () => this.#pulse.ping(),
-      isReading: () => !this.#paused,
+      isReading: () => this.#inbox.isReading,
       roundTripMs: () => this.#pulse.roundTripMs,
       sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
     });
@@ -217,8 +195,20 @@ export class Channel<Outgoing, Incoming> {
       stop: () => this.#stop(),
       ended: (reason) => this.#endStreams(reason),
     });
-    socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
-    socket.pause();
+    this.#inbox = new Inbox(socket, {
+      clock: this.#clock,
+      timers: this.#timers,
+      // Only a server has peers that it must keep from each other.
+      budget: role === "server" ? new MessageBudget(this.#clock) : undefined,
+      isOpen: () => this.isOpen,
+      heard: () => {
+        this.#heartbeat.received();
+        this.#silence.received();
+      },
+      receive: (frame) => this.#receive(frame),
+      failed: (error) => this.fail(error),
+      resumed: () => this.#heartbeat.received(),
+    });
     this.#end.watch();
   }
 
@@ -251,7 +241,7 @@ export class Channel<Outgoing, Incoming> {
   }
 
   get receivedBytes(): number {
-    return this.#receivedBytes;
+    return this.#inbox.receivedBytes;
   }
 
   /** Of the handshake or the latest ping; `undefined` before any. */
@@ -326,7 +316,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** `pauseMs` is told of all bytes that come, and says for how long nothing more is read. */
   limitReceiving(pauseMs: (bytes: number) => number): void {
-    this.#receivingPauseMs = pauseMs;
+    this.#inbox.limit(pauseMs);
   }
 
   /** Streams that are open on this end. */
@@ -337,14 +327,8 @@ export class Channel<Outgoing, Incoming> {
   /** Begins to read; the server calls it once. Streams that the peer opens go to `accept`. */
   serve(accept: StreamAcceptor<Incoming>): void {
     this.#accept = accept;
-    const initialBytes = this.#initialBytes;
+    this.#inbox.start(this.#initialBytes);
     this.#initialBytes = undefined;
-    this.#paused = false;
-    // A turn later, so that the caller has what this channel is part of before the first call to it.
-    setImmediate(() => {
-      if (initialBytes !== undefined && initialBytes.byteLength > 0) this.#read(initialBytes);
-      if (!this.#paused) this.#socket.resume();
-    });
   }
 
   /** Client: a number for a new stream, whose answers go to `handler`. Throws the reason when the channel is closed. */
@@ -490,86 +474,13 @@ export class Channel<Outgoing, Incoming> {
 
   #inbound(stream: number, handler: StreamHandler<Incoming>): InboundStream<Incoming> {
     const inbound = new InboundStream(handler, {
-      delivered: (bytes) => this.#delivered(bytes),
+      delivered: (bytes) => this.#inbox.delivered(bytes),
       ended: () => {
         if (this.#role === "client") this.closeStream(stream);
       },
       failed: (error) => inbound.abort(this.fail(error)),
     });
     return inbound;
-  }
-
-  #read(chunk: Uint8Array): void {
-    if (this.#end.reason !== undefined) return;
-    this.#receivedBytes += chunk.byteLength;
-    this.#heartbeat.received();
-    this.#silence.received();
-    try {
-      this.#receiveAll(this.#decoder.push(chunk));
-    } catch (error) {
-      this.fail(error);
-    }
-    this.#holdBack(chunk.byteLength);
-  }
-
-  #holdBack(bytes: number): void {
-    const pauseMs = this.#receivingPauseMs(bytes);
-    if (pauseMs <= 0 || this.#isHeldBack || !this.isOpen) return;
-    this.#isHeldBack = true;
-    this.#paused = true;
-    this.#socket.pause();
-    this.#timers.after(pauseMs, () => {
-      this.#isHeldBack = false;
-      this.#resumeReading();
-    });
-  }
-
-  #receiveAll(frames: Frame[]): void {
-    let delayMs = 0;
-    let next = 0;
-    const untilMs = this.#clock.monotonicMs() + maxTurnMs;
-    let isLong = false;
-    while (next < frames.length && delayMs === 0 && !isLong) {
-      const frame = frames[next++];
-      if (frame === undefined || !this.isOpen) return;
-      delayMs = this.#receiveInTurn(frame);
-      isLong = next < frames.length && this.#clock.monotonicMs() > untilMs;
-    }
-    if (!this.isOpen) return;
-    const isHolding = delayMs > 0 || isLong;
-    if (isHolding) {
-      this.#isHolding = true;
-      this.#heldFrames = frames.slice(next);
-      if (delayMs > 0) this.#timers.after(delayMs, () => this.#receiveHeld());
-      else setImmediate(() => this.#receiveHeld());
-    }
-    if ((isHolding || this.#waitingBytes > pauseAboveBytes) && !this.#paused) {
-      this.#paused = true;
-      this.#socket.pause();
-    }
-  }
-
-  /** Data costs what it takes on the wire, a message may cost much more: decoding it, and what its handler does at once. */
-  #receiveInTurn(frame: Frame): number {
-    if (this.#budget === undefined || frame.type !== frameTypes.message) {
-      this.#receive(frame);
-      return 0;
-    }
-    this.#budget.run(() => this.#receive(frame));
-    return this.#budget.delayMs();
-  }
-
-  #receiveHeld(): void {
-    if (!this.isOpen) return;
-    const frames = this.#heldFrames;
-    this.#heldFrames = [];
-    this.#isHolding = false;
-    try {
-      this.#receiveAll(frames);
-    } catch (error) {
-      this.fail(error);
-    }
-    this.#resumeReading();
   }
 
   #receive(frame: Frame): void {
@@ -615,10 +526,10 @@ export class Channel<Outgoing, Incoming> {
       throw new HomccError("ERR_HOMCC_PROTOCOL", `a frame on stream ${frame.stream} after its end`);
     }
     if (frame.type === frameTypes.data) {
-      this.#waitingBytes += inbound.push({ kind: "data", payload: frame.payload, zstd });
+      this.#inbox.waits(inbound.push({ kind: "data", payload: frame.payload, zstd }));
     } else {
       const message = this.#decode(text ?? this.#textOf(frame));
-      if (message !== undefined) this.#waitingBytes += inbound.push({ kind: "message", message });
+      if (message !== undefined) this.#inbox.waits(inbound.push({ kind: "message", message }));
     }
     this.#finishReceiving(inbound, frame);
   }
@@ -663,7 +574,7 @@ export class Channel<Outgoing, Incoming> {
 
   #finishReceiving(inbound: InboundStream<Incoming>, frame: Frame): void {
     if ((frame.flags & frameFlags.end) !== 0 && !inbound.endReceived)
-      this.#waitingBytes += inbound.push({ kind: "end" });
+      this.#inbox.waits(inbound.push({ kind: "end" }));
     inbound.run();
   }
 
@@ -680,19 +591,6 @@ export class Channel<Outgoing, Incoming> {
 
   #decode(text: Uint8Array): Incoming | undefined {
     return decodeMessage(this.#incoming, text);
-  }
-
-  #delivered(bytes: number): void {
-    this.#waitingBytes -= bytes;
-    this.#resumeReading();
-  }
-
-  #resumeReading(): void {
-    if (!this.#paused || this.#waitingBytes >= resumeBelowBytes || this.#end.reason !== undefined) return;
-    if (this.#accept === undefined || this.#isHolding || this.#isHeldBack) return;
-    this.#paused = false;
-    this.#heartbeat.received();
-    this.#socket.resume();
   }
 
   #addStream(stream: number, inbound: InboundStream<Incoming>): void {
