@@ -1,29 +1,29 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
-import { HomccError } from "@homcc/observability/error";
-import { pack, type Packed, packNow, unpackNow } from "@homcc/protocol/compression";
+import type { HomccError } from "@homcc/observability/error";
+import { pack, type Packed } from "@homcc/protocol/compression";
 import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
 import { type Frame, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
-import { FramePieces } from "@homcc/protocol/frame-pieces";
 import type { Agreement } from "@homcc/protocol/hello";
-import { maxMessageBytes, maxOpenStreams } from "@homcc/protocol/limits";
-import { decodeMessage, encodeMessage, type IncomingSchema } from "@homcc/protocol/message-codec";
+import type { IncomingSchema } from "@homcc/protocol/message-codec";
 import {
   type ClientMessage,
   clientMessages,
   type ServerMessage,
   serverMessages,
 } from "@homcc/protocol/messages";
-import { MessageHistory } from "@homcc/protocol/message-history";
 import type { Schema } from "@homcc/protocol/schema";
 import type { ChannelOptions, Role, SendDataOptions, SendOptions } from "./channel-options.ts";
 import { ConnectionEnd } from "./connection-end.ts";
 import { busyPace, Heartbeat, idleServerPace } from "./heartbeat.ts";
 import { Inbox } from "./inbox.ts";
 import { MessageBudget } from "./message-budget.ts";
+import { MessageReader } from "./message-reader.ts";
+import { MessageWriter } from "./message-writer.ts";
 import { LinkRate } from "./link-rate.ts";
-import { InboundStream, type StreamBytes, type StreamHandler } from "./inbound-stream.ts";
+import type { StreamBytes, StreamHandler } from "./inbound-stream.ts";
+import { InboundStreams, type StreamAcceptor } from "./inbound-streams.ts";
 import { Outbox, type Priority } from "./outbox.ts";
 import { Pulse } from "./pulse.ts";
 import { rechunk } from "./rechunk.ts";
@@ -37,15 +37,6 @@ export type { StreamHandler } from "./inbound-stream.ts";
 export type ClientChannel = Channel<ClientMessage, ServerMessage>;
 /** The server's end. */
 export type ServerChannel = Channel<ServerMessage, ClientMessage>;
-
-/**
- * Decides what becomes of a stream that the peer opens with `message`; the message is not delivered again.
- * `undefined`: nothing of this stream is wanted.
- */
-export type StreamAcceptor<Incoming> = (
-  stream: number,
-  message: Incoming,
-) => StreamHandler<Incoming> | undefined;
 
 /**
  * Uncompressed bytes of a data frame. An object of that size is some 70 kB on the wire, 60 ms of a 10 Mbit/s uplink,
@@ -96,8 +87,6 @@ export class Channel<Outgoing, Incoming> {
   readonly peer: string;
 
   readonly #role: Role;
-  readonly #outgoing: Schema<Outgoing>;
-  readonly #incoming: IncomingSchema<Incoming>;
   readonly #agreement: Agreement;
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -105,17 +94,13 @@ export class Channel<Outgoing, Incoming> {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #rate: LinkRate;
-  readonly #sentMessages = new MessageHistory();
-  readonly #receivedMessages = new MessageHistory();
+  readonly #writer: MessageWriter<Outgoing>;
   readonly #pace: SendPace;
-  readonly #pieces = new FramePieces();
   readonly #pulse: Pulse;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
-  readonly #streams = new Map<number, InboundStream<Incoming>>();
+  readonly #streams: InboundStreams<Incoming>;
   #initialBytes: Uint8Array | undefined;
-  #accept: StreamAcceptor<Incoming> | undefined;
-  #lastStream = 0;
   #sendLimit: () => number | undefined = () => undefined;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
@@ -129,9 +114,8 @@ export class Channel<Outgoing, Incoming> {
   ) {
     this.peer = options.peer;
     this.#role = role;
-    this.#outgoing = outgoing;
-    this.#incoming = incoming;
     this.#agreement = options.agreement;
+    this.#writer = new MessageWriter(outgoing, this.peer, this.#agreement);
     this.#initialBytes = options.initialBytes;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
@@ -193,7 +177,7 @@ export class Channel<Outgoing, Incoming> {
         this.#outbox.flushControl();
       },
       stop: () => this.#stop(),
-      ended: (reason) => this.#endStreams(reason),
+      ended: (reason) => this.#streams.closeAll(reason),
     });
     this.#inbox = new Inbox(socket, {
       clock: this.#clock,
@@ -208,6 +192,14 @@ export class Channel<Outgoing, Incoming> {
       receive: (frame) => this.#receive(frame),
       failed: (error) => this.fail(error),
       resumed: () => this.#heartbeat.received(),
+    });
+    this.#streams = new InboundStreams({
+      role,
+      peer: this.peer,
+      reader: new MessageReader(incoming, this.#agreement.history),
+      inbox: this.#inbox,
+      end: this.#end,
+      setBusy: (isBusy) => this.#heartbeat.setBusy(isBusy),
     });
     this.#end.watch();
   }
@@ -326,7 +318,11 @@ export class Channel<Outgoing, Incoming> {
 
   /** Begins to read; the server calls it once. Streams that the peer opens go to `accept`. */
   serve(accept: StreamAcceptor<Incoming>): void {
-    this.#accept = accept;
+    this.#streams.accept((stream, message) => {
+      // The handshake told the client alone.
+      this.#pulse.pingFirst();
+      return accept(stream, message);
+    });
     this.#inbox.start(this.#initialBytes);
     this.#initialBytes = undefined;
   }
@@ -334,11 +330,7 @@ export class Channel<Outgoing, Incoming> {
   /** Client: a number for a new stream, whose answers go to `handler`. Throws the reason when the channel is closed. */
   openStream(handler: StreamHandler<Incoming>): number {
     if (this.#end.reason !== undefined) throw this.#end.reason;
-    if (this.#streams.size >= maxOpenStreams) {
-      throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} streams open to ${this.peer}`);
-    }
-    const stream = ++this.#lastStream;
-    this.#addStream(stream, this.#inbound(stream, handler));
+    const stream = this.#streams.open(handler);
     this.#silence.streamOpened();
     this.measureDistance();
     return stream;
@@ -346,14 +338,12 @@ export class Channel<Outgoing, Incoming> {
 
   /** What an open stream has cost so far; keep it, and it goes on counting. */
   bytesOf(stream: number): Readonly<StreamBytes> {
-    return this.#streams.get(stream)?.bytes ?? { sent: 0, received: 0 };
+    return this.#streams.bytesOf(stream) ?? { sent: 0, received: 0 };
   }
 
   /** Forgets a stream: nothing more is delivered, `sendData` on it stops and resolves. Tells the peer nothing. */
   closeStream(stream: number): void {
-    this.#streams.get(stream)?.close();
-    this.#streams.delete(stream);
-    if (this.#streams.size === 0) this.#heartbeat.setBusy(false);
+    this.#streams.close(stream);
   }
 
   /** Client: tells `listener` when a stream opens and the peer does not say anything soon, and when it speaks after all. */
@@ -372,19 +362,16 @@ export class Channel<Outgoing, Incoming> {
    * the stream is closed: handlers learn that from `onClose`.
    */
   send(stream: number, message: Outgoing, options: SendOptions = {}): void {
-    const text = encodeMessage(this.#outgoing, message);
-    const { payload, flags } = this.#packMessage(text);
-    if (payload.byteLength > this.#agreement.maxOutgoingFrameBytes) {
-      const limit = this.#agreement.maxOutgoingFrameBytes;
-      throw new HomccError(
-        "ERR_HOMCC_PROTOCOL",
-        `a message of ${payload.byteLength} bytes for ${this.peer}; it takes ${limit}`,
-      );
-    }
+    const written = this.#writer.write(message);
     if (!this.#streams.has(stream) || this.#end.reason !== undefined) return;
-    if (this.#agreement.history) this.#sentMessages.remember(text);
+    this.#writer.sent(written);
     const end = options.end === true ? frameFlags.end : 0;
-    this.#push("control", { type: frameTypes.message, flags: flags | end, stream, payload });
+    this.#push("control", {
+      type: frameTypes.message,
+      flags: written.flags | end,
+      stream,
+      payload: written.payload,
+    });
     if (options.end === true) this.#endSent(stream);
   }
 
@@ -463,37 +450,14 @@ export class Channel<Outgoing, Incoming> {
     return await pack(bytes, this.isFast ? fastLevel : thoroughLevel[this.#role]);
   }
 
-  #packMessage(text: Buffer): { readonly payload: Uint8Array; readonly flags: number } {
-    if (this.#agreement.history) {
-      const payload = this.#sentMessages.pack(text);
-      return payload === undefined ? { payload: text, flags: 0 } : { payload, flags: frameFlags.history };
-    }
-    const { payload, zstd } = this.#agreement.zstd ? packNow(text) : { payload: text, zstd: false };
-    return { payload, flags: flagsOf(zstd) };
-  }
-
-  #inbound(stream: number, handler: StreamHandler<Incoming>): InboundStream<Incoming> {
-    const inbound = new InboundStream(handler, {
-      delivered: (bytes) => this.#inbox.delivered(bytes),
-      ended: () => {
-        if (this.#role === "client") this.closeStream(stream);
-      },
-      failed: (error) => inbound.abort(this.fail(error)),
-    });
-    return inbound;
-  }
-
   #receive(frame: Frame): void {
     switch (frame.type) {
       case frameTypes.message:
-        // Also what is late and for nobody: the messages after it count on it.
-        this.#receiveOnStream(frame, this.#agreement.history ? this.#textOf(frame) : undefined);
+        this.#streams.receiveMessage(frame);
         break;
-      case frameTypes.data: {
-        const whole = this.#pieces.take(frame);
-        if (whole !== undefined) this.#receiveOnStream(whole);
+      case frameTypes.data:
+        this.#streams.receiveData(frame);
         break;
-      }
       case frameTypes.ping:
         this.#pulse.pinged(frame.payload);
         break;
@@ -514,90 +478,6 @@ export class Channel<Outgoing, Incoming> {
     }
   }
 
-  #receiveOnStream(frame: Frame, text?: Uint8Array): void {
-    const zstd = (frame.flags & frameFlags.zstd) !== 0;
-    const inbound = this.#streams.get(frame.stream);
-    if (inbound === undefined) {
-      this.#receiveOnNewStream(frame, text);
-      return;
-    }
-    inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
-    if (inbound.endReceived && !this.#isCancellation(frame)) {
-      throw new HomccError("ERR_HOMCC_PROTOCOL", `a frame on stream ${frame.stream} after its end`);
-    }
-    if (frame.type === frameTypes.data) {
-      this.#inbox.waits(inbound.push({ kind: "data", payload: frame.payload, zstd }));
-    } else {
-      const message = this.#decode(text ?? this.#textOf(frame));
-      if (message !== undefined) this.#inbox.waits(inbound.push({ kind: "message", message }));
-    }
-    this.#finishReceiving(inbound, frame);
-  }
-
-  /** Only the client opens streams, in ascending order; what is neither open nor new came late and is ignored. */
-  #receiveOnNewStream(frame: Frame, text: Uint8Array | undefined): void {
-    if (frame.stream === 0) throw new HomccError("ERR_HOMCC_PROTOCOL", "a message or data on stream 0");
-    if (this.#role === "client" || frame.stream <= this.#lastStream) return;
-    if (frame.type !== frameTypes.message) {
-      throw new HomccError("ERR_HOMCC_PROTOCOL", `stream ${frame.stream} begins with data`);
-    }
-    if (this.#streams.size >= maxOpenStreams) {
-      throw new HomccError("ERR_HOMCC_PROTOCOL", `more than ${maxOpenStreams} open streams`);
-    }
-    this.#lastStream = frame.stream;
-    const message = this.#decode(text ?? this.#textOf(frame));
-    if (message === undefined) return;
-    this.#open(frame, message);
-  }
-
-  /**
-   * The stream is there before its acceptor is asked, so that the acceptor may answer at once; what arrives before it
-   * returned cannot exist, as nothing is read meanwhile.
-   */
-  #open(frame: Frame, message: Incoming): void {
-    let handler: StreamHandler<Incoming> | undefined;
-    const inbound = this.#inbound(frame.stream, {
-      onMessage: (next) => handler?.onMessage(next),
-      onData: (bytes) => handler?.onData?.(bytes),
-      onEnd: () => handler?.onEnd?.(),
-      onClose: (reason) => handler?.onClose?.(reason),
-    });
-    inbound.bytes.received += frameHeaderBytes + frame.payload.byteLength;
-    this.#addStream(frame.stream, inbound);
-    // The handshake told the client alone.
-    this.#pulse.pingFirst();
-    handler = this.#accept?.(frame.stream, message);
-    if (handler === undefined) this.closeStream(frame.stream);
-    else if (this.#end.reason === undefined) this.#finishReceiving(inbound, frame);
-    else handler.onClose?.(this.#end.reason);
-  }
-
-  #finishReceiving(inbound: InboundStream<Incoming>, frame: Frame): void {
-    if ((frame.flags & frameFlags.end) !== 0 && !inbound.endReceived)
-      this.#inbox.waits(inbound.push({ kind: "end" }));
-    inbound.run();
-  }
-
-  /** Call it once for each message. */
-  #textOf({ payload, flags }: Frame): Uint8Array {
-    const { history } = this.#agreement;
-    let text = payload;
-    if ((flags & frameFlags.zstd) !== 0) text = unpackNow(payload, maxMessageBytes);
-    else if (history && (flags & frameFlags.history) !== 0)
-      text = this.#receivedMessages.unpack(payload, maxMessageBytes);
-    if (history) this.#receivedMessages.remember(text);
-    return text;
-  }
-
-  #decode(text: Uint8Array): Incoming | undefined {
-    return decodeMessage(this.#incoming, text);
-  }
-
-  #addStream(stream: number, inbound: InboundStream<Incoming>): void {
-    this.#streams.set(stream, inbound);
-    this.#heartbeat.setBusy(true);
-  }
-
   #endSent(stream: number): void {
     if (this.#role === "server") this.closeStream(stream);
   }
@@ -605,8 +485,8 @@ export class Channel<Outgoing, Incoming> {
   #push(priority: Priority, frame: Frame, written?: () => void): void {
     if (this.#end.reason !== undefined) return;
     this.#heartbeat.sent();
-    const open = this.#streams.get(frame.stream);
-    if (open !== undefined) open.bytes.sent += frameHeaderBytes + frame.payload.byteLength;
+    const open = this.#streams.bytesOf(frame.stream);
+    if (open !== undefined) open.sent += frameHeaderBytes + frame.payload.byteLength;
     this.#outbox.push(priority, frame, written);
     if (this.#outbox.queuedBytes > maxQueuedBytes) {
       this.#end.lose(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`);
@@ -625,21 +505,6 @@ export class Channel<Outgoing, Incoming> {
     this.#heartbeat.stop();
     this.#silence.stop();
     this.#outbox.discard();
-  }
-
-  #endStreams(reason: HomccError): void {
-    const streams = [...this.#streams.values()];
-    this.#streams.clear();
-    // What arrived in full is still delivered: a slow disk does not cost a finished job.
-    for (const stream of streams) {
-      if (!stream.endReceived || this.#role === "server") stream.push({ kind: "close", reason });
-      stream.run();
-    }
-  }
-
-  /** A job may be cancelled after its stream's end flag: the one message that is welcome then. */
-  #isCancellation(frame: Frame): boolean {
-    return this.#role === "server" && frame.type === frameTypes.message;
   }
 }
 
