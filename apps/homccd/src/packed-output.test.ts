@@ -5,7 +5,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { type Digest, digestOf } from "@homcc/cas/digest";
 import { MemoryBlobStore } from "@homcc/cas/memory-blob-store";
 import { maxDeltaBytes } from "@homcc/protocol/limits";
-import { dataChunkBytes } from "@homcc/transport/channel";
+import { dataChunkBytes } from "@homcc/transport/data-sender";
 import { packOutput, readPacked } from "./packed-output.ts";
 
 const text = Buffer.from(Array.from({ length: 100_000 }, (_, index) => `line ${index}\n`).join(""));

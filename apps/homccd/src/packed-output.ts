@@ -3,7 +3,7 @@ import type { Digest } from "@homcc/cas/digest";
 import { pack, type Packed } from "@homcc/protocol/compression";
 import { maxDeltaBytes } from "@homcc/protocol/limits";
 import { SlotQueue } from "@homcc/scheduler/slots";
-import { dataChunkBytes } from "@homcc/transport/channel";
+import { dataChunkBytes } from "@homcc/transport/data-sender";
 
 /*
  * An output as it goes on the wire, so that it is compressed once for all who will get it:

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@homcc/observability/clock";
 import type { HomccError } from "@homcc/observability/error";
-import { pack, type Packed } from "@homcc/protocol/compression";
+import type { Packed } from "@homcc/protocol/compression";
 import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
 import { type Frame, frameFlags, frameHeaderBytes, frameTypes } from "@homcc/protocol/frame";
 import type { Agreement } from "@homcc/protocol/hello";
@@ -16,6 +16,8 @@ import {
 import type { Schema } from "@homcc/protocol/schema";
 import type { ChannelOptions, Role, SendDataOptions, SendOptions } from "./channel-options.ts";
 import { ConnectionEnd } from "./connection-end.ts";
+import { DataCompression } from "./data-compression.ts";
+import { dataChunkBytes, DataSender } from "./data-sender.ts";
 import { busyPace, Heartbeat, idleServerPace } from "./heartbeat.ts";
 import { Inbox } from "./inbox.ts";
 import { MessageBudget } from "./message-budget.ts";
@@ -26,7 +28,6 @@ import type { StreamBytes, StreamHandler } from "./inbound-stream.ts";
 import { InboundStreams, type StreamAcceptor } from "./inbound-streams.ts";
 import { Outbox, type Priority } from "./outbox.ts";
 import { Pulse } from "./pulse.ts";
-import { rechunk } from "./rechunk.ts";
 import { SendPace } from "./send-pace.ts";
 import { type SilenceListener, SilenceProbe } from "./silence-probe.ts";
 import { systemTimers, type Timers } from "./timers.ts";
@@ -37,12 +38,6 @@ export type { StreamHandler } from "./inbound-stream.ts";
 export type ClientChannel = Channel<ClientMessage, ServerMessage>;
 /** The server's end. */
 export type ServerChannel = Channel<ServerMessage, ClientMessage>;
-
-/**
- * Uncompressed bytes of a data frame. An object of that size is some 70 kB on the wire, 60 ms of a 10 Mbit/s uplink,
- * which is what a control message may have to wait; halving it costs 5 % of compression.
- */
-export const dataChunkBytes = 256 << 10;
 
 /** A peer that lets this much wait for it does not read. */
 const maxQueuedBytes = 64 << 20;
@@ -55,16 +50,6 @@ const maxBlockedMs = 120_000;
  * end keeps routers from forgetting the connection, which cheap ones do after 30 s, without waking the agent.
  */
 const keepAliveMs = { client: 25_000, server: 60_000 } as const;
-
-/** Level 6 compresses 54 to 110 MB/s of objects, half of what it makes of them goes on the wire. */
-const fastBytesPerSecond = 30e6;
-
-/**
- * Levels of zstd for data. Objects are 6 % shorter with 6 than with 3 and take twice the time, 1.5 ms for 110 kB, which a server
- * has; a laptop's sources are sent once, with 3. On a fast link bytes cost nothing, and 1 is the least work.
- */
-const fastLevel = 1;
-const thoroughLevel = { client: 3, server: 6 } as const;
 
 /** Makes the agent's end; it runs at once. */
 export function openClientChannel(socket: Duplex, options: ChannelOptions): ClientChannel {
@@ -93,13 +78,14 @@ export class Channel<Outgoing, Incoming> {
   readonly #end: ConnectionEnd;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  readonly #rate: LinkRate;
   readonly #writer: MessageWriter<Outgoing>;
   readonly #pace: SendPace;
   readonly #pulse: Pulse;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
   readonly #streams: InboundStreams<Incoming>;
+  readonly #compression: DataCompression;
+  readonly #data: DataSender;
   #initialBytes: Uint8Array | undefined;
   #sendLimit: () => number | undefined = () => undefined;
   #onDrain: (drain: Drain) => void = () => {};
@@ -123,14 +109,14 @@ export class Channel<Outgoing, Incoming> {
     carrier?.setNoDelay(true);
     carrier?.setKeepAlive(true, keepAliveMs[role]);
     carrier?.setTimeout(0);
-    this.#rate = new LinkRate(this.#clock);
+    const rate = new LinkRate(this.#clock);
     this.#pace = new SendPace({
       clock: this.#clock,
       ...(options.roundTripMs === undefined ? {} : { roundTripMs: options.roundTripMs }),
       limitBytesPerSecond: () => this.#sendLimit(),
     });
     this.#outbox = new Outbox(socket, {
-      rate: this.#rate,
+      rate,
       pace: this.#pace,
       timers: this.#timers,
       clock: this.#clock,
@@ -201,6 +187,15 @@ export class Channel<Outgoing, Incoming> {
       end: this.#end,
       setBusy: (isBusy) => this.#heartbeat.setBusy(isBusy),
     });
+    this.#compression = new DataCompression({ role, zstd: this.#agreement.zstd, rate, pace: this.#pace });
+    this.#data = new DataSender({
+      maxFrameBytes: this.#agreement.maxOutgoingFrameBytes,
+      compression: this.#compression,
+      end: this.#end,
+      isStreamOpen: (stream) => this.#streams.has(stream),
+      push: (priority, frame, written) => this.#push(priority, frame, written),
+      endSent: (stream) => this.#endSent(stream),
+    });
     this.#end.watch();
   }
 
@@ -266,9 +261,7 @@ export class Channel<Outgoing, Incoming> {
    * a round trip that no home has.
    */
   get isFast(): boolean {
-    const bytesPerSecond = this.#rate.bytesPerSecond ?? this.#pace.bytesPerSecond;
-    if (bytesPerSecond !== undefined) return bytesPerSecond > fastBytesPerSecond;
-    return this.isNear;
+    return this.#compression.isFast;
   }
 
   /** The link is a LAN or none at all: nothing on it is worth a thought. */
@@ -382,33 +375,12 @@ export class Channel<Outgoing, Incoming> {
    * Chunks must not change afterwards, unless it resolves with true: nothing refers to them any more. What is packed already
    * goes as it is; only a peer with `takesPacked` understands it.
    */
-  async sendData(
+  sendData(
     stream: number,
     chunks: AsyncIterable<Uint8Array | Packed> | Iterable<Uint8Array | Packed>,
     options: SendDataOptions,
   ): Promise<boolean> {
-    let previous = Promise.resolve();
-    let isCopied = true;
-    const chunkBytes = Math.min(dataChunkBytes, this.#agreement.maxOutgoingFrameBytes);
-    for await (const { bytes, last } of rechunk(chunks, chunkBytes)) {
-      const { payload, zstd } = await this.#packData(bytes);
-      // The next piece is compressed while this one waits, and no more than that: the source's memory is bounded.
-      await previous;
-      if (this.#end.reason !== undefined) throw this.#end.reason;
-      if (!this.#streams.has(stream)) return false;
-      isCopied &&= zstd || payload.byteLength === 0;
-      const end = last && options.end;
-      if (payload.byteLength > 0 || end) {
-        const written = Promise.withResolvers<void>();
-        const frame = { type: frameTypes.data, flags: flagsOf(zstd, end), stream, payload };
-        this.#push(options.priority, frame, written.resolve);
-        previous = written.promise;
-      }
-    }
-    await previous;
-    if (this.#end.reason !== undefined) throw this.#end.reason;
-    if (options.end) this.#endSent(stream);
-    return isCopied;
+    return this.#data.send(stream, chunks, options);
   }
 
   /** Server: tells the client that no more jobs are begun. False: this client does not understand that, and is told nothing. */
@@ -442,12 +414,6 @@ export class Channel<Outgoing, Incoming> {
   /** Ends the connection because of a peer's mistake or one of ours; the peer is told the message. Gives the reason it ended with. */
   fail(error: unknown): HomccError {
     return this.#end.fail(error);
-  }
-
-  async #packData(bytes: Uint8Array | Packed): Promise<Packed> {
-    if (!(bytes instanceof Uint8Array)) return bytes;
-    if (!this.#agreement.zstd) return { payload: bytes, zstd: false };
-    return await pack(bytes, this.isFast ? fastLevel : thoroughLevel[this.#role]);
   }
 
   #receive(frame: Frame): void {
@@ -506,8 +472,4 @@ export class Channel<Outgoing, Incoming> {
     this.#silence.stop();
     this.#outbox.discard();
   }
-}
-
-function flagsOf(zstd: boolean, end = false): number {
-  return (zstd ? frameFlags.zstd : 0) | (end ? frameFlags.end : 0);
 }
