@@ -3,7 +3,7 @@
  *
  * It finds the compiler, hands the call to the user's agent over a Unix socket (docs/launcher-protocol.md), starts
  * that agent when none runs, relays what it says, and ends as the compiler did. Whenever that cannot be done it
- * becomes the compiler itself: a build never breaks because of homcc. apps/homcc/src/launcher.ts is its twin.
+ * becomes the compiler itself, unless the user forbids that: a build never breaks because of homcc. apps/homcc/src/launcher.ts is its twin.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -374,6 +374,52 @@ static void become_command_line(char **arguments, const char *link) {
   execv(node_path, argv);
   unsetenv(through_link_name);
   free(argv);
+}
+
+/* ---- when compiling here may be forbidden -------------------------------------------------------------------- */
+
+static const char *const forbidding_keys[] = {"no_local_compilation", "strict_sandbox"};
+static const char *const forbidding_variables[] = {"HOMCC_NO_LOCAL_COMPILATION", "HOMCC_STRICT_SANDBOX"};
+enum { MAX_CONFIGURATION_BYTES = 1 << 20 };
+
+/* Whether homcc.conf in that folder names one of the keys, with whatever value. */
+static bool mentions_forbidding(const char *folder_name) {
+  int fd = open(format("%s/homcc.conf", folder_name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  char *text = checked(malloc(MAX_CONFIGURATION_BYTES + 1));
+  size_t length = 0;
+  for (ssize_t count = 1; count > 0 && length < MAX_CONFIGURATION_BYTES; length += count > 0 ? (size_t)count : 0)
+    count = read(fd, text + length, MAX_CONFIGURATION_BYTES - length);
+  close(fd);
+  for (size_t i = 0; i < length; i++)
+    if (text[i] == '\0') text[i] = ' ';
+  text[length] = '\0';
+  bool found = false;
+  for (size_t i = 0; i < sizeof forbidding_keys / sizeof *forbidding_keys; i++)
+    found = found || strcasestr(text, forbidding_keys[i]) != NULL;
+  free(text);
+  return found;
+}
+
+/*
+ * Only a guess, and never a no where it is forbidden: what the variables and files come to the command line finds out, which reads
+ * them. packages/config/src/files.ts has the folders.
+ */
+static bool may_forbid_local(void) {
+  for (size_t i = 0; i < sizeof forbidding_variables / sizeof *forbidding_variables; i++)
+    if (variable(forbidding_variables[i]) != NULL) return true;
+  const char *given = variable("HOMCC_DIR"), *home = variable("HOME");
+  if (given != NULL && mentions_forbidding(given)) return true;
+  if (home == NULL) return true; /* the account's, which costs a look into its database */
+  return mentions_forbidding(format("%s/.homcc", home)) || mentions_forbidding(format("%s/.config/homcc", home)) ||
+         mentions_forbidding("/etc/homcc");
+}
+
+/* As packages/config/src/values.ts reads a variable. */
+static bool is_forbidden_by_variable(void) {
+  const char *value = variable(forbidding_variables[0]);
+  return value != NULL && (*value == '1' || strncasecmp(value, "yes", 3) == 0 || strncasecmp(value, "true", 4) == 0 ||
+                           strcasecmp(value, "on") == 0);
 }
 
 /* ---- the request --------------------------------------------------------------------------------------------- */
@@ -832,8 +878,21 @@ int main(int argc, char **argv) {
   }
   if (without_agent) become_command_line(arguments, through_link ? name : NULL);
   char **command = through_link ? argv : arguments;
+  char *word = command[0];
   struct compiler compiler = find_compiler(through_link ? name : command[0], through_link);
   command[0] = compiler.name;
   if (!without_agent) ask_agent(compiler, command);
+  if (may_forbid_local()) {
+    /* It does the agent's work itself, and refuses as the agent would have. */
+    setenv("HOMCC_NO_AGENT", "1", 1);
+    command[0] = word;
+    if (!without_agent) become_command_line(arguments, through_link ? name : NULL);
+    command[0] = compiler.name;
+    if (is_forbidden_by_variable()) {
+      complain("[HOMCC-ERROR] no agent, and %s cannot be started. Local compilation is forbidden.\n",
+               command_line_path == NULL ? "homcc.mjs" : command_line_path);
+      return EX_NO_PROGRAM;
+    }
+  }
   become(compiler.path, command);
 }

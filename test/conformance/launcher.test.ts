@@ -320,6 +320,29 @@ function failures(kind: LauncherKind): void {
     assert.equal(errors.length, 1);
   });
 
+  test("does not run the compiler where that is forbidden and nothing of homcc's can be started", async (t) => {
+    const tree = plant(t, kind);
+    // The native launcher then finds no command line, the twin nobody to do the agent's work.
+    if (kind === "native") rmSync(join(tree.root, "dist/homcc.mjs"));
+    for (const [value, status] of [
+      ["1", 69],
+      ["Yes", 69],
+      ["on", 69],
+      ["0", 7],
+      ["only", 7],
+    ] as const) {
+      const environment = { HOMCC_NO_LOCAL_COMPILATION: value };
+      const ended = await tree.run(tree.homcc, ["mycc", "-c"], { environment });
+      assert.equal(ended.status, status, value);
+      const said =
+        status === 7
+          ? ""
+          : /^\[HOMCC-ERROR\] no agent, and \S+ cannot be started\. Local compilation is forbidden\.\n$/;
+      if (said === "") assert.equal(ended.stderr, "");
+      else assert.match(ended.stderr, said);
+    }
+  });
+
   const accepted = Buffer.from(encodeReply({ kind: "accepted" })).toString("latin1");
   const garbage: Record<string, string> = {
     "an answer in HTTP": "HTTP/1.1 400 Bad Request\r\n\r\n",

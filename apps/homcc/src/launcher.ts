@@ -7,6 +7,8 @@ import { decodeReply, encodeEnded, encodeRequest } from "@homcc/launch/codec";
 import { FrameReader } from "@homcc/launch/frame";
 import type { LaunchReply, LaunchRequest, TerminalSize } from "@homcc/launch/messages";
 import { launchPaths } from "@homcc/launch/paths";
+import { exitStatusOf } from "@homcc/observability/error";
+import { clientLine } from "@homcc/observability/log";
 import { emit } from "./launcher/emit.ts";
 import {
   type Environment,
@@ -14,6 +16,7 @@ import {
   type FoundCompiler,
   throughLinkVariable,
 } from "./launcher/find-compiler.ts";
+import { isForbiddenByCaller, mayForbidLocal } from "./launcher/forbidden-local.ts";
 import { type Installation, installationAround } from "./launcher/installation.ts";
 import { isNoticeTerminal, notify } from "./launcher/notices.ts";
 import { dieBy, type LaunchEnd, runCompiler } from "./launcher/run-compiler.ts";
@@ -33,6 +36,8 @@ const maxAttempts = 3;
 /** An agent that is alive accepts at once; one that starts on a loaded machine takes a second. */
 const acceptTimeoutMs = 10_000;
 const commandNotFoundStatus = 127;
+/** As the agent has it: 69. */
+const forbiddenStatus = exitStatusOf.ERR_HOMCC_UNAVAILABLE ?? 69;
 
 /**
  * Runs the compiler call `command` through the agent and resolves with the exit status; where the compiler died of a
@@ -57,8 +62,8 @@ export async function launch(command: readonly string[], options: LaunchOptions 
     options: options.options ?? {},
   };
   const withoutAgent = (environment["HOMCC_NO_AGENT"] ?? "") !== "";
-  const end = withoutAgent ? await serveHere(call) : await askAgent(call);
-  const lastEnd = end ?? (await runCompiler(compiler.path, call.argv, environment));
+  const end = withoutAgent ? undefined : await askAgent(call);
+  const lastEnd = end ?? (await endWithoutAgent(call, withoutAgent));
   return lastEnd.kind === "exit" ? lastEnd.status : dieBy(lastEnd.signal);
 }
 
@@ -68,6 +73,20 @@ interface Call {
   readonly environment: Environment;
   readonly installation: Installation;
   readonly options: Readonly<Record<string, string>>;
+}
+
+/** Where to compile here may be forbidden, only a reader of all settings can say whether it is, and which commands belong at home. */
+async function endWithoutAgent(call: Call, isWanted: boolean): Promise<LaunchEnd> {
+  const { environment, options, compiler, argv, installation } = call;
+  const mayBeForbidden = mayForbidLocal(environment, options);
+  const end = isWanted || mayBeForbidden ? await serveHere(call) : undefined;
+  if (end !== undefined) return end;
+  if (mayBeForbidden && isForbiddenByCaller(environment, options)) {
+    const text = `no agent, and ${installation.withoutAgentPath} cannot be started. Local compilation is forbidden.`;
+    await notify(environment, Buffer.from(`${clientLine("ERROR", text)}\n`));
+    return { kind: "exit", status: forbiddenStatus };
+  }
+  return await runCompiler(compiler.path, argv, environment);
 }
 
 /** Does the agent's work in this process; `undefined` when that is not installed or the call cannot be described. */

@@ -162,7 +162,7 @@ export const clientOptions = {
     key: "no_local_compilation",
     setBy: "user",
     paragraph:
-      "When the remote compilation cannot be had, end with exit status 69 instead of compiling locally. What belongs at home anyway (linking, preprocessing, …) still runs.",
+      "When the remote compilation cannot be had, end with exit status 69 instead of compiling locally. What belongs at home anyway (linking, preprocessing, …) still runs. The same holds where no agent can be reached: the call then does its work itself. Only where nothing of homcc but its launcher can be started, nobody reads files: with the option or the variable every command ends with 69 there, and with the key alone it is compiled here.",
   },
   schroot_profile: {
     type: values.name("PROFILE", "the name of a schroot profile"),
