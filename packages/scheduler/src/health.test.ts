@@ -3,12 +3,14 @@ import { createServer, connect as connectSocket, type Socket } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import {
+  deadSilenceMs,
   expectedBackMs,
   HostHealth,
   type HostState,
   missedAfterMs,
   patienceMs,
   returningMs,
+  type SignOfLife,
 } from "./health.ts";
 import type { HostAddress } from "./host.ts";
 import type { Timers } from "./timers.ts";
@@ -57,9 +59,10 @@ class FakeServer {
   readonly changes: string[] = [];
   readonly discarded: Connection[] = [];
   readonly givenUp: [Connection, Connection | undefined][] = [];
+  readonly dead: [number, number][] = [];
   readonly dials: (PromiseWithResolvers<Connection> & {
     readonly signal: AbortSignal;
-    readonly alive: () => void;
+    readonly alive: (sign: SignOfLife) => void;
   })[] = [];
   readonly health: HostHealth<Connection> = new HostHealth<Connection>({
     host,
@@ -70,6 +73,7 @@ class FakeServer {
     },
     discard: (connection) => this.discarded.push(connection),
     onGivenUp: (connection, successor) => this.givenUp.push([connection, successor]),
+    onDead: (connection, silentMs) => this.dead.push([connection.number, silentMs]),
     onChange: (state: HostState<Connection>) => this.changes.push(state.kind),
     clock: { wallMs: () => 0, monotonicMs: () => this.time.nowMs },
     timers: this.time,
@@ -100,7 +104,7 @@ class FakeServer {
     const server = new FakeServer();
     server.health.want();
     const old = await server.accept(1);
-    server.health.doubt(old);
+    server.health.doubt(old, server.time.nowMs);
     return { server, old };
   }
 }
@@ -138,12 +142,12 @@ test("a sign of life buys the patience anew, also one that comes late", async ()
   const server = new FakeServer();
   server.health.want();
   await server.time.advance(patienceMs * 0.8);
-  server.dials[0]?.alive();
+  server.dials[0]?.alive("started");
   await server.time.advance(patienceMs * 0.8);
   assert.equal(server.health.readiness, "soon");
   await server.time.advance(patienceMs * 0.2);
   assert.equal(server.health.readiness, "late");
-  server.dials[0]?.alive();
+  server.dials[0]?.alive("started");
   assert.equal(server.health.readiness, "soon");
   await server.time.advance(patienceMs);
   assert.deepEqual(server.changes, ["connecting", "overdue", "connecting", "overdue"]);
@@ -276,6 +280,72 @@ test("a doubted connection whose successor does not come up is given up, and may
   server.health.trust(old);
   assert.equal(server.health.connection, old);
   assert.equal(server.time.pending, 0, "no probe goes on");
+});
+
+test("a doubted connection is dead when it was silent for three seconds and nothing accepts another", async () => {
+  const { server, old } = await FakeServer.doubted();
+  server.dials.at(-1)?.alive("started");
+  await server.time.advance(patienceMs);
+  assert.deepEqual(server.dead, [], "it may be a bad moment");
+  await server.time.advance(deadSilenceMs - patienceMs);
+  assert.deepEqual(server.dead, [[1, deadSilenceMs]]);
+  server.health.lost(old, true);
+  assert.equal(server.health.readiness, "soon", "its jobs wait for it, from the beginning of its silence on");
+  await server.time.advance(missedAfterMs - deadSilenceMs);
+  assert.equal(server.health.readiness, "missed");
+  const successor = await server.accept(2);
+  assert.equal(server.health.connection, successor);
+});
+
+test("a dial that waits for a dead line is given up for the next within a second", async () => {
+  const { server, old } = await FakeServer.doubted();
+  await server.time.advance(patienceMs);
+  await server.time.advance(deadSilenceMs - patienceMs);
+  server.health.lost(old, true);
+  assert.equal(server.dials.at(-1)?.signal.aborted, false);
+  await server.time.advance(patienceMs);
+  assert.equal(server.dials.at(-1)?.signal.aborted, true);
+  await server.refuse();
+  await server.time.advance(250);
+  assert.equal(server.dials.length, 3);
+  await server.accept(2);
+  assert.equal(server.health.readiness, "ready");
+});
+
+test("who is doubted after a longer silence is dead as soon as the dial's patience is over, or it fails", async () => {
+  for (const end of ["patience", "refusal"] as const) {
+    const server = new FakeServer();
+    server.health.want();
+    const old = await server.accept(1);
+    await server.time.advance(deadSilenceMs);
+    server.health.doubt(old, server.time.nowMs - deadSilenceMs);
+    await server.time.advance(1);
+    assert.equal(server.dead.length, 0, "the dial may be accepted");
+    if (end === "patience") await server.time.advance(patienceMs);
+    else await server.refuse();
+    const silentMs = end === "patience" ? deadSilenceMs + 1 + patienceMs : deadSilenceMs + 1;
+    assert.deepEqual(server.dead, [[1, silentMs]], end);
+  }
+});
+
+test("a machine that accepts and says nothing is busy: what it was given is left there", async () => {
+  const { server, old } = await FakeServer.doubted();
+  server.dials.at(-1)?.alive("accepted");
+  await server.time.advance(deadSilenceMs);
+  await server.time.advance(patienceMs);
+  assert.deepEqual(server.givenUp, [[old, undefined]], "but nothing more comes to it");
+  assert.deepEqual(server.dead, []);
+});
+
+test("a doubted connection that spoke, or has a successor, is not called dead", async () => {
+  for (const end of ["trusted", "replaced"] as const) {
+    const { server, old } = await FakeServer.doubted();
+    if (end === "trusted") server.health.trust(old);
+    else await server.accept(2);
+    await server.time.advance(2 * deadSilenceMs);
+    assert.deepEqual(server.dead, [], end);
+    assert.equal(server.time.pending, 0);
+  }
 });
 
 test("a doubted connection that ends leaves its successor alone", async () => {

@@ -19,14 +19,17 @@ export type HostState<Connection> =
   | { readonly kind: "resting"; readonly reason: unknown }
   | { readonly kind: "closed" };
 
+/** What a dial has met: a name that was resolved or a program that was started, or the server's machine, which accepted. */
+export type SignOfLife = "started" | "accepted";
+
 export interface HostHealthOptions<Connection> {
   readonly host: HostAddress;
   /**
    * Opens a connection to it, hello included. It must end by itself, by a time limit of its own: it is never called
    * again before it has, so a server that swallows packets costs one pending connect. Calls `alive` at each sign that
-   * somebody is there: a name that was resolved, a connection that was accepted.
+   * somebody is there.
    */
-  readonly dial: (signal: AbortSignal, alive: () => void) => Promise<Connection>;
+  readonly dial: (signal: AbortSignal, alive: (sign: SignOfLife) => void) => Promise<Connection>;
   /** Frees a connection that nobody needs: it came up after `close`, or after the doubted one had answered. */
   readonly discard?: (connection: Connection) => void;
   /**
@@ -34,6 +37,8 @@ export interface HostHealthOptions<Connection> {
    * state changes; the second case may be followed by the first.
    */
   readonly onGivenUp?: (connection: Connection, successor: Connection | undefined) => void;
+  /** A doubted connection is dead: it was silent for `deadSilenceMs`, and nothing accepts another. Its owner ends it and tells `lost`. */
+  readonly onDead?: (connection: Connection, silentMs: number) => void;
   /** Called after every change of state, for placement and the log. */
   readonly onChange?: (state: HostState<Connection>) => void;
   readonly clock?: Clock;
@@ -64,6 +69,12 @@ export const missedAfterMs = 4_000;
  */
 export const returningMs = 5_000;
 
+/**
+ * A silence of this length is the line's, when no machine accepts another connection either: shorter ones are a roam, or a segment that was
+ * lost three times. With the time of one dial it leaves jobs just before the server is missed.
+ */
+export const deadSilenceMs = 3_000;
+
 /** Longest time between two attempts meanwhile. */
 const longestExpectedRetryMs = 1_000;
 
@@ -80,6 +91,11 @@ interface Attempt {
   cancelTimer: () => void;
 }
 
+interface Doubted<Connection> {
+  readonly connection: Connection;
+  readonly silentSinceMs: number;
+}
+
 /** The one connection to a server: shared while it lives, dialled once at a time, probed while the server is dead. */
 export class HostHealth<Connection> {
   readonly host: HostAddress;
@@ -89,12 +105,15 @@ export class HostHealth<Connection> {
   #state: HostState<Connection> = { kind: "untried" };
   #attempt: Attempt | undefined;
   /** Silent since a job was sent on it, while its successor is dialled. */
-  #doubted: Connection | undefined;
+  #doubted: Doubted<Connection> | undefined;
+  /** By the latest attempt: the network and the machine live, whatever its homccd does. */
+  #isAccepted = false;
   #failures = 0;
   #wantedMs: number;
   #droppedAtMs = -Infinity;
   #expectedForMs = expectedBackMs;
   #cancelExpecting: () => void = () => {};
+  #cancelJudging: () => void = () => {};
   #cancelProbe: () => void = () => {};
 
   constructor(options: HostHealthOptions<Connection>) {
@@ -162,10 +181,21 @@ export class HostHealth<Connection> {
    * the server for `expectedBackMs`, also while dials fail.
    */
   lost(connection: Connection, isExpected = false): void {
-    if (this.#doubted === connection) this.#doubted = undefined;
+    const doubted = this.#doubted;
+    if (doubted?.connection === connection) {
+      this.#settleDoubt();
+      if (isExpected) this.#expectDoubted(doubted.silentSinceMs);
+    }
     if (this.connection !== connection) return;
     if (isExpected) this.#expect(expectedBackMs);
     this.#enter({ kind: "untried" });
+  }
+
+  /** The line was gone when it fell silent; the dial that is under way is one of those that wait for it. */
+  #expectDoubted(silentSinceMs: number): void {
+    this.#expect(expectedBackMs, silentSinceMs);
+    if (this.#attempt !== undefined && this.#isHopedFor) this.#limitPatience(this.#attempt);
+    this.#enter(this.#state);
   }
 
   /** The server restarts: as soon as it has said so, and when the last of its jobs is done. */
@@ -175,12 +205,15 @@ export class HostHealth<Connection> {
     this.lost(connection);
   }
 
-  #expect(forMs: number): void {
-    this.#droppedAtMs = this.#clock.monotonicMs();
+  #expect(forMs: number, sinceMs = this.#clock.monotonicMs()): void {
+    this.#droppedAtMs = sinceMs;
     this.#expectedForMs = forMs;
     this.#cancelExpecting();
+    const goneMs = this.#clock.monotonicMs() - sinceMs;
     const changed = (): void => this.#options.onChange?.(this.#state);
-    const cancels = [missedAfterMs, forMs, expectedBackMs].map((ms) => this.#timers.after(ms, changed));
+    const cancels = [missedAfterMs, forMs, expectedBackMs].map((ms) =>
+      this.#timers.after(Math.max(0, ms - goneMs), changed),
+    );
     this.#cancelExpecting = () => {
       for (const cancel of cancels) cancel();
     };
@@ -191,18 +224,22 @@ export class HostHealth<Connection> {
     this.#cancelExpecting();
   }
 
-  /** `connection` is silent where an answer is due: its successor is dialled, and jobs wait for that or go elsewhere. */
-  doubt(connection: Connection): void {
+  /**
+   * `connection` is silent since then, where an answer is due: its successor is dialled, and jobs wait for that or go elsewhere.
+   */
+  doubt(connection: Connection, silentSinceMs: number): void {
     if (this.connection !== connection) return;
-    this.#doubted = connection;
+    this.#doubted = { connection, silentSinceMs };
+    const leftMs = silentSinceMs + deadSilenceMs - this.#clock.monotonicMs();
+    this.#cancelJudging = this.#timers.after(Math.max(0, leftMs), () => this.#judgeDoubted());
     this.#dial("connecting");
   }
 
   /** The doubted connection has spoken: it is used again, and no successor is needed. */
   trust(connection: Connection): void {
-    if (this.#doubted !== connection || this.#state.kind === "closed") return;
+    if (this.#doubted?.connection !== connection || this.#state.kind === "closed") return;
     this.#stopAttempt();
-    this.#doubted = undefined;
+    this.#settleDoubt();
     this.#enter({ kind: "healthy", connection });
   }
 
@@ -210,7 +247,7 @@ export class HostHealth<Connection> {
   close(): void {
     this.#stopExpecting();
     this.#stopAttempt();
-    this.#doubted = undefined;
+    this.#settleDoubt();
     this.#enter({ kind: "closed" });
   }
 
@@ -225,6 +262,7 @@ export class HostHealth<Connection> {
     const startedMs = this.#clock.monotonicMs();
     const attempt: Attempt = { startedMs, abort: new AbortController(), cancelTimer: () => {} };
     this.#attempt = attempt;
+    this.#isAccepted = false;
     return attempt;
   }
 
@@ -238,19 +276,23 @@ export class HostHealth<Connection> {
       const { sinceMs } = this.#state;
       this.#giveUpDoubted(undefined);
       this.#enter({ kind: "overdue", sinceMs });
+      this.#judgeDoubted();
     });
   }
 
   /** A sign of life buys the dial its patience anew; one that comes too late gets the jobs back. */
-  #signOfLife(attempt: Attempt): void {
+  #signOfLife(attempt: Attempt, sign: SignOfLife): void {
     if (this.#attempt !== attempt) return;
+    this.#isAccepted ||= sign === "accepted";
     if (this.#state.kind === "overdue") this.#enter({ kind: "connecting", sinceMs: this.#state.sinceMs });
     if (this.#state.kind === "connecting" || this.#isHopedFor) this.#limitPatience(attempt);
   }
 
   async #finish(attempt: Attempt): Promise<void> {
     try {
-      const connection = await this.#options.dial(attempt.abort.signal, () => this.#signOfLife(attempt));
+      const connection = await this.#options.dial(attempt.abort.signal, (sign) =>
+        this.#signOfLife(attempt, sign),
+      );
       if (this.#attempt === attempt) this.#succeeded(attempt, connection);
       else this.#options.discard?.(connection);
     } catch (error) {
@@ -264,7 +306,7 @@ export class HostHealth<Connection> {
     this.#failures = 0;
     this.#stopExpecting();
     this.#giveUpDoubted(connection);
-    this.#doubted = undefined;
+    this.#settleDoubt();
     this.#enter({ kind: "healthy", connection });
   }
 
@@ -280,6 +322,7 @@ export class HostHealth<Connection> {
     this.#giveUpDoubted(undefined);
     this.#cancelProbe = this.#timers.after(delayMs, () => this.#probe(wasSilent, reason));
     this.#enter({ kind: "dead", sinceMs, retryAtMs: nowMs + delayMs, reason });
+    this.#judgeDoubted();
   }
 
   /** A server that refuses is asked by the next job itself: that takes a round trip. One that is silent is not waited for. */
@@ -293,7 +336,23 @@ export class HostHealth<Connection> {
 
   /** It stays the doubted one until its successor is up: should it speak after all, it is better than nothing. */
   #giveUpDoubted(successor: Connection | undefined): void {
-    if (this.#doubted !== undefined) this.#options.onGivenUp?.(this.#doubted, successor);
+    if (this.#doubted !== undefined) this.#options.onGivenUp?.(this.#doubted.connection, successor);
+  }
+
+  /**
+   * Where the machine accepts a connection and its homccd says nothing, that is busy, and what it runs is not thrown away. A dial whose
+   * patience is not over may still be accepted.
+   */
+  #judgeDoubted(): void {
+    if (this.#doubted === undefined || this.#isAccepted || this.#state.kind === "connecting") return;
+    const { connection, silentSinceMs } = this.#doubted;
+    const silentMs = this.#clock.monotonicMs() - silentSinceMs;
+    if (silentMs >= deadSilenceMs) this.#options.onDead?.(connection, silentMs);
+  }
+
+  #settleDoubt(): void {
+    this.#doubted = undefined;
+    this.#cancelJudging();
   }
 
   #stopAttempt(): void {

@@ -141,7 +141,7 @@ export class Channel<Outgoing, Incoming> {
       isReading: () => this.#inbox.isReading,
       ping: () => this.#pulse.ping(),
       checked: () => this.#dropUnlessTaking(),
-      dead: (silentMs) => this.#end.lose(`${this.peer} was silent for ${Math.round(silentMs)} ms`),
+      dead: (silentMs) => this.lose(silentMs),
     });
     this.#silence = new SilenceProbe({
       clock: this.#clock,
@@ -150,6 +150,8 @@ export class Channel<Outgoing, Incoming> {
       isReading: () => this.#inbox.isReading,
       roundTripMs: () => this.#pulse.roundTripMs,
       sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
+      isSending: () => this.isSending || this.#outbox.blocked,
+      dead: (silentMs) => this.lose(silentMs),
     });
     this.#end = new ConnectionEnd({
       role,
@@ -185,7 +187,10 @@ export class Channel<Outgoing, Incoming> {
       reader: new MessageReader(incoming, this.#agreement.history),
       inbox: this.#inbox,
       end: this.#end,
-      setBusy: (isBusy) => this.#heartbeat.setBusy(isBusy),
+      setBusy: (isBusy) => {
+        this.#heartbeat.setBusy(isBusy);
+        this.#silence.setBusy(isBusy);
+      },
     });
     this.#compression = new DataCompression({ role, zstd: this.#agreement.zstd, rate, pace: this.#pace });
     this.#data = new DataSender({
@@ -339,7 +344,7 @@ export class Channel<Outgoing, Incoming> {
     this.#streams.close(stream);
   }
 
-  /** Client: tells `listener` when a stream opens and the peer does not say anything soon, and when it speaks after all. */
+  /** Client: tells `listener` when streams are open and the peer does not say anything for long, and when it speaks after all. */
   watchSilence(listener: SilenceListener): void {
     this.#silence.listen(listener);
   }
@@ -347,6 +352,16 @@ export class Channel<Outgoing, Incoming> {
   /** Asks the peer for a sign of life, and takes it for silent until one comes. */
   doubt(): void {
     if (this.#end.reason === undefined) this.#silence.doubt();
+  }
+
+  /** Client: the doubted connection's successor is up. This one ends as a line that dropped, unless the peer speaks soon. */
+  abandon(): void {
+    if (this.#end.reason === undefined) this.#silence.abandon();
+  }
+
+  /** Ends the connection as a line that dropped: nothing was heard for so long that the peer is taken for gone. */
+  lose(silentMs: number): void {
+    this.#end.lose(`${this.peer} was silent for ${Math.round(silentMs)} ms`);
   }
 
   /**

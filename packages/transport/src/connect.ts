@@ -27,8 +27,8 @@ export interface ConnectOptions {
   readonly port: number;
   /** From the look-up of the name to the welcome. */
   readonly connectTimeoutMs: number;
-  /** Called when the name is resolved and when the server's machine accepted: who waits may go on waiting. */
-  readonly onProgress?: () => void;
+  /** Called when the name is resolved, or ssh says something, and when the server's machine accepted: who waits may go on waiting. */
+  readonly onProgress?: (sign: "started" | "accepted") => void;
   readonly signal?: AbortSignal;
   /** Whom the server has to be. With it no byte of ours leaves but in TLS, and no peer of homcc 1.x is spoken to. */
   readonly trust?: ServerTrust;
@@ -50,7 +50,7 @@ export async function connectToServer(options: ConnectOptions): Promise<ServerCo
   return await withSocket(
     { ...options, reusesReadBuffer: trust === undefined },
     async (socket, peer, deadline) => {
-      options.onProgress?.();
+      options.onProgress?.("accepted");
       return await greetTrusted(socket, trust, { ...options, peer, deadline });
     },
   );
@@ -110,7 +110,7 @@ async function withSocket<Result>(
       ? { onread: intoOneBuffer((bytes) => socket.emit("data", bytes)) }
       : {}),
   });
-  socket.once("lookup", (error) => error === null && options.onProgress?.());
+  socket.once("lookup", (error) => error === null && options.onProgress?.("started"));
   // Listened to for as long as the socket lives: an error without a listener would end the process.
   socket.on("error", () => {});
   try {

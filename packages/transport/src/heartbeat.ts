@@ -8,9 +8,9 @@ export interface Pace {
 }
 
 /**
- * While streams are open. A peer that sent nothing for 20 s is gone; the user waits for the fallback meanwhile. Four pings,
- * and five of TCP's doubling retransmissions (0.2 + 0.4 + … + 6.4 s = 12.6 s), fit into it: a Wi-Fi roam does not end a
- * build. 70 bytes every 5 s are nothing on any link.
+ * While streams are open. A peer that sent nothing for 20 s is gone, whatever else answers; the agent tries a second connection long
+ * before that (`SilenceProbe`). Four pings, and five of TCP's doubling retransmissions (0.2 + 0.4 + … + 6.4 s = 12.6 s), fit into it:
+ * a Wi-Fi roam does not end a server's jobs. 70 bytes every 5 s are nothing on any link.
  */
 export const busyPace: Pace = { pingIntervalMs: 5_000, deadAfterMs: 20_000 };
 

@@ -9,7 +9,9 @@ class Scene implements Timers {
   roundTripMs: number | undefined = 30;
   sentBytes = 0;
   isReading = true;
+  isSending = false;
   pings = 0;
+  silentSinceMs = -1;
   readonly events: string[] = [];
   readonly probe: SilenceProbe;
   #due: { readonly atMs: number; readonly run: () => void }[] = [];
@@ -22,9 +24,14 @@ class Scene implements Timers {
       isReading: () => this.isReading,
       roundTripMs: () => this.roundTripMs,
       sentBytes: () => this.sentBytes,
+      isSending: () => this.isSending,
+      dead: (silentMs) => this.events.push(`dead after ${silentMs}`),
     });
     this.probe.listen({
-      doubted: () => this.events.push(`doubted at ${this.nowMs - 10_000}`),
+      doubted: (silentSinceMs) => {
+        this.silentSinceMs = silentSinceMs - 10_000;
+        this.events.push(`doubted at ${this.nowMs - 10_000}`);
+      },
       trusted: () => this.events.push(`trusted at ${this.nowMs - 10_000}`),
     });
   }
@@ -135,6 +142,84 @@ test("silence means nothing while this end does not read", () => {
   scene.isReading = false;
   scene.pass(5_000);
   assert.deepEqual(scene.events, []);
+});
+
+test("while streams are open a silence is asked about after a second and a half, and borne for three", () => {
+  const scene = new Scene();
+  scene.pass(60_000);
+  scene.probe.setBusy(true);
+  scene.pass(1_490);
+  assert.equal(scene.pings, 0);
+  scene.pass(10);
+  assert.equal(scene.pings, 1);
+  scene.pass(10_000);
+  assert.deepEqual(scene.events, ["doubted at 63010"]);
+  assert.equal(scene.silentSinceMs, 60_000, "since the first stream opened");
+  scene.probe.received();
+  assert.deepEqual(scene.events, ["doubted at 63010", "trusted at 71500"]);
+});
+
+test("a peer that answers is asked again each time it was silent for so long, and a far one has longer", () => {
+  const scene = new Scene();
+  scene.probe.setBusy(true);
+  for (let second = 0; second < 20; second++) {
+    scene.pass(1_000);
+    if (second % 2 === 1) scene.probe.received();
+  }
+  assert.equal(scene.pings, 10);
+  scene.roundTripMs = 800;
+  scene.pass(10_000);
+  assert.deepEqual(scene.events, ["doubted at 23910"]);
+});
+
+test("with the last stream the vigil ends", () => {
+  const scene = new Scene();
+  scene.probe.setBusy(true);
+  scene.pass(1_000);
+  scene.probe.setBusy(false);
+  scene.pass(10_000);
+  assert.deepEqual([scene.pings, scene.hasTimers], [0, false]);
+});
+
+test("a stream that opens meanwhile does not wait as long as those before it", () => {
+  const scene = new Scene();
+  scene.probe.setBusy(true);
+  scene.pass(2_000);
+  scene.probe.streamOpened();
+  scene.pass(1_000);
+  assert.deepEqual([scene.pings, scene.events], [1, ["doubted at 2110"]]);
+});
+
+test("a vigil does not judge who was stopped, or does not read", () => {
+  const stopped = new Scene();
+  stopped.probe.setBusy(true);
+  stopped.nowMs += 60_000;
+  stopped.turn();
+  stopped.probe.received();
+  stopped.pass(1_000);
+  assert.deepEqual(stopped.events, []);
+  const full = new Scene();
+  full.isReading = false;
+  full.probe.setBusy(true);
+  full.pass(20_000);
+  assert.deepEqual([full.pings, full.events], [0, []]);
+});
+
+test("an abandoned connection dies after four seconds of silence, unless it speaks or is not through with sending", () => {
+  for (const [happens, expected] of [
+    ["nothing", ["doubted at 3010", "dead after 4010"]],
+    ["it speaks", ["doubted at 3010", "trusted at 3100"]],
+    ["it sends", ["doubted at 3010"]],
+  ] as const) {
+    const scene = new Scene();
+    scene.probe.setBusy(true);
+    scene.pass(3_100);
+    scene.probe.abandon();
+    if (happens === "it speaks") scene.probe.received();
+    scene.isSending = happens === "it sends";
+    scene.pass(1_300);
+    assert.deepEqual(scene.events, expected, happens);
+  }
 });
 
 test("another reason for doubt asks at once", () => {

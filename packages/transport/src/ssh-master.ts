@@ -16,7 +16,7 @@ export interface SshMasterOptions {
   /** Of the job that wants it. */
   readonly environment: Readonly<Record<string, string>>;
   /** Called whenever ssh says something, of which there is much while it logs in. */
-  readonly onSign?: () => void;
+  readonly onSign?: (sign: "started" | "accepted") => void;
 }
 
 /**
@@ -123,7 +123,9 @@ export class SshMaster {
     child.stdin.on("error", () => {});
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.words.feed(text);
-      this.#options.onSign?.();
+      this.#options.onSign?.(
+        /Connection established|Remote protocol version/.test(text) ? "accepted" : "started",
+      );
     });
     return child;
   }
@@ -150,7 +152,7 @@ export class SshMaster {
     await rm(join(this.#options.folder, this.#sockets.control), { force: true });
     if (this.#state === "ending") throw this.#whyNot();
     this.#state = "ready";
-    this.#options.onSign?.();
+    this.#options.onSign?.("accepted");
   }
 
   #loggedIn(): Promise<void> {

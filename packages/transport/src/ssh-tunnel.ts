@@ -28,6 +28,8 @@ export interface SshTunnelOptions {
   readonly timers?: Timers;
 }
 
+type OnSign = (sign: "started" | "accepted") => void;
+
 /** A connection through the tunnel. */
 export interface Tunnelled {
   readonly socket: Socket;
@@ -61,7 +63,7 @@ export class SshTunnel {
   /** New connections go through this one. */
   #current: SshMaster | undefined;
   /** Those who wait for it. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<OnSign>();
   #users = 0;
   #cancelEnd: () => void = () => {};
   #turnedAway: TurnedAway | undefined;
@@ -79,7 +81,7 @@ export class SshTunnel {
    * Connects to homccd, through an ssh that is there or a new one. Calls `onSign` at each sign of life. Rejects with an
    * `SshError`, or with the signal's reason.
    */
-  async open(signal: AbortSignal, onSign: () => void = () => {}): Promise<Tunnelled> {
+  async open(signal: AbortSignal, onSign: OnSign = () => {}): Promise<Tunnelled> {
     using _use = this.use();
     const known = this.#current;
     if (known?.isReady === true) {
@@ -137,7 +139,7 @@ export class SshTunnel {
     for (const master of this.#masters) master.end();
   }
 
-  async #ready(signal: AbortSignal, onSign: () => void): Promise<SshMaster> {
+  async #ready(signal: AbortSignal, onSign: OnSign): Promise<SshMaster> {
     signal.throwIfAborted();
     const master = this.#current ?? this.#start();
     const { promise, reject } = Promise.withResolvers<never>();
@@ -175,8 +177,8 @@ export class SshTunnel {
       route: this.route,
       folder: path,
       environment: this.wish.environment,
-      onSign: () => {
-        for (const onSign of this.#waiting) onSign();
+      onSign: (sign) => {
+        for (const onSign of this.#waiting) onSign(sign);
       },
     });
     this.#current = master;

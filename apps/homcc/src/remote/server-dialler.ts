@@ -3,7 +3,7 @@ import { version } from "@homcc/config/version";
 import type { Clock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
-import type { HostHealth } from "@homcc/scheduler/health";
+import type { HostHealth, SignOfLife } from "@homcc/scheduler/health";
 import { type HostAddress, type HostId, hostIdOf } from "@homcc/scheduler/host";
 import {
   type ConnectOptions,
@@ -33,7 +33,7 @@ export interface DialAttempt {
   readonly connectTimeoutMs: number;
   readonly signal: AbortSignal;
   /** As of `HostHealthOptions.dial`. */
-  readonly alive: () => void;
+  readonly alive: (sign: SignOfLife) => void;
 }
 
 /** Makes sessions with servers: directly or through ssh, in our format or in that of homcc 1.x. */
@@ -114,10 +114,10 @@ export class ServerDialler {
   ): void {
     let isReturning = false;
     channel.watchSilence({
-      doubted: () => {
+      doubted: (silentSinceMs) => {
         this.#logger.info(`${session.hostId} is silent: another connection is tried`);
         doubtTunnel?.();
-        health.doubt(session);
+        health.doubt(session, silentSinceMs);
       },
       trusted: () => {
         session.believe();

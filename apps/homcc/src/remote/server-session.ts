@@ -139,14 +139,20 @@ export class ServerSession implements Session, ShippingLink {
 
   /**
    * The connection is silent where an answer is due, and its successor is up or does not come up. Jobs that have heard
-   * nothing go elsewhere. Those that were heard wait as long as a connection may be silent, in case it was a bad moment
-   * of the network; after a sleep it was not.
+   * nothing go elsewhere. Those that were heard wait, in case it was a bad moment of the network: after a sleep it was not, and
+   * where a successor is up it is over soon.
    */
-  giveUp(): void {
+  giveUp(isReplaced: boolean): void {
     const { receivedBytes } = this.#channel;
     const unheard = [...this.#running].filter(({ receivedBytesThen }) => receivedBytesThen === receivedBytes);
     for (const { run } of unheard) run.cancel(new UnheardJob(this.hostId));
     if (this.#isDoubtedAfterSleep) this.close("silent since the machine slept");
+    else if (isReplaced) this.#channel.abandon();
+  }
+
+  lose(silentMs: number): void {
+    // Without a job nobody waits for it, and it may speak after all.
+    if (this.#running.size > 0) this.#channel.lose(silentMs);
   }
 
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */

@@ -385,9 +385,10 @@ export class Servers {
         this.#dialler.dial(host, health, { connectTimeoutMs: this.#connectTimeoutMs, signal, alive }),
       discard: (session) => session.close("not needed any more"),
       onGivenUp: (session, successor) => {
-        session.giveUp();
+        session.giveUp(successor !== undefined);
         if (successor !== undefined) session.retire();
       },
+      onDead: (session, silentMs) => session.lose(silentMs),
       onChange: (state) => this.#changed(hostId, health, state),
     });
     this.#health.set(hostId, health);

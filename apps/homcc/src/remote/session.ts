@@ -73,7 +73,7 @@ export class UnheardJob extends HomccError {
 /** The line dropped while the server had the job: it may go on with it there when it is sent again. */
 export class DroppedJob extends HomccError {
   constructor(reason: Error) {
-    super("ERR_HOMCC_CONNECTION_LOST", reason.message, { cause: reason });
+    super("ERR_HOMCC_CONNECTION_LOST", reason.message, { cause: reason.cause });
   }
 }
 
@@ -118,6 +118,8 @@ export interface Session {
   /** The server has spoken. */
   believe(): void;
   /** Silent where an answer is due, and its successor is up or does not come up. */
-  giveUp(): void;
+  giveUp(isReplaced: boolean): void;
+  /** Silent for so long, and nothing of the server's machine answers. */
+  lose(silentMs: number): void;
   close(reason: string): void;
 }

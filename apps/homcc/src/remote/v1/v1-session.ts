@@ -96,6 +96,10 @@ export class V1Session implements Session {
     // No connection outlives its job.
   }
 
+  lose(): void {
+    // Nor is one doubted.
+  }
+
   close(reason: string): void {
     this.#closing.abort(new HomccError("ERR_HOMCC_CONNECTION_LOST", reason));
   }
