@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Clock, systemClock } from "@homcc/observability/clock";
+import { systemClock } from "@homcc/observability/clock";
 import type { HomccError } from "@homcc/observability/error";
 import type { Packed } from "@homcc/protocol/compression";
 import { decodeDrain, type Drain, encodeDrain } from "@homcc/protocol/drain";
@@ -18,19 +18,16 @@ import type { ChannelOptions, Role, SendDataOptions, SendOptions } from "./chann
 import { ConnectionEnd } from "./connection-end.ts";
 import { DataCompression } from "./data-compression.ts";
 import { dataChunkBytes, DataSender } from "./data-sender.ts";
+import { FrameSender } from "./frame-sender.ts";
 import { busyPace, Heartbeat, idleServerPace } from "./heartbeat.ts";
 import { Inbox } from "./inbox.ts";
 import { MessageBudget } from "./message-budget.ts";
 import { MessageReader } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { LinkRate } from "./link-rate.ts";
 import type { StreamBytes, StreamHandler } from "./inbound-stream.ts";
 import { InboundStreams, type StreamAcceptor } from "./inbound-streams.ts";
-import { Outbox, type Priority } from "./outbox.ts";
-import { Pulse } from "./pulse.ts";
-import { SendPace } from "./send-pace.ts";
 import { type SilenceListener, SilenceProbe } from "./silence-probe.ts";
-import { systemTimers, type Timers } from "./timers.ts";
+import { systemTimers } from "./timers.ts";
 
 export type { StreamHandler } from "./inbound-stream.ts";
 
@@ -38,12 +35,6 @@ export type { StreamHandler } from "./inbound-stream.ts";
 export type ClientChannel = Channel<ClientMessage, ServerMessage>;
 /** The server's end. */
 export type ServerChannel = Channel<ServerMessage, ClientMessage>;
-
-/** A peer that lets this much wait for it does not read. */
-const maxQueuedBytes = 64 << 20;
-
-/** A client that takes less than the kernel's buffers and one frame in this time holds memory that others need. */
-const maxBlockedMs = 120_000;
 
 /**
  * When the kernel asks an idle peer for a sign of life; it asks ten times, a second apart (libuv's choice). The agent's
@@ -73,21 +64,16 @@ export class Channel<Outgoing, Incoming> {
 
   readonly #role: Role;
   readonly #agreement: Agreement;
-  readonly #clock: Clock;
-  readonly #timers: Timers;
   readonly #end: ConnectionEnd;
   readonly #inbox: Inbox;
-  readonly #outbox: Outbox;
+  readonly #sender: FrameSender;
   readonly #writer: MessageWriter<Outgoing>;
-  readonly #pace: SendPace;
-  readonly #pulse: Pulse;
   readonly #heartbeat: Heartbeat;
   readonly #silence: SilenceProbe;
   readonly #streams: InboundStreams<Incoming>;
   readonly #compression: DataCompression;
   readonly #data: DataSender;
   #initialBytes: Uint8Array | undefined;
-  #sendLimit: () => number | undefined = () => undefined;
   #onDrain: (drain: Drain) => void = () => {};
   #drain: Drain | undefined;
 
@@ -103,75 +89,58 @@ export class Channel<Outgoing, Incoming> {
     this.#agreement = options.agreement;
     this.#writer = new MessageWriter(outgoing, this.peer, this.#agreement);
     this.#initialBytes = options.initialBytes;
-    this.#clock = options.clock ?? systemClock;
-    this.#timers = options.timers ?? systemTimers;
+    const clock = options.clock ?? systemClock;
+    const timers = options.timers ?? systemTimers;
     const carrier = options.carrier ?? (socket instanceof Socket ? socket : undefined);
     carrier?.setNoDelay(true);
     carrier?.setKeepAlive(true, keepAliveMs[role]);
     carrier?.setTimeout(0);
-    const rate = new LinkRate(this.#clock);
-    this.#pace = new SendPace({
-      clock: this.#clock,
-      ...(options.roundTripMs === undefined ? {} : { roundTripMs: options.roundTripMs }),
-      limitBytesPerSecond: () => this.#sendLimit(),
-    });
-    this.#outbox = new Outbox(socket, {
-      rate,
-      pace: this.#pace,
-      timers: this.#timers,
-      clock: this.#clock,
-      pieces: this.#agreement.pieces,
-      mark: () => this.#pulse.mark(),
-    });
-    this.#pulse = new Pulse({
-      pace: this.#pace,
-      roundTripMs: options.roundTripMs,
-      isBlocked: () => this.#outbox.blocked,
-      push: (frame, written) => this.#push("pulse", frame, written),
-      measured: () => {
-        this.measureDistance();
-        this.#outbox.resume();
-      },
-    });
-    this.#heartbeat = new Heartbeat({
-      clock: this.#clock,
-      timers: this.#timers,
-      busy: options.busyPace ?? busyPace,
-      idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
-      isReading: () => this.#inbox.isReading,
-      ping: () => this.#pulse.ping(),
-      checked: () => this.#dropUnlessTaking(),
-      dead: (silentMs) => this.lose(silentMs),
-    });
-    this.#silence = new SilenceProbe({
-      clock: this.#clock,
-      timers: this.#timers,
-      ping: () => this.#pulse.ping(),
-      isReading: () => this.#inbox.isReading,
-      roundTripMs: () => this.#pulse.roundTripMs,
-      sentBytes: () => this.#outbox.sentBytes + this.#outbox.queuedBytes,
-      isSending: () => this.isSending || this.#outbox.blocked,
-      dead: (silentMs) => this.lose(silentMs),
-    });
     this.#end = new ConnectionEnd({
       role,
       peer: this.peer,
       socket,
       carrier,
-      timers: this.#timers,
+      timers,
       farewell: this.#agreement.farewell,
-      sendLast: (frame) => {
-        this.#outbox.push("control", frame);
-        this.#outbox.flushControl();
-      },
+      sendLast: (frame) => this.#sender.pushLast(frame),
       stop: () => this.#stop(),
       ended: (reason) => this.#streams.closeAll(reason),
     });
+    this.#sender = new FrameSender(socket, {
+      role,
+      peer: this.peer,
+      clock,
+      timers,
+      roundTripMs: options.roundTripMs,
+      pieces: this.#agreement.pieces,
+      end: this.#end,
+      sending: (frame) => this.#sending(frame),
+    });
+    this.#heartbeat = new Heartbeat({
+      clock,
+      timers,
+      busy: options.busyPace ?? busyPace,
+      idle: role === "server" ? (options.idlePace ?? idleServerPace) : undefined,
+      isReading: () => this.#inbox.isReading,
+      ping: () => this.#sender.pulse.ping(),
+      checked: () => this.#sender.dropUnlessTaking(),
+      dead: (silentMs) => this.lose(silentMs),
+    });
+    this.#silence = new SilenceProbe({
+      clock,
+      timers,
+      ping: () => this.#sender.pulse.ping(),
+      isReading: () => this.#inbox.isReading,
+      roundTripMs: () => this.#sender.pulse.roundTripMs,
+      sentBytes: () => this.#sender.sentBytes + this.#sender.queuedBytes,
+      isSending: () => this.isSending || this.#sender.isBlocked,
+      dead: (silentMs) => this.lose(silentMs),
+    });
     this.#inbox = new Inbox(socket, {
-      clock: this.#clock,
-      timers: this.#timers,
+      clock,
+      timers,
       // Only a server has peers that it must keep from each other.
-      budget: role === "server" ? new MessageBudget(this.#clock) : undefined,
+      budget: role === "server" ? new MessageBudget(clock) : undefined,
       isOpen: () => this.isOpen,
       heard: () => {
         this.#heartbeat.received();
@@ -192,13 +161,18 @@ export class Channel<Outgoing, Incoming> {
         this.#silence.setBusy(isBusy);
       },
     });
-    this.#compression = new DataCompression({ role, zstd: this.#agreement.zstd, rate, pace: this.#pace });
+    this.#compression = new DataCompression({
+      role,
+      zstd: this.#agreement.zstd,
+      rate: this.#sender.rate,
+      pace: this.#sender.pace,
+    });
     this.#data = new DataSender({
       maxFrameBytes: this.#agreement.maxOutgoingFrameBytes,
       compression: this.#compression,
       end: this.#end,
       isStreamOpen: (stream) => this.#streams.has(stream),
-      push: (priority, frame, written) => this.#push(priority, frame, written),
+      push: (priority, frame, written) => this.#sender.push(priority, frame, written),
       endSent: (stream) => this.#endSent(stream),
     });
     this.#end.watch();
@@ -229,7 +203,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Wire bytes after the handshake, for the ledger. */
   get sentBytes(): number {
-    return this.#outbox.sentBytes;
+    return this.#sender.sentBytes;
   }
 
   get receivedBytes(): number {
@@ -238,7 +212,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Of the handshake or the latest ping; `undefined` before any. */
   get roundTripMs(): number | undefined {
-    return this.#pulse.roundTripMs;
+    return this.#sender.pulse.roundTripMs;
   }
 
   /** Blobs and outputs may be told by how they differ from others. */
@@ -271,37 +245,37 @@ export class Channel<Outgoing, Incoming> {
 
   /** The link is a LAN or none at all: nothing on it is worth a thought. */
   get isNear(): boolean {
-    return this.#pace.isNear;
+    return this.#sender.pace.isNear;
   }
 
   /** Bytes per second that the link takes from this end, as far as it had to; `undefined` before enough was measured. */
   get sendRate(): number | undefined {
-    return this.#pace.bytesPerSecond;
+    return this.#sender.pace.bytesPerSecond;
   }
 
   /** The shortest round trip of the last quarter of a minute: without a queue, and without a busy peer. `undefined` while few were seen. */
   get distanceMs(): number | undefined {
-    return this.#pace.distanceMs;
+    return this.#sender.pace.distanceMs;
   }
 
   /** The same when some were seen, but few. */
   get likelyDistanceMs(): number | undefined {
-    return this.#pace.likelyDistanceMs;
+    return this.#sender.pace.likelyDistanceMs;
   }
 
   /** One ping after the other, until there were enough for `distanceMs`. Every stream that is opened does it, too. */
   measureDistance(): void {
-    if (this.#role === "client") this.#pulse.measureDistance();
+    this.#sender.measureDistance();
   }
 
   /** Whether something waits to be sent. */
   get isSending(): boolean {
-    return this.#outbox.queuedBytes > 0;
+    return this.#sender.queuedBytes > 0;
   }
 
   /** From now on no more bytes per second are sent than `limit` says, which is asked each time. */
   limitSending(limit: () => number | undefined): void {
-    this.#sendLimit = limit;
+    this.#sender.limit(limit);
   }
 
   /** `pauseMs` is told of all bytes that come, and says for how long nothing more is read. */
@@ -318,7 +292,7 @@ export class Channel<Outgoing, Incoming> {
   serve(accept: StreamAcceptor<Incoming>): void {
     this.#streams.accept((stream, message) => {
       // The handshake told the client alone.
-      this.#pulse.pingFirst();
+      this.#sender.pulse.pingFirst();
       return accept(stream, message);
     });
     this.#inbox.start(this.#initialBytes);
@@ -374,7 +348,7 @@ export class Channel<Outgoing, Incoming> {
     if (!this.#streams.has(stream) || this.#end.reason !== undefined) return;
     this.#writer.sent(written);
     const end = options.end === true ? frameFlags.end : 0;
-    this.#push("control", {
+    this.#sender.push("control", {
       type: frameTypes.message,
       flags: written.flags | end,
       stream,
@@ -401,7 +375,12 @@ export class Channel<Outgoing, Incoming> {
   /** Server: tells the client that no more jobs are begun. False: this client does not understand that, and is told nothing. */
   announceDrain(drain: Drain): boolean {
     if (!this.#agreement.drain) return false;
-    this.#push("control", { type: frameTypes.drain, flags: 0, stream: 0, payload: encodeDrain(drain) });
+    this.#sender.push("control", {
+      type: frameTypes.drain,
+      flags: 0,
+      stream: 0,
+      payload: encodeDrain(drain),
+    });
     return true;
   }
 
@@ -413,7 +392,7 @@ export class Channel<Outgoing, Incoming> {
 
   /** Resolves when the peer has received all that was handed to the socket until now, or the connection has ended. */
   async received(): Promise<void> {
-    await Promise.race([this.#pulse.receipt(), this.closed]);
+    await Promise.race([this.#sender.pulse.receipt(), this.closed]);
   }
 
   /** Ends the connection as a line that drops does: a peer expects this end back. Resolves when the socket is closed. */
@@ -440,10 +419,10 @@ export class Channel<Outgoing, Incoming> {
         this.#streams.receiveData(frame);
         break;
       case frameTypes.ping:
-        this.#pulse.pinged(frame.payload);
+        this.#sender.pulse.pinged(frame.payload);
         break;
       case frameTypes.pong:
-        this.#pulse.answered(frame.payload);
+        this.#sender.pulse.answered(frame.payload);
         break;
       case frameTypes.drain:
         if (this.#role === "client" && this.#drain === undefined) {
@@ -463,28 +442,15 @@ export class Channel<Outgoing, Incoming> {
     if (this.#role === "server") this.closeStream(stream);
   }
 
-  #push(priority: Priority, frame: Frame, written?: () => void): void {
-    if (this.#end.reason !== undefined) return;
+  #sending(frame: Frame): void {
     this.#heartbeat.sent();
     const open = this.#streams.bytesOf(frame.stream);
     if (open !== undefined) open.sent += frameHeaderBytes + frame.payload.byteLength;
-    this.#outbox.push(priority, frame, written);
-    if (this.#outbox.queuedBytes > maxQueuedBytes) {
-      this.#end.lose(`${this.peer} does not read: more than ${maxQueuedBytes} bytes wait for it`);
-    }
-  }
-
-  /** Not with the pings of this end: a peer that sends some is answered, and needs none. */
-  #dropUnlessTaking(): void {
-    const { blocked, blockedSinceMs, stalledMs } = this.#outbox;
-    const idleMs = blocked ? this.#clock.monotonicMs() - blockedSinceMs : stalledMs;
-    if (this.#role === "server" && idleMs >= maxBlockedMs)
-      this.#end.lose(`${this.peer} does not read: it took nothing for ${Math.round(idleMs / 1000)} s`);
   }
 
   #stop(): void {
     this.#heartbeat.stop();
     this.#silence.stop();
-    this.#outbox.discard();
+    this.#sender.stop();
   }
 }
