@@ -55,6 +55,12 @@ export interface SoakReport {
 const faultKinds = ["cut", "agent killed", "homccd killed", "stalled clients"] as const;
 export type Fault = (typeof faultKinds)[number];
 
+/**
+ * Full after some 4,000 jobs, so that homccd evicts for most of the run: what it remembers of each blob is then flat, too, where with the usual
+ * 10 GB it grows by a kilobyte with each job of the whole run.
+ */
+const storeMiB = 64;
+
 const faultsPerRun = 40;
 const samplesPerRun = 80;
 const stalledAtOnce = 5;
@@ -71,6 +77,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       limit: options.slots,
       resultCache: true,
       storeFolder: join(folder, "store"),
+      options: ["--max-dependency-cache-size", `${storeMiB}M`],
       variables: { NODE_OPTIONS: "--inspect=127.0.0.1:0" },
       ...(port === undefined ? {} : { port }),
     });
