@@ -16,7 +16,7 @@ import { prepareFarm } from "./build/farm.ts";
 import { build } from "./build/parallel-build.ts";
 import { sourceCount } from "./build/project.ts";
 import { startThinLink } from "./link/thin-link-process.ts";
-import { type CpuProfile, Inspector } from "./profile/inspector.ts";
+import { type CpuProfile, Profiler } from "./profile/profiler.ts";
 import { selfTimes } from "./profile/self-time.ts";
 
 const builds = 2;
@@ -41,16 +41,16 @@ const options = {
   objects: join(folder, "objects"),
 };
 for (let round = 0; round < 2; round += 1) await build(options);
-const inspectors = {
-  agent: await Inspector.connect(ports.agent),
-  homccd: await Inspector.connect(ports.homccd),
+const profilers = {
+  agent: await Profiler.connect(ports.agent),
+  homccd: await Profiler.connect(ports.homccd),
 };
-await Promise.all([inspectors.agent.start(), inspectors.homccd.start()]);
+await Promise.all([profilers.agent.start(), profilers.homccd.start()]);
 for (let round = 0; round < builds; round += 1) await build(options);
 const target = join(repository, "target");
 await mkdir(target, { recursive: true });
 for (const name of ["agent", "homccd"] as const) {
-  const profile = await inspectors[name].stop();
+  const profile = await profilers[name].stop();
   await writeFile(join(target, `${name}.cpuprofile`), JSON.stringify(profile));
   print(name, profile);
 }

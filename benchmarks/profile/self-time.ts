@@ -1,4 +1,4 @@
-import type { CpuProfile } from "./inspector.ts";
+import type { CpuProfile } from "./profiler.ts";
 
 export interface SelfTime {
   /** Function and place. */

@@ -1,9 +1,9 @@
-import { once } from "node:events";
+import { Inspector } from "../support/inspector.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-interface Answer {
-  readonly id?: number;
-  readonly result?: { readonly usedSize?: number; readonly backingStorageSize?: number };
+interface HeapUsage {
+  readonly usedSize?: number;
+  readonly backingStorageSize?: number;
 }
 
 /**
@@ -11,19 +11,10 @@ interface Answer {
  * started with `--inspect` and says on standard error where it listens.
  */
 export class LiveHeap implements Disposable {
-  readonly #socket: WebSocket;
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
-  #last = 0;
+  readonly #inspector: Inspector<HeapUsage>;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => {
-      const answer: Answer = JSON.parse(String(data));
-      this.#waiting.get(answer.id ?? 0)?.(answer);
-    });
-    socket.addEventListener("close", () => {
-      for (const settle of this.#waiting.values()) settle({});
-    });
+  private constructor(inspector: Inspector<HeapUsage>) {
+    this.#inspector = inspector;
   }
 
   /** `log` gives what the process has printed so far. */
@@ -32,32 +23,18 @@ export class LiveHeap implements Disposable {
       "an inspector",
       () => /Debugger listening on (ws:\S+)/.exec(process.log())?.[1],
     );
-    const socket = new WebSocket(url);
-    await once(socket, "open");
-    return new LiveHeap(socket);
+    return new LiveHeap(await Inspector.connect(url));
   }
 
   /** MiB of objects and buffers; `undefined` when the process is gone. */
   async measure(): Promise<number | undefined> {
-    await this.#ask("HeapProfiler.collectGarbage");
-    const { result } = await this.#ask("Runtime.getHeapUsage");
-    if (result?.usedSize === undefined) return undefined;
-    return (result.usedSize + (result.backingStorageSize ?? 0)) / 2 ** 20;
+    await this.#inspector.ask("HeapProfiler.collectGarbage");
+    const usage = await this.#inspector.ask("Runtime.getHeapUsage");
+    if (usage?.usedSize === undefined) return undefined;
+    return (usage.usedSize + (usage.backingStorageSize ?? 0)) / 2 ** 20;
   }
 
   [Symbol.dispose](): void {
-    this.#socket.close();
-  }
-
-  #ask(method: string): Promise<Answer> {
-    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.resolve({});
-    const id = ++this.#last;
-    return new Promise((resolve) => {
-      this.#waiting.set(id, (answer) => {
-        this.#waiting.delete(id);
-        resolve(answer);
-      });
-      this.#socket.send(JSON.stringify({ id, method }));
-    });
+    this.#inspector[Symbol.dispose]();
   }
 }
