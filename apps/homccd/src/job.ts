@@ -6,6 +6,7 @@ import type { ExecutorSession } from "@homcc/execution/executor";
 import { LostInput } from "@homcc/execution/lost-input";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
+import { unlessAborted } from "@homcc/observability/unless-aborted";
 import { isDeltaSized } from "@homcc/protocol/delta";
 import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage } from "@homcc/protocol/messages";
@@ -216,7 +217,7 @@ export class Job {
         `${label}: ${result.termination.kind} after ${Math.round(result.usage.wallMs)} ms`,
       );
       if (share.claimKeeping()) await reuse?.made.keep(result, files);
-      if (this.#isLost) await Promise.race([share.fetched, aborted(this.#abort.signal)]);
+      if (this.#isLost) await unlessAborted(share.fetched, this.#abort.signal);
       else share.delivered();
     } finally {
       pin.release();
@@ -413,14 +414,6 @@ function runIn(place: JobPlace): RunHere {
 function sizeBytesOf({ stdout, stderr, outputs }: ActionResult): number {
   const texts = stdout.byteLength + stderr.byteLength;
   return outputs.reduce((sum, output) => sum + (output.kind === "written" ? output.sizeBytes : 0), texts);
-}
-
-/** Never resolves. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 async function* resultBytes(

@@ -1,5 +1,5 @@
 /** homccd: the build server. This file builds its parts, inside-out, and waits for the end. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { getHeapStatistics } from "node:v8";
@@ -7,7 +7,7 @@ import type { BlobStore } from "@homcc/cas/blob-store";
 import { DeduplicatingBlobStore } from "@homcc/cas/deduplicating-blob-store";
 import { DigestIndex } from "@homcc/cas/digest-index";
 import { DiskBlobStore } from "@homcc/cas/disk-blob-store";
-import { removeParts } from "@homcc/cas/replace-file";
+import { removeParts, replaceFile } from "@homcc/cas/replace-file";
 import { LocalFileAdoption } from "@homcc/cas/local-file-adoption";
 import { installedLocales } from "@homcc/compiler/locales";
 import { ToolchainInspector } from "@homcc/compiler/toolchain-inspector";
@@ -128,8 +128,9 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
         logger,
       }),
     );
-    // The store is ours: a homccd that is about to end still starts the program of its own version.
-    await installProgram(runner, runnerProgram);
+    // The store is ours: a homccd that is about to end still starts the program of its own version, and the program of one
+    // that has just been killed may still run.
+    await replaceFile(runner, runnerProgram, 0o755);
     return opened;
   });
   void removeParts(settings.store);
@@ -298,12 +299,6 @@ function shippingWith(
   const home = new HomeFiles({ store, registered, logger });
   const { toolchains: choice, maxToolchainBytes: maxBytes, maxDependencyCacheBytes: storeBytes } = settings;
   return { layers, home, registered, choice, maxBytes, storeBytes, store, logger };
-}
-
-/** By rename: the program of a homccd that has just been killed may still run. */
-async function installProgram(path: string, program: Uint8Array): Promise<void> {
-  await writeFile(`${path}.new`, program, { mode: 0o755 });
-  await rename(`${path}.new`, path);
 }
 
 /** What `homccd drain` and its like ask for. */
