@@ -5,6 +5,7 @@ import type { InputEntry } from "@homcc/cas/action";
 import { encodeFrame, FrameDecoder, frameFlags, frameTypes } from "@homcc/protocol/frame";
 import type { ClientMessage, JobMessage } from "@homcc/protocol/messages";
 import { EntryTable } from "@homcc/protocol/session-entries";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 
 /** What an end of ours would refuse to send, too. */
 export type AnyMessage = Readonly<Record<string, unknown>>;
@@ -50,18 +51,6 @@ export interface HostileServer extends AsyncDisposable {
 
 /** All but `history` and `pieces`, so that what comes is read without their state. */
 const capabilities = ["zstd", "delta", "inventory", "possession", "toolchains", "farewell", "drain"];
-
-export const honestResult: AnyMessage = {
-  kind: "result",
-  termination: { kind: "exited", status: 0 },
-  stdoutBytes: 0,
-  stderrBytes: 0,
-  outputs: [],
-  undeclared: [],
-  usage: { wallMs: 1, cpuMs: 1, maxRssKiB: 1 },
-  executor: "namespace",
-  localeKnown: true,
-};
 
 /** Speaks protocol v2 up to what the script answers, over real sockets, and checks nothing of what it says. */
 export async function startHostileServer(script: Script): Promise<HostileServer> {
@@ -161,7 +150,7 @@ function converse(socket: Socket, script: Script, { heard, messages, counts }: H
     const number = counts.jobs;
     counts.jobs += 1;
     const finish: AskedJob["finish"] = (changes, ...bytes) => {
-      conversation.say(stream, { ...honestResult, ...changes });
+      conversation.say(stream, { ...bareResult, ...changes });
       for (const part of bytes) conversation.data(stream, part);
       conversation.data(stream, new Uint8Array(), true);
     };

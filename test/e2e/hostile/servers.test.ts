@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import { digestOf } from "@homcc/cas/digest";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 import {
   type AnyMessage,
   type AskedJob,
   type Conversation,
   handshake,
-  honestResult,
   type HostileServer,
   type Script,
   startHostileServer,
@@ -366,7 +366,7 @@ async function flood(job: AskedJob, send: () => void): Promise<void> {
 }
 
 const announce = (job: AskedJob, changes: AnyMessage): void =>
-  job.say(job.stream, { ...honestResult, ...changes });
+  job.say(job.stream, { ...bareResult, ...changes });
 
 const gigabytes4 = 4 * 2 ** 30;
 

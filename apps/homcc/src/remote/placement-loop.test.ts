@@ -8,11 +8,12 @@ import { setImmediate } from "node:timers/promises";
 import { digestOf, type Digest } from "@homcc/cas/digest";
 import { silentLogger } from "@homcc/observability/log";
 import type { RefusalReason } from "@homcc/protocol/messages";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 import { ManualTime } from "./manual-time.fixture.ts";
 import type { PlacedRun } from "./placement-loop.ts";
 import { actionOn, inputFile, noTunnels, place, settingsFor } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
-import { emptyResult, type ScriptedJob, startScriptedServer } from "./scripted-server.fixture.ts";
+import { type ScriptedJob, startScriptedServer } from "./scripted-server.fixture.ts";
 import { Servers } from "./servers.ts";
 
 function agentServers(t: TestContext): Servers {
@@ -122,7 +123,7 @@ test("a server that is killed in the middle, before and while it answers", async
   await using during = await startScriptedServer(async (job) => {
     const { channel } = job;
     const outputs = [{ kind: "written" as const, path, sizeBytes: 1 << 22, mode: 0o644 }];
-    job.send({ ...emptyResult, outputs });
+    job.send({ ...bareResult, outputs });
     await channel.sendData(1, [Buffer.alloc(1 << 21, "x")], { priority: "large", end: false });
     await channel.close("killed");
   });
@@ -231,7 +232,7 @@ test("the time limit starts anew while inputs are sent and while the result arri
       await job.ask([file.digest]);
       time.pass(900);
     }
-    job.send({ ...emptyResult, outputs: [{ kind: "written", path, sizeBytes: 2, mode: 0o644 }] });
+    job.send({ ...bareResult, outputs: [{ kind: "written", path, sizeBytes: 2, mode: 0o644 }] });
     const stream = job.channel.openStreams;
     await job.channel.sendData(stream, [Buffer.from("o")], { priority: "large", end: false });
     while ((await readdir(folder.path)).length === names.length) await setImmediate();
@@ -279,7 +280,7 @@ test("a cancellation while the result arrives leaves nothing behind", async (t) 
       await job.cancelled;
     }
     void half.promise.then(() => setTimeout(() => call.abort(new Error("gone")), 20));
-    job.send({ ...emptyResult, outputs });
+    job.send({ ...bareResult, outputs });
     await job.channel.sendData(1, bytes(), { priority: "large", end: true });
   });
   const running = place(actionOn(folder.path, []), await settingsFor([server]), agentServers(t), {
@@ -389,7 +390,7 @@ test("a second result does not replace the first", async (t) => {
   const path = join(folder.path, "a.o");
   const outputs = [{ kind: "written" as const, path, sizeBytes: 2, mode: 0o644 }];
   await using server = await startScriptedServer(async (job) => {
-    job.send({ ...emptyResult, outputs });
+    job.send({ ...bareResult, outputs });
     await job.channel.sendData(1, [Buffer.from("x")], { priority: "large", end: false });
     await job.finish({ outputs }, [Buffer.from("xx")]);
   });

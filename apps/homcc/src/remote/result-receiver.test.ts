@@ -7,11 +7,11 @@ import { type Digest, digestOf } from "@homcc/cas/digest";
 import { hasCode } from "@homcc/observability/error";
 import { encodeDelta } from "@homcc/protocol/delta";
 import type { ResultMessage } from "@homcc/protocol/messages";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 import fc from "fast-check";
 import type { OutputBase } from "./output-bases.ts";
 import { BaseChanged, type ExpectedOutput, ResultReceiver } from "./result-receiver.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
-import { emptyResult } from "./scripted-server.fixture.ts";
 
 const isProtocolError = (error: unknown): boolean => hasCode(error, "ERR_HOMCC_PROTOCOL");
 
@@ -23,7 +23,7 @@ interface Parts {
 
 function announce(parts: Parts, folder: string): ResultMessage {
   return {
-    ...emptyResult,
+    ...bareResult,
     stdoutBytes: parts.stdout.byteLength,
     stderrBytes: parts.stderr.byteLength,
     outputs: parts.outputs.map((bytes, index) => ({
@@ -113,7 +113,7 @@ test("only declared outputs, and each once", async () => {
   assert.throws(() => new ResultReceiver(twice, declaredOf(message)), isProtocolError);
   const both: ResultMessage = { ...message, outputs: [output, { kind: "removed", path: output.path }] };
   assert.throws(() => new ResultReceiver(both, declaredOf(message)), isProtocolError);
-  const foreign: ResultMessage = { ...emptyResult, outputs: [{ kind: "removed", path: "/etc/passwd" }] };
+  const foreign: ResultMessage = { ...bareResult, outputs: [{ kind: "removed", path: "/etc/passwd" }] };
   assert.throws(() => new ResultReceiver(foreign, declaredOf(message)), isProtocolError);
 });
 
@@ -121,7 +121,7 @@ test("a server does not give set-user-ID bits", async () => {
   await using folder = await scratchFolder();
   const path = join(folder.path, "a.o");
   const message: ResultMessage = {
-    ...emptyResult,
+    ...bareResult,
     outputs: [{ kind: "written", path, sizeBytes: 0, mode: 0o6755 }],
   };
   const receiver = new ResultReceiver(message, [{ path }]);
@@ -131,7 +131,7 @@ test("a server does not give set-user-ID bits", async () => {
 });
 
 test("messages beyond any sense are refused before memory is taken", () => {
-  const message = { ...emptyResult, stdoutBytes: 2 ** 31, stderrBytes: 1 };
+  const message = { ...bareResult, stdoutBytes: 2 ** 31, stderrBytes: 1 };
   assert.throws(() => new ResultReceiver(message, []), isProtocolError);
 });
 
@@ -139,7 +139,7 @@ test("removals: of files, of what is not there, and not of folders", async () =>
   await using folder = await scratchFolder();
   const path = (name: string): string => join(folder.path, name);
   const removal = (name: string): ResultReceiver => {
-    const message: ResultMessage = { ...emptyResult, outputs: [{ kind: "removed", path: path(name) }] };
+    const message: ResultMessage = { ...bareResult, outputs: [{ kind: "removed", path: path(name) }] };
     return new ResultReceiver(message, [{ path: path(name) }]);
   };
   await writeFile(path("a.o"), "old");
@@ -189,7 +189,7 @@ test("outputs are made of their bases, among others, wherever the bytes are cut"
       const fresh = Buffer.concat([old, Buffer.from("+"), tail]);
       const delta = await encodeDelta(fresh, old);
       const message: ResultMessage = {
-        ...emptyResult,
+        ...bareResult,
         stdoutBytes: 3,
         outputs: [
           { kind: "unchanged", output: 2, mode: 0o600 },
@@ -239,11 +239,11 @@ test("a base that changed meanwhile is noticed, and nothing stays", async () => 
   const fresh = Buffer.concat([old, Buffer.from("+")]);
   const delta = await encodeDelta(fresh, old);
   const unchanged: ResultMessage = {
-    ...emptyResult,
+    ...bareResult,
     outputs: [{ kind: "unchanged", output: 0, mode: 0o644 }],
   };
   const changed: ResultMessage = {
-    ...emptyResult,
+    ...bareResult,
     outputs: [
       { kind: "delta", output: 0, mode: 0o644, digest: digestOf(fresh), deltaBytes: delta.byteLength },
     ],
@@ -270,7 +270,7 @@ test("a server tells outputs by bases that it was given, and no others", () => {
     { kind: "unchanged", output: 1, mode: 0o644 },
     { kind: "delta", output: 0, mode: 0o644, digest, deltaBytes: 5 },
   ] as const) {
-    const message: ResultMessage = { ...emptyResult, outputs: [output] };
+    const message: ResultMessage = { ...bareResult, outputs: [output] };
     assert.throws(() => new ResultReceiver(message, [{ path: "/w/a.o" }]), isProtocolError);
   }
 });

@@ -4,6 +4,7 @@ import type { Host } from "@homcc/config/hosts";
 import type { ClientMessage, JobMessage, ResultMessage, ServerMessage } from "@homcc/protocol/messages";
 import { EntryTable } from "@homcc/protocol/session-entries";
 import type { ServerChannel } from "@homcc/transport/channel";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 import { startLoopbackServer } from "@homcc/transport/fixtures/loopback-server";
 
 /** One job as a test's script sees it. */
@@ -53,18 +54,6 @@ export interface ScriptOptions {
     base: Digest | undefined,
   ) => ServerMessage | Promise<ServerMessage>;
 }
-
-export const emptyResult: ResultMessage = {
-  kind: "result",
-  termination: { kind: "exited", status: 0 },
-  stdoutBytes: 0,
-  stderrBytes: 0,
-  outputs: [],
-  undeclared: [],
-  usage: { wallMs: 1, cpuMs: 1, maxRssKiB: 1 },
-  executor: "namespace",
-  localeKnown: true,
-};
 
 /** A homccd on a port of its own whose answers are the test's: real sockets, the real handshake, the real channel. */
 export async function startScriptedServer(
@@ -157,7 +146,7 @@ function serve(
         });
       },
       async finish(changes = {}, bytes = []) {
-        channel.send(stream, { ...emptyResult, ...changes });
+        channel.send(stream, { ...bareResult, ...changes });
         await channel.sendData(stream, bytes, { priority: "large", end: true });
       },
     };

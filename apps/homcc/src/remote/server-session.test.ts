@@ -9,14 +9,10 @@ import { hasCode } from "@homcc/observability/error";
 import { decodeDelta, encodeDelta } from "@homcc/protocol/delta";
 import { hostIdOf } from "@homcc/scheduler/host";
 import { connectToServer } from "@homcc/transport/connect";
+import { bareResult } from "@homcc/transport/fixtures/example-messages";
 import { actionOn, fillingAction, inputFile, job } from "./remote-job.fixture.ts";
 import { scratchFolder } from "./scratch-folder.fixture.ts";
-import {
-  emptyResult,
-  type ScriptedJob,
-  type ScriptedServer,
-  startScriptedServer,
-} from "./scripted-server.fixture.ts";
+import { type ScriptedJob, type ScriptedServer, startScriptedServer } from "./scripted-server.fixture.ts";
 import { OutputBases } from "./output-bases.ts";
 import { RecentContents } from "./recent-contents.ts";
 import { ServerSession } from "./server-session.ts";
@@ -269,7 +265,7 @@ test("an output is told by the one before; when somebody wrote into that, the jo
       } as const;
       await running.finish({ outputs: [written] }, [bytes]);
     } else if (output.base === digestOf(second)) {
-      running.send({ ...emptyResult, outputs: [{ kind: "unchanged", output: 0, mode }] }, { end: true });
+      running.send({ ...bareResult, outputs: [{ kind: "unchanged", output: 0, mode }] }, { end: true });
     } else {
       const { byteLength: deltaBytes } = delta;
       const changed = { kind: "delta", output: 0, mode, digest: digestOf(second), deltaBytes } as const;
