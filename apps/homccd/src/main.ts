@@ -181,6 +181,7 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
     minFreeBytes: () => live.current.minFreeMemoryBytes,
     clock: systemClock,
     timers: systemTimers,
+    onShut: (why) => logger.debug(`jobs wait: ${why}`),
     onLook: () => slots.lookAgain(),
     onLongShut: (reason) => slots.refuseWaiting(reason),
   });

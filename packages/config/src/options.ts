@@ -641,7 +641,7 @@ export const serverOptions = {
     key: "min_free_memory",
     setBy: "administrator",
     paragraph:
-      "Memory that has to be available before a job starts beside others: of the machine, and of each control group with a limit that homccd is in. Jobs wait below it, and after 10 s their clients are sent elsewhere. The same when every process waited for memory in more than a fifth of the last ten seconds (`/proc/pressure/memory`). 0 looks at slots alone.",
+      "Memory that has to be available before a job starts beside others: of the machine, and of each control group with a limit that homccd is in, such as a container's or that of `MemoryMax=`. The page cache counts as available. Jobs wait below it, and after 10 s their clients are sent elsewhere. The same when every process waited for memory in more than a fifth of the last ten seconds (`/proc/pressure/memory`). 0 looks at slots alone.",
   },
   max_connections_per_client: {
     type: values.integer(1, 1_000_000),

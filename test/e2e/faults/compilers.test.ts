@@ -4,11 +4,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { assertNoLeaks } from "../../support/leaks.ts";
-import { compilersOf, processTree } from "../../support/processes.ts";
 import { recordSurvived } from "../../support/reliability.ts";
-import { type Server, startServer } from "../../support/server.ts";
+import { remoteCompiler } from "../../support/remote-compiler.ts";
+import { startServer } from "../../support/server.ts";
+import { briefSource } from "../../support/slow-source.ts";
 import { assertSameUnit, unitCompile } from "../../support/unit-compile.ts";
-import { waitFor } from "../../support/wait-for.ts";
 import { createWorkplace } from "../../support/workplace.ts";
 
 const endings: readonly [signal: NodeJS.Signals, what: string, outcome: string][] = [
@@ -19,21 +19,6 @@ const endings: readonly [signal: NodeJS.Signals, what: string, outcome: string][
   ["SIGSTOP", "hangs", "timed-out"],
 ];
 
-/** Half a second of a front end: long enough to be found. */
-const source = `constexpr unsigned long spin(unsigned long n) {
-  unsigned long x = n;
-  for (unsigned long i = 0; i < n; ++i) x = x * 6364136223846793005ul + 1442695040888963407ul;
-  return x;
-}
-constexpr unsigned long table[] = {spin(200000)};
-unsigned long value(int i) { return table[i]; }
-`;
-
-function remoteCompiler(server: Server, name: string): number | undefined {
-  const own = new Set(processTree(server.pid).map(({ pid }) => pid));
-  return compilersOf(`${name}.cpp`).find(({ pid }) => own.has(pid))?.pid;
-}
-
 test("remote compilers that end badly, or do not end", async () => {
   await using server = await startServer();
   await using workplace = await createWorkplace({ hosts: `${server.address}/4`, forbidLocal: false });
@@ -41,9 +26,9 @@ test("remote compilers that end badly, or do not end", async () => {
   await writeFile(join(workplace.project, "first.cpp"), "int first;\n");
   assert.equal((await workplace.run(unitCompile("first"))).status, 0);
   for (const [index, [signal, what, outcome]] of endings.entries()) {
-    await writeFile(join(workplace.project, `${signal}.cpp`), source);
+    await writeFile(join(workplace.project, `${signal}.cpp`), briefSource);
     const running = workplace.start(unitCompile(signal), { environment });
-    process.kill(await waitFor("the remote compiler", () => remoteCompiler(server, signal), 50_000), signal);
+    process.kill(await remoteCompiler(server, signal), signal);
     const { status, stderr } = await running.finished;
     assert.equal(status, 0, stderr);
     assert.equal((await workplace.jobs(index + 2)).at(-1)?.outcome, outcome, what);

@@ -9,6 +9,7 @@ function gated(minFreeBytes = 1000) {
   const world = {
     nowMs: 0,
     readings: 0,
+    shut: [] as string[],
     memory: { availableBytes: 5000, stalledPercent: 0 } as MemoryReading,
   };
   const due = new Set<{ readonly atMs: number; readonly run: () => void }>();
@@ -26,6 +27,7 @@ function gated(minFreeBytes = 1000) {
         return () => void due.delete(timer);
       },
     },
+    onShut: (why) => world.shut.push(why),
     onLook: () => slots.lookAgain(),
     onLongShut: (reason) => slots.refuseWaiting(reason),
   });
@@ -57,6 +59,7 @@ test("short of memory: what runs goes on, one always may, the others wait until 
   assert.equal(slots.held, 2);
   await advance(500);
   assert.equal(timers(), 0, "nobody waits: no timer");
+  assert.equal(world.shut.length, 1, "said once");
   first.release();
   slot.release();
 });
@@ -92,7 +95,8 @@ const version2 = {
   "/sys/fs/cgroup/system.slice/homccd.service/memory.current": "1000000\n",
   "/sys/fs/cgroup/system.slice/memory.max": "1000000\n",
   "/sys/fs/cgroup/system.slice/memory.current": "900000\n",
-  "/sys/fs/cgroup/system.slice/memory.stat": "anon 5\ninactive_file 50000\n",
+  "/sys/fs/cgroup/system.slice/memory.stat":
+    "anon 5\ninactive_file 20000\nactive_file 25000\nslab_reclaimable 5000\n",
   "/proc/pressure/memory":
     "some avg10=9.00 avg60=0 avg300=0 total=1\nfull avg10=1.25 avg60=0.00 avg300=0.00 total=0\n",
   "/sys/fs/cgroup/system.slice/homccd.service/memory.pressure": "full avg10=33.00 avg60=0 avg300=0 total=0\n",
@@ -101,17 +105,46 @@ const version2 = {
 const readings: readonly [string, Readonly<Record<string, string>>, MemoryReading][] = [
   ["groups of version 2", version2, { availableBytes: 150_000, stalledPercent: 33 }],
   [
-    "groups of version 1",
+    "a group of version 2 that is stopped before its limit",
+    {
+      "/proc/self/cgroup": "0::/a\n",
+      "/sys/fs/cgroup/a/memory.max": "9000\n",
+      "/sys/fs/cgroup/a/memory.high": "7000\n",
+      "/sys/fs/cgroup/a/memory.current": "4000\n",
+    },
+    { availableBytes: 3000, stalledPercent: 0 },
+  ],
+  [
+    "groups of version 1, the one above with a limit: its own figures are without those below",
     {
       "/proc/meminfo": "MemAvailable: 1 kB\n",
       "/proc/self/cgroup": "9:name=systemd:/a\n4:cpu,memory:/a/b\n0::/\n",
       "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes": "9223372036854771712\n",
       "/sys/fs/cgroup/memory/a/b/memory.usage_in_bytes": "7\n",
-      "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "500\n",
-      "/sys/fs/cgroup/memory/a/memory.usage_in_bytes": "700\n",
-      "/sys/fs/cgroup/memory/a/memory.stat": "inactive_file 1\ntotal_inactive_file 10\n",
+      "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "700\n",
+      "/sys/fs/cgroup/memory/a/memory.usage_in_bytes": "690\n",
+      "/sys/fs/cgroup/memory/a/memory.stat":
+        "inactive_file 1\nactive_file 2\nhierarchical_memory_limit 700\ntotal_inactive_file 10\ntotal_active_file 300\n",
+    },
+    { availableBytes: 320, stalledPercent: 0 },
+  ],
+  [
+    "a container whose group of version 1 is mounted where the root was, and is used up",
+    {
+      "/proc/self/cgroup": "4:memory:/docker/0123\n",
+      "/sys/fs/cgroup/memory/memory.limit_in_bytes": "500\n",
+      "/sys/fs/cgroup/memory/memory.usage_in_bytes": "700\n",
     },
     { availableBytes: 0, stalledPercent: 0 },
+  ],
+  [
+    "both versions: memory is in groups of the first, pressure in those of the second",
+    {
+      "/proc/self/cgroup": "4:memory:/\n0::/system.slice/homccd.service\n",
+      "/sys/fs/cgroup/unified/system.slice/homccd.service/memory.pressure":
+        "some avg10=50.00 avg60=0 avg300=0 total=9\nfull avg10=40.50 avg60=0 avg300=0 total=9\n",
+    },
+    { availableBytes: undefined, stalledPercent: 40.5 },
   ],
   ["a system that says nothing", {}, { availableBytes: undefined, stalledPercent: 0 }],
   [

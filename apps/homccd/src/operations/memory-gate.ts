@@ -18,6 +18,8 @@ export interface MemoryGateOptions {
   readonly minFreeBytes: () => number;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Jobs wait from now on. */
+  readonly onShut: (why: string) => void;
   /** It may be open by now: whoever waits asks again. */
   readonly onLook: () => void;
   /** It has been shut for long; `reason` is for those who wait. Called again while it stays shut. */
@@ -47,6 +49,7 @@ export class MemoryGate {
       this.#shutSinceMs = undefined;
       return true;
     }
+    if (this.#shutSinceMs === undefined) this.#options.onShut(why);
     this.#shutSinceMs ??= this.#options.clock.monotonicMs();
     this.#cancelTimer ??= this.#options.timers.after(readingCountsMs, () => this.#look());
     return false;

@@ -22,7 +22,7 @@ const readSystemFile: ReadText = (path) => {
 
 /**
  * The least of MemAvailable and what is left of each limit of the control groups (version 2 and 1) that this process is in,
- * page cache that can be given back included; and the pressure of the same.
+ * counted as MemAvailable is; and the pressure of the same.
  */
 export function readMemory(read: ReadText = readSystemFile): MemoryReading {
   const available = /^MemAvailable: +(\d+) kB/m.exec(read("/proc/meminfo") ?? "")?.[1];
@@ -45,26 +45,38 @@ function groupFolders(read: ReadText): string[] {
     const [number, controllers = "", path = ""] = line.split(":");
     const isUnified = number === "0" && controllers === "";
     if (!isUnified && !controllers.split(",").includes("memory")) continue;
-    const root = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    // With both versions mounted, the second one has no memory, and the pressure of its groups.
+    const roots = isUnified ? ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] : ["/sys/fs/cgroup/memory"];
     for (let at = path; ; at = at.slice(0, at.lastIndexOf("/"))) {
-      folders.push(join(root, at));
+      folders.push(...roots.map((root) => join(root, at)));
       if (at === "" || at === "/") break;
     }
   }
   return [...new Set(folders)];
 }
 
+/** Whoever is above `memory.high` is not ended but stopped now and then: no room for another job either. */
+const limitNames = ["memory.max", "memory.high", "memory.limit_in_bytes"];
+
 /** `undefined`: no limit. */
 function leftIn(folder: string, read: ReadText): number | undefined {
-  const limit =
-    numberIn(read(join(folder, "memory.max"))) ?? numberIn(read(join(folder, "memory.limit_in_bytes")));
+  const limit = Math.min(...limitNames.map((name) => numberIn(read(join(folder, name))) ?? Infinity));
   const used =
     numberIn(read(join(folder, "memory.current"))) ?? numberIn(read(join(folder, "memory.usage_in_bytes")));
   // Without a limit version 1 has one of 2^63, less a page.
-  if (limit === undefined || used === undefined || limit > 2 ** 60) return undefined;
-  const stat = read(join(folder, "memory.stat")) ?? "";
-  const reclaimable = /^(?:total_)?inactive_file (\d+)$/m.exec(stat)?.[1];
-  return limit - used + Number(reclaimable ?? 0);
+  if (used === undefined || limit > 2 ** 60) return undefined;
+  return limit - used + reclaimableIn(read(join(folder, "memory.stat")) ?? "");
+}
+
+/**
+ * The page cache and, where it is told (version 2), what the kernel keeps of names. What is used often (`active`) is given back
+ * too when there is nothing else. Version 1 tells each figure of the group alone, and as `total_` with those below it, whose use counts.
+ */
+function reclaimableIn(stat: string): number {
+  const prefix = /^total_/m.test(stat) ? "total_" : "";
+  const names = [`${prefix}inactive_file`, `${prefix}active_file`, "slab_reclaimable"];
+  const bytesOf = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(stat)?.[1] ?? 0);
+  return names.reduce((sum, name) => sum + bytesOf(name), 0);
 }
 
 function numberIn(text: string | undefined): number | undefined {
