@@ -79,6 +79,11 @@ export class ConnectionEnd {
     this.#leave(lost(message, cause));
   }
 
+  /** The same, because nothing was heard for so long. */
+  loseSilent(silentMs: number): void {
+    this.lose(`${this.#options.peer} was silent for ${Math.round(silentMs)} ms`);
+  }
+
   /** The peer says goodbye with these words. */
   peerLeaves(goodbye: Uint8Array): void {
     this.#leave(lost(`${this.#options.peer} closed the connection: ${readGoodbye(goodbye)}`));

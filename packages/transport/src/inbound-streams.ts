@@ -80,6 +80,11 @@ export class InboundStreams<Incoming> {
     if (this.#streams.size === 0) this.#options.setBusy(false);
   }
 
+  /** This end has sent everything: a server's word is the stream's last. */
+  endSent(stream: number): void {
+    if (this.#options.role === "server") this.close(stream);
+  }
+
   /** The connection has ended: every stream that did not is told. */
   closeAll(reason: HomccError): void {
     const streams = [...this.#streams.values()];
