@@ -248,3 +248,36 @@ test("whoever asks for a layer that is not there is told", async () => {
     );
   });
 });
+
+test("what another version was sent stays for it, takes its room, and goes with the oldest", async () => {
+  await onSite(async (site) => {
+    const own = await site.toolchain("own");
+    const first = await site.open();
+    await first.add(own.digest, own.manifest, own.entries);
+    const manifest = Buffer.from("homcc toolchain 2\n{}\n");
+    const digest = digestOf(manifest);
+    const layer = join(site.layers, `shipped-${hashOf(digest)}`);
+    const manifestFile = join(site.folder, "manifests", `${hashOf(digest)}-${manifest.byteLength}`);
+    await mkdir(join(layer, "usr"), { recursive: true });
+    await writeFile(join(layer, "usr", "gcc"), "of the future");
+    await writeFile(manifestFile, manifest);
+    await utimes(manifestFile, 1, 1);
+    const layers = await site.open();
+    assert.deepEqual(layers.digests(), [own.digest]);
+    assert.equal(layers.has(digest), false);
+    assert.equal(await layers.use(digest), undefined);
+    assert.equal(layers.usedBytes, layerBytes + 2 * 4096);
+    assert.equal(await readFile(join(layer, "usr", "gcc"), "utf8"), "of the future");
+    // It was used last in 1970.
+    const other = await site.toolchain("other");
+    await layers.add(other.digest, other.manifest, other.entries);
+    await assert.rejects(lstat(layer), /ENOENT/);
+    await assert.rejects(lstat(manifestFile), /ENOENT/);
+    assert.deepEqual(layers.digests(), [own.digest, other.digest]);
+    // What only looks like one is rubbish.
+    await writeFile(join(site.folder, "manifests", `${"0".repeat(64)}-5`), "wrong");
+    await mkdir(join(site.layers, `shipped-${"0".repeat(64)}`));
+    await site.open();
+    assert.equal((await readdir(site.layers)).length, 2);
+  });
+});

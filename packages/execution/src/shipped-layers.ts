@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, stat, statfs, utimes, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rename, statfs, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@homcc/cas/blob-store";
 import { type Digest, digestOf, hashOf, parseDigest, sizeBytesOf } from "@homcc/cas/digest";
@@ -34,6 +34,8 @@ export interface UsedToolchain extends Disposable {
 
 interface Shipped {
   readonly sizeBytes: number;
+  /** Its list of files is of another version: only that one uses it, and it goes with the oldest like any other. */
+  readonly isForeign: boolean;
   /** Who has brought or used it in the life of this process; see `#makeRoom`. */
   readonly clients: Set<string>;
   /** Jobs that run in it or are about to. */
@@ -88,12 +90,12 @@ export class ShippedLayers implements ToolchainLayers {
   }
 
   has(digest: Digest): boolean {
-    return this.#known.has(digest);
+    return this.#known.get(digest)?.isForeign === false;
   }
 
   /** Least recently used first. */
   digests(): readonly Digest[] {
-    return [...this.#known.keys()];
+    return [...this.#known.keys()].filter((digest) => this.has(digest));
   }
 
   /** The bytes that `digest` is of; `undefined` where there is no such toolchain. */
@@ -120,7 +122,7 @@ export class ShippedLayers implements ToolchainLayers {
   /** For a job of `client`. `undefined` where there is no such toolchain, or what there was turned out to be damaged. */
   async use(digest: Digest, client?: string): Promise<UsedToolchain | undefined> {
     const shipped = this.#known.get(digest);
-    if (shipped === undefined) return undefined;
+    if (shipped === undefined || shipped.isForeign) return undefined;
     if (client !== undefined && shipped.clients.size < maxClients) shipped.clients.add(client);
     const held = this.hold(digest);
     try {
@@ -209,6 +211,7 @@ export class ShippedLayers implements ToolchainLayers {
     }
     this.#known.set(digest, {
       sizeBytes,
+      isForeign: false,
       clients: new Set(client === undefined ? [] : [client]),
       holds: 0,
       notedMs: this.#clock.wallMs(),
@@ -319,31 +322,46 @@ export class ShippedLayers implements ToolchainLayers {
     return readManifest(bytes, this.#options.bounds);
   }
 
+  /** What the list says is another matter. */
+  async #isWhole(digest: Digest): Promise<boolean> {
+    const bytes = await readFile(this.#manifestFile(digest)).catch(() => undefined);
+    return bytes !== undefined && digestOf(bytes) === digest;
+  }
+
   async #load(): Promise<void> {
-    const { folder, manifests } = this.#options;
+    const { folder, manifests, logger } = this.#options;
     await mkdir(folder, { recursive: true });
     await mkdir(manifests, { recursive: true, mode: 0o700 });
     const layers = new Set(await readdir(folder));
-    const found: { digest: Digest; usedMs: number; sizeBytes: number }[] = [];
+    const found: { digest: Digest; usedMs: number; sizeBytes: number; isForeign: boolean }[] = [];
     for (const name of await readdir(manifests)) {
       const digest = parseDigest(name.replace("-", "/"));
       if (digest === undefined || !layers.delete(`${layerPrefix}${hashOf(digest)}`)) {
         await removeTree(join(manifests, name));
         continue;
       }
-      const { mtimeMs } = await stat(join(manifests, name));
+      const usedMs = (await lstat(join(manifests, name))).mtimeMs;
       const entries = await this.#readEntries(digest).catch(() => undefined);
-      // Without a readable list it is rubbish like any other.
-      if (entries === undefined) layers.add(`${layerPrefix}${hashOf(digest)}`);
-      else found.push({ digest, usedMs: mtimeMs, sizeBytes: layerBytes(entries) });
+      if (entries !== undefined)
+        found.push({ digest, usedMs, sizeBytes: layerBytes(entries), isForeign: false });
+      else if (await this.#isWhole(digest))
+        found.push({ digest, usedMs, sizeBytes: await treeBytes(this.#layer(digest)), isForeign: true });
+      // Without a whole list it is rubbish like any other.
+      else layers.add(`${layerPrefix}${hashOf(digest)}`);
     }
+    const foreign = found.filter(({ isForeign }) => isForeign);
+    if (foreign.length > 0)
+      logger.info(`${foreign.length} toolchains that another version was sent are kept, and not used`);
     for (const name of layers) {
       if (name.startsWith(layerPrefix) || name.startsWith(arrivingPrefix))
         await removeTree(join(folder, name));
     }
-    for (const { digest, usedMs, sizeBytes } of found.toSorted((one, other) => one.usedMs - other.usedMs)) {
+    for (const { digest, usedMs, sizeBytes, isForeign } of found.toSorted(
+      (one, other) => one.usedMs - other.usedMs,
+    )) {
       this.#known.set(digest, {
         sizeBytes,
+        isForeign,
         clients: new Set(),
         holds: 0,
         notedMs: usedMs,
@@ -369,4 +387,14 @@ function layerBytes(entries: readonly ToolchainEntry[]): number {
     const bytes = entry.kind === "file" ? sizeBytesOf(entry.digest) : 1;
     return sum + Math.ceil(bytes / blockBytes) * blockBytes;
   }, 0);
+}
+
+/** The same of what lies there. */
+async function treeBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true })) {
+    const stats = await lstat(join(folder, name));
+    bytes += Math.ceil((stats.isFile() ? stats.size : 1) / blockBytes) * blockBytes;
+  }
+  return bytes;
 }
