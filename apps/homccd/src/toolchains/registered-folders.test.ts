@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -69,4 +69,22 @@ test("the words behind `toolchain`", () => {
   assert.deepEqual(parseToolchainCommand(["remove", "x"]), { kind: "remove", path: "x" });
   for (const words of [[], ["add"], ["add", ""], ["list", "x"], ["add", "a", "b"], ["show"]])
     assert.equal(parseToolchainCommand(words), undefined, words.join(" "));
+});
+
+test("what somebody else has in the list stays in it, and a list that cannot be read is not written", async () => {
+  await inStore(async (store) => {
+    const file = join(store, "toolchain-folders");
+    await writeFile(file, "# compilers of team A\n/opt/a only=team-a\nfolder: /opt/b\n");
+    await mkdir(join(store, "gcc"));
+    const folders = new RegisteredFolders(store);
+    await folders.add("gcc", store);
+    await folders.remove("gcc", store);
+    assert.equal(await readFile(file, "utf8"), "# compilers of team A\n/opt/a only=team-a\nfolder: /opt/b\n");
+    await rm(file);
+    await symlink(file, file);
+    assert.deepEqual(await folders.list(), []);
+    await assert.rejects(folders.add("gcc", store), /cannot be read/);
+    await assert.rejects(folders.remove("gcc", store), /cannot be read/);
+    assert.ok((await lstat(file)).isSymbolicLink());
+  });
 });

@@ -1,5 +1,6 @@
 import { chmod, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { errnoOf } from "@homcc/cas/errno";
 import { HomccError } from "@homcc/observability/error";
 
 /** More are no list that a person keeps. */
@@ -20,9 +21,7 @@ export class RegisteredFolders {
 
   /** A file that is not there, or that nobody may read, names none. */
   async list(): Promise<readonly string[]> {
-    const text = await readFile(this.#file, "utf8").catch(() => "");
-    const folders = text.split("\n").filter((line) => line.startsWith("/"));
-    return [...new Set(folders)].slice(0, maxFolders);
+    return foldersIn(await this.#lines().catch(() => []));
   }
 
   /** Gives the real path that was added. */
@@ -32,10 +31,11 @@ export class RegisteredFolders {
       throw wrong(`${path} is no folder`, "name a folder such as /opt/gcc-14 or an unpacked distribution");
     }
     if (folder === "/") throw wrong("/ cannot be added", "files of this system are looked at without it");
-    const folders = await this.list();
+    const lines = await this.#lines();
+    const folders = foldersIn(lines);
     if (folders.includes(folder)) return folder;
     if (folders.length >= maxFolders) throw wrong(`more than ${maxFolders} folders`, "remove some");
-    await this.#write([...folders, folder]);
+    await this.#write([...lines, folder]);
     return folder;
   }
 
@@ -43,18 +43,32 @@ export class RegisteredFolders {
   async remove(path: string, cwd: string): Promise<string> {
     const named = resolve(cwd, path);
     const place = await realpath(named).catch(() => named);
-    const folders = await this.list();
+    const lines = await this.#lines();
+    const folders = foldersIn(lines);
     const removed = [place, named].find((folder) => folders.includes(folder));
     if (removed === undefined) {
       throw wrong(`${path} is not in the list`, "homccd toolchain list shows what is");
     }
-    await this.#write(folders.filter((folder) => folder !== removed));
+    await this.#write(lines.filter((line) => line !== removed));
     return removed;
   }
 
-  async #write(folders: readonly string[]): Promise<void> {
+  /** Also those that are no folders: remarks, and what another version has there. */
+  async #lines(): Promise<readonly string[]> {
     try {
-      await writeFile(`${this.#file}.new`, folders.map((folder) => `${folder}\n`).join(""));
+      return (await readFile(this.#file, "utf8")).split("\n").filter((line) => line !== "");
+    } catch (cause) {
+      if (errnoOf(cause) === "ENOENT" || errnoOf(cause) === "ENOTDIR") return [];
+      throw new HomccError("ERR_HOMCC_CONFIGURATION", `${this.#file} cannot be read`, {
+        hint: "it is a list of folders, one a line, which is not written as long as nobody knows what is in it",
+        cause,
+      });
+    }
+  }
+
+  async #write(lines: readonly string[]): Promise<void> {
+    try {
+      await writeFile(`${this.#file}.new`, lines.map((line) => `${line}\n`).join(""));
       // Whoever writes it, homccd's own account reads it.
       await chmod(`${this.#file}.new`, 0o644);
       await rename(`${this.#file}.new`, this.#file);
@@ -65,6 +79,10 @@ export class RegisteredFolders {
       });
     }
   }
+}
+
+function foldersIn(lines: readonly string[]): readonly string[] {
+  return [...new Set(lines.filter((line) => line.startsWith("/")))].slice(0, maxFolders);
 }
 
 function wrong(message: string, hint: string): HomccError {
