@@ -1,5 +1,6 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { HomccError } from "@homcc/observability/error";
 import { giveToFolderOwner, makeOpenFolder, writeWhole } from "./private-file.ts";
 
 /** Beside the pool's key: one line a revocation, `NAME UNTIL`. Lines may be added, in any order, from other servers' files. */
@@ -15,9 +16,17 @@ const clockMarginMs = 24 * 3_600_000;
 /** Who is refused by name, and the newest of its pairings that is. A later one is good. */
 export class Revocations {
   readonly #untilMs: ReadonlyMap<string, number>;
+  /** False where the list cannot be read: whoever it names must not get in for that. */
+  readonly areKnown: boolean;
 
-  private constructor(untilMs: ReadonlyMap<string, number>) {
+  private constructor(untilMs: ReadonlyMap<string, number>, areKnown = true) {
     this.#untilMs = untilMs;
+    this.areKnown = areKnown;
+  }
+
+  /** Everybody may be in it. */
+  static unknown(): Revocations {
+    return new Revocations(new Map(), false);
   }
 
   /** A line that cannot be understood revokes its first word for good: rather one too many. */
@@ -37,12 +46,19 @@ export class Revocations {
       return Revocations.parse(await readFile(join(folder, revocationFile), "utf8"));
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return Revocations.parse("");
-      throw error;
+      throw new HomccError(
+        "ERR_HOMCC_CONFIGURATION",
+        `${join(folder, revocationFile)}, who is revoked, cannot be read`,
+        {
+          hint: "it is a text that belongs to the account that starts homccd; nothing is done until it can be read",
+          cause: error,
+        },
+      );
     }
   }
 
   includes(name: string, issuedMs: number): boolean {
-    return issuedMs <= (this.#untilMs.get(name) ?? -Infinity);
+    return !this.areKnown || issuedMs <= (this.#untilMs.get(name) ?? -Infinity);
   }
 
   /** For a new pairing: now, or just after what is revoked. `undefined`: the name is revoked for good. */

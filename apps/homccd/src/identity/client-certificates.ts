@@ -53,7 +53,9 @@ export function whyNoLonger(
   { revocations, nowMs }: Pick<CertificateRules, "revocations" | "nowMs">,
 ): string | undefined {
   if (identity.kind === "address") return undefined;
-  if (revocations().includes(identity.name, issuedMs)) return `${identity.name} was revoked (${askAgain})`;
+  const revoked = revocations();
+  if (!revoked.areKnown) return "this server cannot read who is revoked; its log says why";
+  if (revoked.includes(identity.name, issuedMs)) return `${identity.name} was revoked (${askAgain})`;
   return nowMs() > expiresMs ? expired(identity.name, expiresMs, nowMs()) : undefined;
 }
 

@@ -12,15 +12,19 @@ export class RevocationWatch implements Disposable {
   readonly #folder: string;
   readonly #logger: Logger;
   #watcher: FSWatcher | undefined;
-  #stamp = "";
-  #revocations = Revocations.parse("");
+  /** Of the file; "" where there is none. */
+  #stamp: string | undefined;
+  #revocations = Revocations.unknown();
 
   constructor(folder: string, logger: Logger) {
     this.#folder = folder;
     this.#logger = logger;
   }
 
-  /** A file that cannot be read leaves things as they were: it is written whole, or a line at a time. */
+  /**
+   * A file that cannot be read leaves things as they were: it is written whole, or a line at a time. Until it has been read once
+   * nobody who proves a name gets in.
+   */
   get current(): Revocations {
     const path = join(this.#folder, revocationFile);
     try {
@@ -30,13 +34,15 @@ export class RevocationWatch implements Disposable {
       this.#revocations = Revocations.parse(stats === undefined ? "" : readFileSync(path, "utf8"));
       this.#stamp = stamp;
     } catch (error) {
-      this.#logger.error(`who is revoked cannot be read: ${describeError(error)}`);
+      this.#logger.error(`who is revoked cannot be read from ${path}: ${describeError(error)}`);
     }
     return this.#revocations;
   }
 
   /** Calls `onChange` whenever the file changed. The folder is watched, since the file may be new, or a new one. */
   start(onChange: () => void): void {
+    // What is wrong with it is in the log before the first client comes.
+    void this.current;
     const complain = (error: unknown): void => {
       const text = `revocations are seen when their clients connect, not at once: ${describeError(error)}`;
       this.#logger.warning(text);
