@@ -57,7 +57,7 @@ export async function createServices(
   const discoveryGate = new Gate(availableParallelism());
   const known: KnownContents = {
     recent: new RecentContents(),
-    outputs: new OutputBases(join(agentFolder(environment), "outputs"), own.ownResults),
+    outputs: new OutputBases(join(agentFolder(environment), "outputs"), own.ownResults, logger),
   };
   const digests = new FileDigests({
     // What a package manager installs is not edited.
@@ -72,7 +72,10 @@ export async function createServices(
   pools.onChange(() => servers.membersChanged());
   const localSlots = createLocalSlots(undefined);
   const homeLoad = new HomeLoad(localSlots);
-  const toolchains = new ToolchainInspector({ cacheFile: join(agentFolder(environment), "file-digests") });
+  const toolchains = new ToolchainInspector({
+    cacheFile: join(agentFolder(environment), "file-digests"),
+    logger,
+  });
   const audits = new Audits({
     folder: agentFolder(environment),
     programFolder,

@@ -135,7 +135,10 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   });
   void removeParts(settings.store);
   const store = new DeduplicatingBlobStore(disk);
-  const inspector = new ToolchainInspector({ cacheFile: join(settings.store, "toolchain-file-digests") });
+  const inspector = new ToolchainInspector({
+    cacheFile: join(settings.store, "toolchain-file-digests"),
+    logger,
+  });
   const toolchains = new ToolchainRegistry(inspector, new StoreFence(settings.store));
   const chosen = await usingStore(settings.store, () =>
     chooseExecutor({
@@ -245,17 +248,19 @@ async function serve(settings: ServerSettings, logger: Logger): Promise<void> {
   const turnOut = (): void => clients.turnOut((client) => whyNoLonger(client, authentication));
   authentication.watchRevocations(turnOut);
   const lastSeen = new LastSeen(settings.store);
+  const control = await usingStore(settings.store, () =>
+    openControlSocket(settings.store, (command, answer) =>
+      command === "storage"
+        ? Promise.resolve(JSON.stringify(storageReport(disk, live.current.maxStorageBytesPerClient)))
+        : administer(command, answer),
+    ),
+  );
   started.resolve({ services, v1, activity, authentication, lastSeen, ...chosen });
   logger.info(authentication.describe(settings.allow.text));
   process.stdout.write(
     `${serverName} listening on ${listening.addresses.join(",")} port ${listening.port}, ${settings.limit} slots, executor ${executor.name}\n`,
   );
 
-  const control = await openControlSocket(settings.store, (command, answer) =>
-    command === "storage"
-      ? Promise.resolve(JSON.stringify(storageReport(disk, live.current.maxStorageBytesPerClient)))
-      : administer(command, answer),
-  );
   const drain = await ending.begun;
   logger.info(`ending: ${clients.connections} connections, ${clients.jobs} jobs`);
   listening.close();

@@ -61,12 +61,23 @@ export class BlobFiles {
     const digests: Digest[] = [];
     for (const prefix of await readdir(join(this.folder, "blobs"))) {
       if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
-      for (const name of await readdir(join(this.folder, "blobs", prefix))) {
+      for (const name of await this.#namesIn(join(this.folder, "blobs", prefix))) {
         const digest = parseDigest(name.replace("-", "/"));
         if (digest?.startsWith(prefix) === true) digests.push(digest);
       }
     }
     return digests;
+  }
+
+  /** What is no folder goes: blobs need its place. */
+  async #namesIn(folder: string): Promise<string[]> {
+    try {
+      return await readdir(folder);
+    } catch (error) {
+      if (errnoOf(error) === "ENOTDIR" || errnoOf(error) === "ELOOP") await rm(folder);
+      else if (errnoOf(error) !== "ENOENT") throw error;
+      return [];
+    }
   }
 
   /** Moves a finished file to where its blob belongs, replacing a damaged one. */

@@ -1,7 +1,8 @@
-import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, rename, writeFile } from "node:fs/promises";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import { type Digest, parseDigest } from "./digest.ts";
+import { keptText, notUnderstood } from "./kept-text.ts";
 
 /** 30 MB of memory. A project of 10,000 files that changes daily fills it in weeks. */
 const maxEntries = 200_000;
@@ -22,7 +23,9 @@ export class DigestIndex {
   #lines = 0;
   /** The file ends within a line, which the next one must not become part of. */
   #isTorn = false;
-  #writing: Promise<void> = Promise.resolve();
+  #writing: Promise<unknown> = Promise.resolve();
+  /** That it cannot be written, which each job would find out. */
+  #isTold = false;
 
   private constructor(path: string, logger: Logger) {
     this.#path = path;
@@ -32,16 +35,18 @@ export class DigestIndex {
   /** A file that is missing or damaged costs uploads, nothing else. */
   static async open(path: string, logger: Logger): Promise<DigestIndex> {
     const index = new DigestIndex(path, logger);
-    const text = await readFile(path, "latin1").catch(() => "");
+    const text = await keptText(path, logger, "latin1");
     index.#isTorn = text !== "" && !text.endsWith("\n");
     // What follows the last line's end is torn, even where it looks whole.
     for (const line of text.split("\n").slice(0, -1)) {
-      const [key, text] = line.split(" ");
+      const [key, text, more] = line.split(" ");
       const digest = parseDigest(text ?? "");
-      if (key === undefined || !keyPattern.test(key) || digest === undefined) continue;
+      // With more in it the line is another version's, which may mean that it holds for some only.
+      if (key === undefined || !keyPattern.test(key) || digest === undefined || more !== undefined) continue;
       index.#lines += 1;
       index.#keep(key, digest);
     }
+    if (text !== "" && index.size === 0) notUnderstood(path, logger);
     return index;
   }
 
@@ -62,12 +67,20 @@ export class DigestIndex {
     this.#isTorn = false;
     this.#writing = this.#writing
       .then(() => (isCrowded ? this.#rewrite() : appendFile(this.#path, line)))
-      .catch((error: unknown) => this.#logger.warning(`cannot write ${this.#path}: ${describeError(error)}`));
+      .then(
+        () => (this.#isTold = false),
+        (error: unknown) => this.#tell(error),
+      );
   }
 
   /** Resolves when everything is written. */
   async flush(): Promise<void> {
     await this.#writing;
+  }
+
+  #tell(error: unknown): void {
+    if (!this.#isTold) this.#logger.warning(`cannot write ${this.#path}: ${describeError(error)}`);
+    this.#isTold = true;
   }
 
   #keep(key: string, digest: Digest): void {

@@ -18,9 +18,10 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hasCode } from "@homcc/observability/error";
+import { createLogger } from "@homcc/observability/log";
 import { type Digest, digestOf, hashOf, sizeBytesOf } from "./digest.ts";
 import { DiskBlobStore } from "./disk-blob-store.ts";
 
@@ -318,4 +319,41 @@ test("what is here already, and what comes with its digest, counts for who bring
   await store.put(digest, [Buffer.from("text")], "alice");
   await store.putHashed(digestOf(Buffer.from("other")), Buffer.from("other"), "alice");
   assert.equal(store.bytesOf("alice"), 2 * blockBytes);
+});
+
+test("what lies in a blob's place and is no file, or none that can be read, counts as missing and makes way", async (t) => {
+  const folder = await temporaryFolder(t);
+  const lines: string[] = [];
+  const logger = createLogger(
+    "INFO",
+    (_level, text) => text,
+    (line) => lines.push(line),
+  );
+  const options = { folder, maxBytes: 100 * blockBytes, logger };
+  const first = await DiskBlobStore.open(options);
+  const digests = [
+    await putText(first, "a folder"),
+    await putText(first, "a loop"),
+    await putText(first, "a prefix"),
+  ];
+  await first.close();
+  const [inFolder, inLoop, inPrefix] = digests.map((digest) => fileOf(folder, digest));
+  assert.ok(inFolder !== undefined && inLoop !== undefined && inPrefix !== undefined);
+  for (const path of [inFolder, inLoop]) await rm(path);
+  await mkdir(join(inFolder, "more"), { recursive: true });
+  await symlink(inLoop, inLoop);
+  // All blobs whose names begin so.
+  await rm(dirname(inPrefix), { recursive: true });
+  await writeFile(dirname(inPrefix), "no folder");
+  const store = await DiskBlobStore.open(options);
+  for (const [index, text] of ["a folder", "a loop", "a prefix"].entries()) {
+    const digest = digestOf(Buffer.from(text));
+    if (index === 0) assert.equal(await store.fileOf(digest), undefined);
+    assert.equal(await store.read(digest), undefined, text);
+    assert.deepEqual(await store.findMissing([digest]), [digest]);
+    await putText(store, text);
+    assert.equal(String(await store.read(digest)), text);
+  }
+  assert.equal(lines.filter((line) => line.startsWith("dropped a damaged blob")).length, 2);
+  await store.close();
 });

@@ -165,7 +165,7 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
 
   async read(digest: Digest): Promise<Uint8Array | undefined> {
     if (digest === emptyDigest) return new Uint8Array();
-    return this.#use(digest, (path) => readVerified(digest, path));
+    return this.#use(digest, (path) => asDamage(digest, () => readVerified(digest, path)));
   }
 
   async copyTo(digest: Digest, path: string): Promise<boolean> {
@@ -207,11 +207,11 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   async #load(): Promise<void> {
     await this.#files.prepare();
     const held = new Set(await this.#files.scan());
-    const logged = await readRecency(this.#files.recencyLog);
+    const logged = await readRecency(this.#files.recencyLog, this.#logger);
     for (const digest of logged) if (held.has(digest)) this.#index.set(digest, unverified);
     // Blobs that came after the log was last written are in no line of it: they are the newest.
     for (const digest of held) if (!logged.has(digest)) this.#index.set(digest, unverified);
-    const owners = await readOwners(this.#files.ownerLog);
+    const owners = await readOwners(this.#files.ownerLog, this.#logger);
     for (const digest of this.#index.digests()) {
       const client = owners.get(digest);
       if (client !== undefined) this.countFor(client, digest);
@@ -239,11 +239,13 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
 
   /** Looks into the file unless it is as it was when it was right. */
   async #verifyNews(digest: Digest, path: string): Promise<void> {
-    const { size, ctimeMs } = await stat(path);
-    if (size !== sizeBytesOf(digest)) throw mismatch(digest, `${size} bytes`);
-    if (this.#index.get(digest) === ctimeMs) return;
-    await drain(digest, await readContent(path, sizeBytesOf(digest)));
-    if (this.#index.has(digest)) this.#index.set(digest, ctimeMs);
+    await asDamage(digest, async () => {
+      const { size, ctimeMs } = await stat(path);
+      if (size !== sizeBytesOf(digest)) throw mismatch(digest, `${size} bytes`);
+      if (this.#index.get(digest) === ctimeMs) return;
+      await drain(digest, await readContent(path, sizeBytesOf(digest)));
+      if (this.#index.has(digest)) this.#index.set(digest, ctimeMs);
+    });
   }
 
   async #copy(digest: Digest, blob: string, path: string): Promise<void> {
@@ -304,7 +306,10 @@ export class DiskBlobStore implements BlobStore, AsyncDisposable {
   async #unlinkUnlessHeld(digest: Digest): Promise<void> {
     if (this.#index.has(digest)) return;
     try {
-      await unlink(this.#files.pathOf(digest));
+      await unlink(this.#files.pathOf(digest)).catch(async (error: unknown) => {
+        if (errnoOf(error) !== "EISDIR") throw error;
+        await rm(this.#files.pathOf(digest), { recursive: true });
+      });
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") this.#logger.warning(`cannot delete a blob: ${describeError(error)}`);
     }
@@ -350,6 +355,17 @@ async function readVerified(digest: Digest, path: string): Promise<Uint8Array> {
   const found = digestOf(bytes);
   if (found !== digest) throw mismatch(digest, found);
   return bytes;
+}
+
+/** Something else lies in the blob's place, or a file that may not be read. */
+const noFile = new Set(["EISDIR", "ENOTDIR", "ELOOP", "EACCES", "EPERM"]);
+
+async function asDamage<Result>(digest: Digest, look: () => Promise<Result>): Promise<Result> {
+  try {
+    return await look();
+  } catch (error) {
+    throw noFile.has(errnoOf(error) ?? "") ? mismatch(digest, describeError(error)) : error;
+  }
 }
 
 /** The file is gone, unreadable, or not what its name says. */

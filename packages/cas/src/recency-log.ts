@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import type { Logger } from "@homcc/observability/log";
 import { BlobLog, type LoggedBlobs } from "./blob-log.ts";
 import { parseDigest, type Digest } from "./digest.ts";
+import { keptText, notUnderstood } from "./kept-text.ts";
 
 /**
  * In which order the blobs of a store were used, kept over restarts:
@@ -14,13 +15,15 @@ export function recencyLog(path: string, order: LoggedBlobs): BlobLog {
 }
 
 /** What the log at `path` says, oldest use first. A missing one says nothing. */
-export async function readRecency(path: string): Promise<Set<Digest>> {
+export async function readRecency(path: string, logger: Logger): Promise<Set<Digest>> {
   const order = new Set<Digest>();
-  for (const line of (await readFile(path, "latin1").catch(() => "")).split("\n")) {
+  const text = await keptText(path, logger, "latin1");
+  for (const line of text.split("\n")) {
     const digest = parseDigest(line);
     if (digest === undefined) continue;
     order.delete(digest);
     order.add(digest);
   }
+  if (text !== "" && order.size === 0) notUnderstood(path, logger);
   return order;
 }

@@ -1,9 +1,11 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { posix } from "node:path";
 import { crc32 } from "node:zlib";
 import { parseDigest, type Digest } from "@homcc/cas/digest";
+import { keptText, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFile } from "@homcc/cas/replace-file";
 import { systemClock, type Clock } from "@homcc/observability/clock";
+import { silentLogger, type Logger } from "@homcc/observability/log";
 import { digestFile } from "./digest-file.ts";
 import type { Existing } from "./link-walk.ts";
 import { isSettled, stampOf } from "./stamp.ts";
@@ -20,13 +22,22 @@ interface KnownDigest {
 export class ToolchainDigests {
   readonly #cacheFile: string | undefined;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #known = new Map<string, KnownDigest>();
   #loading: Promise<void> | undefined;
   #changed = false;
 
-  constructor(options: { readonly cacheFile?: string | undefined; readonly clock?: Clock } = {}) {
+  constructor(
+    options: {
+      readonly cacheFile?: string | undefined;
+      readonly clock?: Clock;
+      /** Hears of a file that cannot be used. */
+      readonly logger?: Logger | undefined;
+    } = {},
+  ) {
     this.#cacheFile = options.cacheFile;
     this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
   }
 
   /** `root` as of the LinkWalk that found the file. */
@@ -58,9 +69,9 @@ export class ToolchainDigests {
 
   async #load(): Promise<void> {
     if (this.#cacheFile === undefined) return;
-    for (const [path, known] of parseKnown(await readFile(this.#cacheFile, "utf8").catch(() => ""))) {
-      this.#known.set(path, known);
-    }
+    const text = await keptText(this.#cacheFile, this.#logger);
+    if (text !== "" && !isWhole(text)) notUnderstood(this.#cacheFile, this.#logger);
+    for (const [path, known] of parseKnown(text)) this.#known.set(path, known);
   }
 }
 
@@ -78,12 +89,15 @@ function formatKnown(known: readonly (readonly [string, KnownDigest])[]): string
   return `${crc32(list).toString(16)}\n${list}`;
 }
 
+function isWhole(text: string): boolean {
+  const lineEnd = text.indexOf("\n");
+  return crc32(text.slice(lineEnd + 1)).toString(16) === text.slice(0, Math.max(lineEnd, 0));
+}
+
 /** Nothing for a damaged file, or one of another version: it is only a memory. */
 function* parseKnown(text: string): Generator<[string, KnownDigest]> {
-  const lineEnd = text.indexOf("\n");
-  const list = text.slice(lineEnd + 1);
-  if (crc32(list).toString(16) !== text.slice(0, Math.max(lineEnd, 0))) return;
-  for (const item of parseList(list)) {
+  if (!isWhole(text)) return;
+  for (const item of parseList(text.slice(text.indexOf("\n") + 1))) {
     if (!Array.isArray(item)) continue;
     const [path, known]: unknown[] = item;
     if (typeof path !== "string" || typeof known !== "object" || known === null) continue;

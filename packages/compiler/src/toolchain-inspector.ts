@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
+import type { Logger } from "@homcc/observability/log";
 import type { CompilerFamily } from "./compilation.ts";
 import { findProgram } from "./find-program.ts";
 import { loadedFilesOf, type LoadedFiles, loaderFiles, realPathsOf } from "./shared-libraries.ts";
@@ -14,6 +15,8 @@ import type { Toolchain, ToolchainEntry } from "./toolchain.ts";
 export interface InspectorOptions {
   /** Where digests are remembered between processes. */
   readonly cacheFile?: string;
+  /** Hears of such a file that cannot be used. */
+  readonly logger?: Logger;
   /** How long an answer is given without looking at all its files again (400 stats, 2 ms). */
   readonly recheckMs?: number;
   readonly clock?: Clock;
@@ -66,7 +69,11 @@ export class ToolchainInspector {
     this.#clock = options.clock ?? systemClock;
     this.#place = options.place ?? thisMachine;
     this.#recheckMs = options.recheckMs ?? defaultRecheckMs;
-    this.#digests = new ToolchainDigests({ cacheFile: options.cacheFile, clock: this.#clock });
+    this.#digests = new ToolchainDigests({
+      cacheFile: options.cacheFile,
+      clock: this.#clock,
+      logger: options.logger,
+    });
   }
 
   /**

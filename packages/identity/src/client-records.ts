@@ -1,5 +1,6 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isCalendarMs } from "@homcc/observability/clock";
 import { makePrivateFolder, writeWhole } from "./private-file.ts";
 
 /** A pairing that was made on this machine. The servers do not need it: it is for `homccd clients`. */
@@ -29,7 +30,8 @@ export async function readRecords(folder: string): Promise<ClientRecord[]> {
   const records: ClientRecord[] = [];
   for (const name of names) {
     if (!name.endsWith(".json")) continue;
-    const record = parseRecord(await readFile(join(clients, name), "utf8"));
+    // Of another version, or no file: whoever revokes a name must not be kept from it.
+    const record = parseRecord(await readFile(join(clients, name), "utf8").catch(() => ""));
     if (record !== undefined) records.push(record);
   }
   return records.sort((a, b) => (a.name === b.name ? a.issuedMs - b.issuedMs : a.name < b.name ? -1 : 1));
@@ -48,7 +50,7 @@ function parseRecord(text: string): ClientRecord | undefined {
   }
   if (typeof value !== "object" || value === null) return undefined;
   const { name, issuedMs, madeMs, expiresMs }: Partial<Record<keyof ClientRecord, unknown>> = value;
-  if (typeof name !== "string" || typeof issuedMs !== "number") return undefined;
-  if (typeof madeMs !== "number" || typeof expiresMs !== "number") return undefined;
+  if (typeof name !== "string" || !isCalendarMs(issuedMs)) return undefined;
+  if (!isCalendarMs(madeMs) || !isCalendarMs(expiresMs)) return undefined;
   return { name, issuedMs, madeMs, expiresMs };
 }

@@ -130,17 +130,21 @@ async function readIndex(path: string, content: Buffer): Promise<void> {
 }
 
 async function readOrder(path: string): Promise<void> {
-  const order = await readRecency(path);
+  const order = await readRecency(path, silentLogger);
   for (const digest of order) must(parseDigest(digest) !== undefined, digest);
   const log = recencyLog(path, { size: 1, digests: () => keys });
   for (const digest of keys) log.note(digest);
   await log.close();
-  mustEqual("the order that was written then", [...(await readRecency(path))].slice(-keys.length), keys);
+  mustEqual(
+    "the order that was written then",
+    [...(await readRecency(path, silentLogger))].slice(-keys.length),
+    keys,
+  );
 }
 
 async function readWhose(path: string, content: Buffer): Promise<void> {
   const text = content.toString("latin1");
-  for (const digest of (await readOwners(path)).keys())
+  for (const digest of (await readOwners(path, silentLogger)).keys())
     must(text.includes(`${digest} `), `${digest} is somebody's, which nobody wrote`);
 }
 
@@ -152,7 +156,7 @@ function readLedger(path: string): void {
 
 function readCounts(path: string): void {
   const tally = readTally(path);
-  const sum = addToTallyFile(path, emptyTally(5));
+  const sum = addToTallyFile(path, emptyTally(5), silentLogger);
   mustEqual("the counts", readTally(path), sum);
   for (const outcome of Object.values(tally?.outcomes ?? {}))
     must(Number.isFinite(outcome.count) && outcome.count >= 0, `a count of ${outcome.count}`);

@@ -100,3 +100,21 @@ test("a folder that is out of reach is one without findings", () =>
     findings.add(finding);
     assert.equal(findings.all.length, 1);
   }));
+
+test("what another version found stays for it; a file that is another's is told of, and replaced by the next finding", () =>
+  withFile(async ({ open, path }) => {
+    const foreign = { version: 2, found: "2030-01-01" };
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, JSON.stringify([foreign, finding, { ...finding, atMs: 1e300 }]));
+    const findings = open();
+    assert.deepEqual(findings.all, [finding]);
+    findings.add({ ...finding, source: "/p/b.c" });
+    const kept: unknown = JSON.parse(await readFile(path, "utf8"));
+    assert.deepEqual(kept, [foreign, { ...finding, atMs: 1e300 }, finding, { ...finding, source: "/p/b.c" }]);
+    findings.clear();
+    assert.equal(await readFile(path, "utf8"), "[]\n");
+    await writeFile(path, JSON.stringify({ version: 2, findings: [finding] }));
+    assert.deepEqual(open().all, []);
+    open().add(finding);
+    assert.deepEqual(open().all, [finding]);
+  }));

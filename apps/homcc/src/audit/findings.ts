@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { keptJson, keptTextNow, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFileNow } from "@homcc/cas/replace-file";
-import { type Clock, systemClock } from "@homcc/observability/clock";
+import { type Clock, isCalendarMs, systemClock } from "@homcc/observability/clock";
 import { describeError } from "@homcc/observability/error";
 import type { Logger } from "@homcc/observability/log";
 import type { FlagSignature } from "./flag-signature.ts";
@@ -39,6 +40,8 @@ export class Findings {
   readonly #clock: Clock;
   #stamp = "";
   #findings: readonly Finding[] = [];
+  /** What another version found, in its words: it may be back tomorrow. */
+  #foreign: readonly unknown[] = [];
 
   constructor(path: string, logger: Logger, clock: Clock = systemClock) {
     this.#path = path;
@@ -49,7 +52,7 @@ export class Findings {
   /** The latest last. */
   get all(): readonly Finding[] {
     const stamp = stampOf(this.#path);
-    if (stamp !== this.#stamp) this.#findings = stamp === "" ? [] : readFindings(this.#path);
+    if (stamp !== this.#stamp) this.#read(stamp);
     this.#stamp = stamp;
     const sinceMs = this.#clock.wallMs() - expiryMs;
     if (this.#findings.some(({ atMs }) => atMs < sinceMs))
@@ -79,7 +82,19 @@ export class Findings {
   }
 
   clear(): void {
+    this.#foreign = [];
     this.#write([]);
+  }
+
+  /** What another version wrote, or somebody damaged, is no reason to believe nothing of the rest. */
+  #read(stamp: string): void {
+    const parsed =
+      stamp === "" ? [] : keptJson(this.#path, keptTextNow(this.#path, this.#logger), this.#logger);
+    const rows: readonly unknown[] = Array.isArray(parsed) ? parsed : [];
+    this.#findings = rows.filter(isFinding).slice(-maxFindings);
+    this.#foreign = rows.filter((row) => !isFinding(row)).slice(-maxFindings);
+    if (this.#foreign.length > 0 || (parsed !== undefined && !Array.isArray(parsed)))
+      notUnderstood(this.#path, this.#logger);
   }
 
   #keep(stays: (finding: Finding) => boolean): void {
@@ -91,7 +106,7 @@ export class Findings {
   #write(findings: readonly Finding[]): void {
     try {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      replaceFileNow(this.#path, `${JSON.stringify(findings)}\n`, 0o600);
+      replaceFileNow(this.#path, `${JSON.stringify([...this.#foreign, ...findings])}\n`, 0o600);
     } catch (error) {
       // Without a file it counts for this agent.
       this.#logger.error(`${this.#path}: ${describeError(error)}`);
@@ -101,23 +116,13 @@ export class Findings {
   }
 }
 
-/** "" where there is no file, or none in reach: `sudo make` leaves a folder of root's in a user's home. */
+/** "" where there is no file. One that is not in reach has no text either: `sudo make` leaves a folder of root's in a user's home. */
 function stampOf(path: string): string {
   try {
     const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
     return stats === undefined ? "" : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
   } catch {
-    return "";
-  }
-}
-
-/** What another version wrote, or somebody damaged, is no reason to believe nothing of the rest. */
-function readFindings(path: string): readonly Finding[] {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return Array.isArray(parsed) ? parsed.filter(isFinding).slice(-maxFindings) : [];
-  } catch {
-    return [];
+    return "out of reach";
   }
 }
 
@@ -132,7 +137,7 @@ function isFinding(value: unknown): value is Finding {
     value["bundle"],
   ];
   const { id, text } = value["signature"];
-  return [...texts, id, text].every((each) => typeof each === "string") && typeof value["atMs"] === "number";
+  return [...texts, id, text].every((each) => typeof each === "string") && isCalendarMs(value["atMs"]);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

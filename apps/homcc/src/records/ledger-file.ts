@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { keptJson, keptTextNow, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFileNow } from "@homcc/cas/replace-file";
 import { makeFolders } from "@homcc/launch/make-folders";
 import { describeError } from "@homcc/observability/error";
@@ -29,7 +29,7 @@ export class LedgerFile {
     this.#path = path;
     this.#logger = logger;
     this.#timers = timers;
-    this.ledger = new Ledger(readLedger(path));
+    this.ledger = new Ledger(readLedger(path, logger));
   }
 
   changed(): void {
@@ -52,14 +52,13 @@ export class LedgerFile {
 }
 
 /** `undefined` when there is no file, or none of this version. */
-function readLedger(path: string): LedgerText | undefined {
-  let text: unknown;
-  try {
-    text = JSON.parse(readFileSync(path, "utf8"));
-  } catch {
+function readLedger(path: string, logger: Logger): LedgerText | undefined {
+  const text = keptJson(path, keptTextNow(path, logger), logger);
+  if (text === undefined) return undefined;
+  if (!isRecord(text) || text["version"] !== 1) {
+    notUnderstood(path, logger);
     return undefined;
   }
-  if (!isRecord(text) || text["version"] !== 1) return undefined;
   return { version: 1, servers: rowsOf(text["servers"]), files: rowsOf(text["files"]) };
 }
 

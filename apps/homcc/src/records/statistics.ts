@@ -63,7 +63,7 @@ export class JobStatistics {
     const unsaved = this.#unsaved;
     if (unsaved === undefined) return;
     this.#attempt(() => {
-      addToTallyFile(this.#path, unsaved);
+      addToTallyFile(this.#path, unsaved, this.#logger);
       this.#unsaved = undefined;
     });
   }

@@ -1,7 +1,9 @@
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { keptJson, keptTextNow, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFileNow } from "@homcc/cas/replace-file";
 import { makeFolders } from "@homcc/launch/make-folders";
+import { isCalendarMs } from "@homcc/observability/clock";
+import { silentLogger, type Logger } from "@homcc/observability/log";
 import { agentFolder } from "../agent-folder.ts";
 import { addTallies, emptyTally, outcomeNames, type OutcomeTally, type Tally } from "./tally.ts";
 
@@ -11,21 +13,19 @@ export function tallyFilePath(environment: Readonly<Record<string, string>>): st
 }
 
 /** What was counted so far; `undefined` when there is no file, or none that can be read. */
-export function readTally(path: string): Tally | undefined {
-  try {
-    const text: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return asTally(text);
-  } catch {
-    return undefined;
-  }
+export function readTally(path: string, logger: Logger = silentLogger): Tally | undefined {
+  const value = keptJson(path, keptTextNow(path, logger), logger);
+  const tally = asTally(value);
+  if (value !== undefined && tally === undefined) notUnderstood(path, logger);
+  return tally;
 }
 
 /**
  * Adds to the file what was counted since the last time. Synchronous, 0.2 ms, because a retiring agent and its
  * successor may both do it: so neither overwrites what the other has just added.
  */
-export function addToTallyFile(path: string, counted: Tally): Tally {
-  const before = readTally(path);
+export function addToTallyFile(path: string, counted: Tally, logger: Logger): Tally {
+  const before = readTally(path, logger);
   const sum = before === undefined ? counted : addTallies(before, counted);
   writeTally(path, sum);
   return sum;
@@ -52,7 +52,7 @@ function asTally(value: unknown): Tally | undefined {
     };
   }
   return {
-    ...emptyTally(asCount(value["sinceMs"])),
+    ...emptyTally(isCalendarMs(value["sinceMs"]) ? value["sinceMs"] : 0),
     outcomes: known,
     sentBytes: asCount(value["sentBytes"]),
     receivedBytes: asCount(value["receivedBytes"]),

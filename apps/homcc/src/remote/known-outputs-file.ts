@@ -1,7 +1,9 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseDigest, type Digest } from "@homcc/cas/digest";
+import { keptTextNow, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFileNow } from "@homcc/cas/replace-file";
+import type { Logger } from "@homcc/observability/log";
 
 /** What an agent knows of a file that it has written. */
 export interface KnownOutput {
@@ -22,14 +24,11 @@ const maxLines = 16_384;
  * A file that is missing or damaged costs bytes on the wire until the outputs are written anew, and nothing else.
  */
 
-export function loadKnownOutputs(file: string): KnownOutput[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    return [];
-  }
-  return text.split("\n").flatMap((line) => parseLine(line) ?? []);
+export function loadKnownOutputs(file: string, logger: Logger): KnownOutput[] {
+  const text = keptTextNow(file, logger);
+  const outputs = text.split("\n").flatMap((line) => parseLine(line) ?? []);
+  if (text !== "" && outputs.length === 0) notUnderstood(file, logger);
+  return outputs;
 }
 
 /** Throws what the file system says. */

@@ -5,6 +5,7 @@ import { type Digest, sizeBytesOf } from "@homcc/cas/digest";
 import { stampOf } from "@homcc/compiler/stamp";
 import { isDeltaSized } from "@homcc/protocol/delta";
 import type { HostId } from "@homcc/scheduler/host";
+import { silentLogger, type Logger } from "@homcc/observability/log";
 import { type KnownOutput, loadKnownOutputs, saveKnownOutputs } from "./known-outputs-file.ts";
 
 /** 400 bytes each; a large project has 10,000 objects and as many dependency files. */
@@ -41,12 +42,14 @@ export class OutputBases {
 
   readonly #file: string | undefined;
   readonly #kept: KeptOutputs | undefined;
+  readonly #logger: Logger;
   #openFiles = 0;
   #state: "unread" | "saved" | "changed";
 
   /** `file`: where they are kept from one agent to the next. `kept`: for outputs whose files are gone or are others. */
-  constructor(file?: string, kept?: KeptOutputs) {
+  constructor(file?: string, kept?: KeptOutputs, logger: Logger = silentLogger) {
     this.#file = file;
+    this.#logger = logger;
     this.#kept = kept;
     this.#state = file === undefined ? "saved" : "unread";
   }
@@ -89,7 +92,7 @@ export class OutputBases {
   #load(): void {
     if (this.#state !== "unread" || this.#file === undefined) return;
     this.#state = "saved";
-    for (const output of loadKnownOutputs(this.#file)) this.#insert(output);
+    for (const output of loadKnownOutputs(this.#file, this.#logger)) this.#insert(output);
   }
 
   #insert(output: KnownOutput): void {

@@ -1,6 +1,9 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { keptJson, keptTextNow, notUnderstood } from "@homcc/cas/kept-text";
 import { replaceFileNow } from "@homcc/cas/replace-file";
+import { isCalendarMs } from "@homcc/observability/clock";
+import type { Logger } from "@homcc/observability/log";
 import { agentFolder } from "../../agent-folder.ts";
 import type { PoolMember } from "./srv-lookup.ts";
 
@@ -19,22 +22,19 @@ export function poolFilePath(environment: Readonly<Record<string, string>>): str
 }
 
 /** What was written there, by pool; nothing of what is damaged. */
-export function readPools(path: string): Map<string, PoolAnswer> {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (!isRecord(parsed)) return new Map();
-    const answers = Object.entries(parsed).flatMap(([name, answer]) =>
-      isAnswer(answer) ? [[name, answer] as const] : [],
-    );
-    return new Map(answers.slice(0, maxPools));
-  } catch {
-    return new Map();
-  }
+export function readPools(path: string, logger: Logger): Map<string, PoolAnswer> {
+  const parsed = keptJson(path, keptTextNow(path, logger), logger);
+  if (parsed === undefined) return new Map();
+  const answers = Object.entries(isRecord(parsed) ? parsed : {}).flatMap(([name, answer]) =>
+    isAnswer(answer) ? [[name, answer] as const] : [],
+  );
+  if (answers.length === 0) notUnderstood(path, logger);
+  return new Map(answers.slice(0, maxPools));
 }
 
 /** The latest answers, with those of other agents that have their own pools. */
-export function writePool(path: string, name: string, answer: PoolAnswer): void {
-  const all = readPools(path).set(name, answer);
+export function writePool(path: string, name: string, answer: PoolAnswer, logger: Logger): void {
+  const all = readPools(path, logger).set(name, answer);
   const latest = [...all].toSorted(([, one], [, other]) => other.atMs - one.atMs).slice(0, maxPools);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   replaceFileNow(path, `${JSON.stringify(Object.fromEntries(latest))}\n`, 0o600);
@@ -43,7 +43,7 @@ export function writePool(path: string, name: string, answer: PoolAnswer): void 
 function isAnswer(value: unknown): value is PoolAnswer {
   return (
     isRecord(value) &&
-    typeof value["atMs"] === "number" &&
+    isCalendarMs(value["atMs"]) &&
     Array.isArray(value["members"]) &&
     value["members"].every(isMember)
   );
@@ -51,8 +51,12 @@ function isAnswer(value: unknown): value is PoolAnswer {
 
 function isMember(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const numbers = [value["port"], value["priority"], value["weight"]];
-  return typeof value["name"] === "string" && numbers.every((number) => Number.isInteger(number));
+  const { name, port, priority, weight } = value;
+  // The numbers have two bytes in DNS.
+  const areNumbers = [port, priority, weight].every(
+    (number) => typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535,
+  );
+  return typeof name === "string" && areNumbers && port !== 0;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

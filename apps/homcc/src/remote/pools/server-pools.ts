@@ -129,7 +129,7 @@ export class ServerPools {
   #known(name: string): Pool {
     const known = this.#pools.get(name);
     if (known !== undefined) return known;
-    const answer = readPools(this.#options.path).get(name);
+    const answer = readPools(this.#options.path, this.#options.logger).get(name);
     const pool: Pool = {
       answer,
       askedAtMs: -Infinity,
@@ -178,7 +178,7 @@ export class ServerPools {
   /** A full disk costs the answer only after the agent. */
   #keep(name: string, answer: PoolAnswer): void {
     try {
-      writePool(this.#options.path, name, answer);
+      writePool(this.#options.path, name, answer, this.#options.logger);
     } catch (error) {
       this.#options.logger.info(`${this.#options.path}: ${describeError(error)}`);
     }
