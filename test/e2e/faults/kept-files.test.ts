@@ -185,8 +185,8 @@ test("docs/kept-files.md has a row for each of them, and no other", async () => 
     const [, table = ""] = section.split("|---|---|---|---|---|\n");
     const rows = (table.split("\n\n")[0] ?? "").trim().split("\n");
     assert.deepEqual(
-      rows.map((row) => /^\| `([^`]+)` \|/.exec(row)?.[1]).sort(),
-      keptFormats.flatMap((format) => (format.place === place ? [format.name] : [])).sort(),
+      rows.map((row) => /^\| `([^`]+)` \|/.exec(row)?.[1]).toSorted(),
+      keptFormats.flatMap((format) => (format.place === place ? [format.name] : [])).toSorted(),
       place,
     );
   }
