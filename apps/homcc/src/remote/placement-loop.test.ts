@@ -85,6 +85,36 @@ test("each refusal has its outcome, and the next server is asked", async (t) => 
   }
 });
 
+test("servers without room are asked again for a job that may not be compiled at home, and not for ever", async (t) => {
+  await using folder = await scratchFolder();
+  const time = new ManualTime();
+  let refusals = 3;
+  await using server = await startScriptedServer((job) => {
+    if (refusals === 0) return job.finish();
+    refusals -= 1;
+    job.send({ kind: "refused", reason: "limited", message: "short of memory" }, { end: true });
+    return undefined;
+  });
+  const patient = await settingsFor([server], { HOMCC_NO_LOCAL_COMPILATION: "1" });
+  const servers = agentServers(t);
+  const compileOver = async (passes: () => void): Promise<string> => {
+    let run: PlacedRun | undefined;
+    const placing = place(actionOn(folder.path, []), patient, servers, { time }).then((done) => (run = done));
+    while (run === undefined) {
+      await setImmediate();
+      passes();
+    }
+    return outcomeOf(await placing);
+  };
+  const asked = (): number => server.jobs.length;
+  assert.equal(await compileOver(() => time.pass(100)), "ran");
+  assert.equal(asked(), 4);
+  refusals = Infinity;
+  assert.equal(await compileOver(() => time.pass(100)), "remote-limit");
+  assert.ok(asked() > 10 && asked() < 30, `${asked()} times`);
+  assert.equal(time.pending, 0);
+});
+
 test("the detail of another toolchain names both", async (t) => {
   await using folder = await scratchFolder();
   const digest = digestOf(Buffer.from("other"));

@@ -9,6 +9,7 @@ import type { Advice } from "@homcc/scheduler/prediction";
 import { unmonitored } from "../records/monitor-line.ts";
 import { Phases } from "../records/phases.ts";
 import type { LedgerJob } from "./adviser.ts";
+import { BusyServers } from "./busy-servers.ts";
 import { ProgressDeadline, systemTime } from "./progress-deadline.ts";
 import { SecondThoughts } from "./second-thoughts.ts";
 import { atHomePlace } from "../records/slot-holders.ts";
@@ -68,7 +69,7 @@ export function noServerFor(
 
 /**
  * Gives the action to one server after the other until one ran it: at most `remote_compilation_tries`, never the same
- * one twice, unless the job got lost on its way there, or the line dropped. The time limit runs while a server has the job, not while it
+ * one twice, unless the job got lost on its way there, the line dropped, or it may not be compiled at home and they are busy. The time limit runs while a server has the job, not while it
  * waits for a slot. A time-out ends the search, because the next server would take as long again. Before it has a server, and
  * until one compiles it, the job comes home when the ledger says that it is done sooner here; after its line dropped only when all
  * its servers are missed and a local slot is free.
@@ -95,6 +96,7 @@ export async function runOnServers(
     // What dials have met since then says more than that a connection ended.
     return { ...(failure ?? unreachable(loaded, servers, services.pools)), promise };
   };
+  const busy = new BusyServers(time);
   let dropped: HostId | undefined;
   let drops = 0;
   let turnedAway = 0;
@@ -134,8 +136,10 @@ export async function runOnServers(
       if (thoughts.soonerAtHome === undefined) throw error;
       return comeHome(thoughts.soonerAtHome.advice);
     }
-    if (placement === undefined)
+    if (placement === undefined) {
+      if (loaded.settings.noLocalCompilation && (await busy.letTryAgain(tried, callSignal))) continue;
       return failure ?? lacking(action, loaded, servers) ?? unreachable(loaded, servers, services.pools);
+    }
     using _slot = placement;
     hostId = placement.hostId;
     const session = servers.sessionOn(hostId);
@@ -184,6 +188,7 @@ export async function runOnServers(
         dropped = undefined;
         continue;
       }
+      if (error instanceof RefusedByServer && error.refused.reason === "limited") busy.note(hostId);
       if (error instanceof DroppedJob && drops < maxDrops) {
         drops += 1;
         dropped = hostId;
