@@ -2,6 +2,7 @@ import { assemblerOperands, mentionsAssembler, pragmaDependencies } from "./embe
 import type { IncludeName, IncludeNames, MacroFocus, NameForm, NameKind } from "./include-names.ts";
 import { isBlank, spliceLines } from "./source-bytes.ts";
 import {
+  endOfCharacter,
   endOfLine,
   endOfQuoted,
   isDelimiter,
@@ -132,7 +133,7 @@ export class IncludeLexer {
       const byte = bytes[at];
       if (byte === slash) this.#slash();
       else if (byte === doubleQuote) this.#string();
-      else if (byte === singleQuote) this.#character();
+      else if (byte === singleQuote) this.#at = endOfCharacter(this.#bytes, this.#at);
       else {
         this.#at = at + 1;
         return;
@@ -167,14 +168,6 @@ export class IncludeLexer {
     for (const operand of assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined)) {
       this.#assemblerFiles.add(Buffer.from(operand, "latin1").toString("utf8"));
     }
-  }
-
-  /** `'` is also the separator in 1'000'000. */
-  #character(): void {
-    const start = startOfWord(this.#bytes, this.#at);
-    const first = this.#bytes[start] ?? 0;
-    if (start < this.#at && first >= 0x30 && first <= 0x39) this.#at += 1;
-    else this.#at = endOfQuoted(this.#bytes, this.#at, singleQuote);
   }
 
   #isRawPrefix(quote: number): boolean {
@@ -268,7 +261,7 @@ export class IncludeLexer {
       const byte = this.#bytes[this.#at] ?? 0;
       if (word[byte] === 1) this.#question(this.#word(), within);
       else if (byte === doubleQuote) this.#string();
-      else if (byte === singleQuote) this.#character();
+      else if (byte === singleQuote) this.#at = endOfCharacter(this.#bytes, this.#at);
       else this.#at += 1;
     }
   }

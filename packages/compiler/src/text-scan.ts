@@ -57,6 +57,13 @@ export function endOfQuoted(bytes: Uint8Array, start: number, quote: number): nu
   return Math.min(at, bytes.length);
 }
 
+/** Behind the character whose quote is at `at`; a quote that separates digits, as in 1'000'000, is passed alone. */
+export function endOfCharacter(bytes: Uint8Array, at: number): number {
+  const start = startOfWord(bytes, at);
+  const first = bytes[start] ?? 0;
+  return start < at && first >= 0x30 && first <= 0x39 ? at + 1 : endOfQuoted(bytes, at, singleQuote);
+}
+
 /** Where the word that ends before `at` begins; in numbers, `'` between digits belongs to it. */
 export function startOfWord(bytes: Uint8Array, at: number): number {
   let start = at;

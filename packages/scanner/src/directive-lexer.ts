@@ -15,6 +15,7 @@ import {
 import { PlainLines } from "./plain-lines.ts";
 import { replaceTrigraphs } from "./trigraphs.ts";
 import {
+  endOfCharacter,
   endOfLine,
   endOfQuoted,
   isDelimiter,
@@ -169,7 +170,7 @@ export class DirectiveLexer {
         if (this.#skipComment()) isPlain = false;
         else this.#at += 1;
       } else if (byte === doubleQuote) this.#string();
-      else if (byte === singleQuote) this.#character();
+      else if (byte === singleQuote) this.#at = endOfCharacter(this.#bytes, this.#at);
       else {
         this.#at = at + 1;
         return isPlain;
@@ -203,14 +204,6 @@ export class DirectiveLexer {
     if (!this.#mentionsAssembler) return;
     const [operand] = assemblerOperands(this.#text, start, this.#at, rawEnd !== undefined);
     if (operand !== undefined) this.#add("assembler", operand);
-  }
-
-  /** `'` is also the separator in 1'000'000. */
-  #character(): void {
-    const start = startOfWord(this.#bytes, this.#at);
-    const first = this.#bytes[start] ?? 0;
-    if (start < this.#at && first >= 0x30 && first <= 0x39) this.#at += 1;
-    else this.#at = endOfQuoted(this.#bytes, this.#at, singleQuote);
   }
 
   #isRawPrefix(quote: number): boolean {
@@ -352,7 +345,7 @@ export class DirectiveLexer {
       if (byte === undefined || byte === newline || byte === carriageReturn)
         return text + this.#slice(from, at);
       if (byte === doubleQuote) this.#string();
-      else if (byte === singleQuote) this.#character();
+      else if (byte === singleQuote) this.#at = endOfCharacter(this.#bytes, this.#at);
       else if (this.#isInHeaderName(text + this.#slice(from, at))) this.#at += 1;
       else if (!this.#dialect.lineComments && bytes[at + 1] === slash) {
         this.#add("opaque", "// in a directive of C90");
