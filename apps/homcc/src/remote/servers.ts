@@ -143,21 +143,7 @@ export class Servers {
   async whenBack(hostId: HostId, withinMs: number, signal: AbortSignal): Promise<void> {
     const isAwaited = (): boolean => this.#health.get(hostId)?.readiness === "soon";
     if (signal.aborted || !isAwaited()) return;
-    const settled = Promise.withResolvers<void>();
-    const settle = (): void => settled.resolve();
-    const look = (): void => {
-      if (!isAwaited()) settle();
-    };
-    const stop = systemTimers.after(withinMs, settle);
-    signal.addEventListener("abort", settle, { once: true });
-    this.#lookers.add(look);
-    try {
-      await settled.promise;
-    } finally {
-      stop();
-      signal.removeEventListener("abort", settle);
-      this.#lookers.delete(look);
-    }
+    await this.#news(() => !isAwaited(), withinMs, signal);
   }
 
   /** Toolchains on their way to servers. */
@@ -257,24 +243,27 @@ export class Servers {
       health.want();
       const session = health.connection;
       if (session?.takesJobs === true) return session instanceof ServerSession ? session : undefined;
-      await this.#change(missedServerMs / 20, signal);
+      await this.#news(() => true, missedServerMs / 20, signal);
     }
     return undefined;
   }
 
-  /** Resolves when something is news about a server, or after `withinMs`. */
-  async #change(withinMs: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when something is news about a server and `isEnough` then, after `withinMs`, or when it is aborted. */
+  async #news(isEnough: () => boolean, withinMs: number, signal: AbortSignal): Promise<void> {
     const settled = Promise.withResolvers<void>();
     const settle = (): void => settled.resolve();
+    const look = (): void => {
+      if (isEnough()) settle();
+    };
     const stop = systemTimers.after(withinMs, settle);
     signal.addEventListener("abort", settle, { once: true });
-    this.#lookers.add(settle);
+    this.#lookers.add(look);
     try {
       await settled.promise;
     } finally {
       stop();
       signal.removeEventListener("abort", settle);
-      this.#lookers.delete(settle);
+      this.#lookers.delete(look);
     }
   }
 
