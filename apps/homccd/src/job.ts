@@ -1,13 +1,12 @@
 import { createReadStream } from "node:fs";
 import type { Action, ActionResult, InputEntry } from "@homcc/cas/action";
-import { type Digest, sizeBytesOf as sizeOf } from "@homcc/cas/digest";
+import type { Digest } from "@homcc/cas/digest";
 import { checkAction } from "@homcc/compiler/server-check";
 import type { ExecutorSession } from "@homcc/execution/executor";
 import { LostInput } from "@homcc/execution/lost-input";
 import { systemClock } from "@homcc/observability/clock";
 import { HomccError } from "@homcc/observability/error";
 import { unlessAborted } from "@homcc/observability/unless-aborted";
-import { isDeltaSized } from "@homcc/protocol/delta";
 import type { Packed } from "@homcc/protocol/compression";
 import type { JobMessage } from "@homcc/protocol/messages";
 import { toResultMessage } from "@homcc/protocol/result-message";
@@ -17,12 +16,13 @@ import { type ClientIdentity, identityKeyOf, identityText } from "@homcc/transpo
 import type { ServerServices } from "./client-session.ts";
 import type { Begin, ExecutionShare } from "./executions.ts";
 import type { IncomingBlobs } from "./incoming-blobs.ts";
+import { JobInputs } from "./job-inputs.ts";
 import { type JobPlace, ownPlace, type PlacedResult, sandboxPlace } from "./job-place.ts";
 import { Refusal, refusalOf, shuttingDown } from "./job-refusal.ts";
 import { type CodedOutputs, plainOutputs } from "./output-coding.ts";
 import type { JobRecord } from "./operations/activity.ts";
 import type { OutputFiles } from "./output-files.ts";
-import type { AskForProof, Possession, ProofMessage, ProveMessage } from "./possession.ts";
+import type { Possession, ProofMessage } from "./possession.ts";
 import type { ClientSandboxes } from "./sandboxes/client-sandboxes.ts";
 import type { RunHere } from "./name-proofs.ts";
 import type { Reuse, ReuseReport } from "./result-reuse.ts";
@@ -53,7 +53,7 @@ export class Job {
   readonly #sandboxes: ClientSandboxes;
   readonly #services: ServerServices;
   readonly #unsent: UnsentResults;
-  readonly #incoming: IncomingBlobs;
+  readonly #inputs: JobInputs;
   readonly #possession: Possession;
   readonly #sent: SentOutputs;
   readonly #identity: ClientIdentity;
@@ -66,7 +66,6 @@ export class Job {
   /** Its result is there and being sent. */
   #isDelivering = false;
   #grace: NodeJS.Timeout | undefined;
-  #awaitedProof: PromiseWithResolvers<ProofMessage> | undefined;
 
   constructor(
     stream: number,
@@ -90,16 +89,26 @@ export class Job {
     this.#sandboxes = sandboxes;
     this.#services = services;
     this.#unsent = unsent;
-    this.#incoming = incoming;
     this.#possession = possession;
     this.#sent = sent;
     this.#intake = intake;
+    const { store, adoption, logger } = services;
+    this.#inputs = new JobInputs({
+      label: message.label,
+      store,
+      adoption,
+      logger,
+      incoming,
+      possession,
+      signal: this.#abort.signal,
+      send: (asked) => channel.send(stream, asked),
+    });
   }
 
   /** Ends the job wherever it is; its processes are killed. */
   cancel(reason: Error): void {
     this.#abort.abort(reason);
-    this.#awaitedProof?.reject(reason);
+    this.#inputs.giveUp(reason);
   }
 
   /** The server ends: what has begun goes on, anything else is refused. */
@@ -119,14 +128,13 @@ export class Job {
       return;
     }
     this.#isLost = true;
-    this.#awaitedProof?.reject(reason);
+    this.#inputs.giveUp(reason);
     this.#grace = setTimeout(() => this.cancel(reason), this.#services.lostClientGraceMs);
   }
 
   /** The client's answer to `prove`; one that nobody waits for is ignored. */
   answer(proof: ProofMessage): void {
-    this.#awaitedProof?.resolve(proof);
-    this.#awaitedProof = undefined;
+    this.#inputs.answer(proof);
   }
 
   /** Never rejects: every end is a message to the client. */
@@ -183,7 +191,7 @@ export class Job {
       : [];
     const pin = this.#services.store.pin([...digests, ...bases]);
     try {
-      const { basesProven } = await this.#completeInputs(inputs, digests, bases);
+      const { basesProven } = await this.#inputs.complete(inputs, digests, bases);
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#unsent.ahead(this.#services.slots) });
       const action = this.#actionIn(place);
       const reuse = await this.#reuse(action, place);
@@ -222,79 +230,6 @@ export class Job {
     } finally {
       pin.release();
     }
-  }
-
-  /**
-   * All inputs are here and proven: takes from this machine what it has at the same path, lets the client prove what
-   * others brought, and asks it for what is neither here nor on its way. Bases are proven too; when no input has to be,
-   * the compiler does not wait for that, which the promise in what this resolves with is about.
-   */
-  async #completeInputs(
-    inputs: readonly InputEntry[],
-    digests: readonly Digest[],
-    bases: readonly Digest[],
-  ): Promise<{ readonly basesProven: Promise<unknown> }> {
-    const { store, adoption } = this.#services;
-    const held = await this.#heldBases(bases);
-    let missing = new Set(await store.findMissing(digests));
-    const isUnproven = (digest: Digest): boolean => !this.#possession.isProven(digest);
-    const isOpen = (digest: Digest): boolean => missing.has(digest) || isUnproven(digest);
-    const open = digests.filter(isOpen);
-    if (open.length > 0) {
-      const wanted = new Set(open.filter((digest) => !this.#incoming.isUnderWay(digest)));
-      const files = inputs.flatMap((entry) =>
-        entry.kind === "file" && wanted.has(entry.digest) ? [{ path: entry.path, digest: entry.digest }] : [],
-      );
-      await adoption.adopt(files);
-      for (const { digest } of files) if (adoption.isPublic(digest)) this.#possession.note(digest);
-      missing = new Set(await store.findMissing(open));
-    }
-    const lacking = new Set(open.filter(isOpen));
-    const provable = [...lacking].filter(
-      (digest) =>
-        !missing.has(digest) && !this.#incoming.isUnderWay(digest) && this.#possession.isProvable(digest),
-    );
-    const ask: AskForProof = (message) => this.#askForProof(message);
-    const proving = this.#possession.prove([...provable, ...held], ask, this.#abort.signal);
-    // Whoever waits for it is told; when nobody does, the job has ended.
-    proving.catch(() => {});
-    if (lacking.size === 0) return { basesProven: proving };
-    for (const digest of provable) lacking.delete(digest);
-    await Promise.all([
-      this.#receive([...lacking]),
-      proving.then((failed) =>
-        this.#receive(provable.filter((digest) => failed.has(digest) && isUnproven(digest))),
-      ),
-    ]);
-    return { basesProven: proving };
-  }
-
-  /** Of others nothing can be told by them. */
-  async #heldBases(bases: readonly Digest[]): Promise<readonly Digest[]> {
-    const unproven = bases.filter(
-      (base) => !this.#possession.isProven(base) && isDeltaSized(1, sizeOf(base)),
-    );
-    if (unproven.length === 0) return [];
-    const gone = new Set(await this.#services.store.findMissing(unproven));
-    return unproven.filter((base) => !gone.has(base));
-  }
-
-  #askForProof(message: ProveMessage): Promise<ProofMessage> {
-    this.#abort.signal.throwIfAborted();
-    this.#services.logger.debug(
-      `${this.#message.label}: ${message.digests.length} files of others are to be proven`,
-    );
-    const awaited = Promise.withResolvers<ProofMessage>();
-    this.#awaitedProof = awaited;
-    this.#channel.send(this.#stream, message);
-    return awaited.promise;
-  }
-
-  async #receive(digests: readonly Digest[]): Promise<void> {
-    if (digests.length === 0) return;
-    const ask = (lacking: readonly Digest[]): void =>
-      this.#channel.send(this.#stream, { kind: "missing", digests: [...lacking] });
-    await this.#incoming.receive(digests, ask, this.#abort.signal);
   }
 
   async #place(): Promise<JobPlace> {
@@ -347,7 +282,7 @@ export class Job {
         await share[Symbol.asyncDispose]();
         if (!(error instanceof LostInput) || attempt === maxExecutions) throw error;
         this.#services.logger.warning(`${this.#message.label}: ${error.message}; it is asked for again`);
-        await this.#completeInputs(place.inputs, digests, []);
+        await this.#inputs.complete(place.inputs, digests, []);
       }
     }
   }
