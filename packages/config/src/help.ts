@@ -18,7 +18,7 @@ through a link with a compiler's name, homcc acts for that compiler.`,
        homccd [--store PATH] drain        finish what runs, send clients elsewhere, and end
        homccd [--store PATH] reload       read homcc.conf anew; connections and jobs stay
        homccd pair --name NAME [--expires 90d] [--host HOST]...   print a line for homcc pair
-       homccd clients                     who was paired, who was here last, how much each has stored
+       homccd clients                     who was paired, who was here last, what each stores
        homccd revoke NAME                 end the connections of NAME and refuse it from now on
        homccd forget NAME                 remove the records of a revoked NAME
        homccd [--store PATH] toolchain add FOLDER | remove FOLDER | list
