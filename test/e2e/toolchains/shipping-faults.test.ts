@@ -59,6 +59,24 @@ async function partlySent({ compile, workplace }: Developer, bytes: number): Pro
   );
 }
 
+interface Upload extends AsyncDisposable {
+  readonly server: Server;
+  readonly line: Line;
+  readonly client: Developer;
+}
+
+/** A developer who sends a toolchain over a line, of which so many bytes have arrived. */
+async function startUpload(bytes: number): Promise<Upload> {
+  await using made = new AsyncDisposableStack();
+  const server = made.use(await startServer());
+  const line = made.use(await startLine(server));
+  const client = await foreignDeveloper(line.address, extraBytes);
+  made.use(client.workplace);
+  await partlySent(client, bytes);
+  const begun = made.move();
+  return { server, line, client, [Symbol.asyncDispose]: () => begun.disposeAsync() };
+}
+
 /** What a whole upload takes on the wire. */
 async function wholeBytes(): Promise<number> {
   await using server = await startServer();
@@ -75,11 +93,8 @@ const lostAtMost = 5 * megabyte;
 test("the server is killed during the upload and starts again: it goes on without a job, and not from the beginning", async (t) => {
   if (!meets(t, "root")) return;
   const whole = await wholeBytes();
-  await using first = await startServer();
-  await using line = await startLine(first);
-  const client = await foreignDeveloper(line.address, extraBytes);
-  await using _workplace = client.workplace;
-  await partlySent(client, 10 * megabyte);
+  await using upload = await startUpload(10 * megabyte);
+  const { server: first, line, client } = upload;
   first.kill("SIGKILL");
   await first.ended;
   await using _second = await startServer({ port: first.port, storeFolder: first.storeFolder });
@@ -97,12 +112,9 @@ test("the server is killed during the upload and starts again: it goes on withou
 test("the line is cut again and again: every piece arrives once", async (t) => {
   if (!meets(t, "root")) return;
   const whole = await wholeBytes();
-  await using server = await startServer();
-  await using line = await startLine(server);
-  const client = await foreignDeveloper(line.address, extraBytes);
-  await using _workplace = client.workplace;
+  await using upload = await startUpload(2 * megabyte);
+  const { line, client } = upload;
   const cuts = 3;
-  await partlySent(client, 2 * megabyte);
   for (let cut = 1; cut <= cuts; cut++) {
     const before = line.counted.sentBytes();
     line.counted.cut();
@@ -124,11 +136,8 @@ test("the line is cut again and again: every piece arrives once", async (t) => {
 test("the agent is killed: the next one sends what is missing", async (t) => {
   if (!meets(t, "root")) return;
   const whole = await wholeBytes();
-  await using server = await startServer();
-  await using line = await startLine(server);
-  const client = await foreignDeveloper(line.address, extraBytes);
-  await using _workplace = client.workplace;
-  await partlySent(client, 10 * megabyte);
+  await using upload = await startUpload(10 * megabyte);
+  const { line, client } = upload;
   const { agent } = await statusOf(client.workplace);
   process.kill(agent.pid, "SIGKILL");
   await waitFor(
@@ -143,11 +152,8 @@ test("the agent is killed: the next one sends what is missing", async (t) => {
 
 test("the compiler is replaced while it is sent: the new one is sent in its place", async (t) => {
   if (!meets(t, "root")) return;
-  await using server = await startServer();
-  await using line = await startLine(server);
-  const client = await foreignDeveloper(line.address, extraBytes);
-  await using _workplace = client.workplace;
-  await partlySent(client, 2 * megabyte);
+  await using upload = await startUpload(2 * megabyte);
+  const { server, client } = upload;
   const [old] = (await statusOf(client.workplace)).toolchains;
   await client.compiler.upgrade(1000);
   await untilRemote(client);
