@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import type { ActionResult } from "@homcc/cas/action";
+import type { Action, ActionResult } from "@homcc/cas/action";
+import { digestOf } from "@homcc/cas/digest";
 import type { Toolchain } from "@homcc/compiler/toolchain";
+import { Executions } from "./executions.ts";
 import {
   actionResult,
   Client,
@@ -206,4 +208,52 @@ test("a failure is everybody's who waited, and nobody's who comes later", async 
   assert.equal((await begun.until("refused")).reason, "executor-failed");
   assert.equal((await joined.until("refused")).reason, "executor-failed");
   await other.compile([fileOf(source)]).until("result");
+});
+
+test("one that is held while somebody looks for a kept result can still be joined when its own job is through with it", async () => {
+  const action: Action = {
+    toolchain: digestOf(source),
+    steps: [{ program: "/usr/bin/gcc", argv: ["gcc", "-c", "a.c"] }],
+    cwd: "/w",
+    environment: {},
+    umask: 0o022,
+    terminal: {},
+    inputs: [{ kind: "file", path: "/w/a.c", digest: digestOf(source), mtimeNs: 1n }],
+    absent: [],
+    outputs: [{ path: "/w/a.o", exists: false }],
+    timeoutMs: 1000,
+  };
+  const executions = new Executions();
+  const [first, second] = [{}, {}];
+  let begun = 0;
+  let disposed = 0;
+  const result = actionResult({
+    [Symbol.asyncDispose]: () => {
+      disposed += 1;
+      return Promise.resolve();
+    },
+  });
+  const begin = () => {
+    begun += 1;
+    return Promise.resolve({ result, report: { executor: "namespace" as const, localeKnown: true } });
+  };
+  const { signal } = new AbortController();
+  assert.equal(executions.hold(second, action, "here"), undefined);
+  {
+    await using share = executions.join(first, action, "here", begin);
+    await share.result(signal);
+    assert.equal(
+      executions.hold(first, action, "here"),
+      undefined,
+      "jobs of one connection never join each other",
+    );
+    const held = executions.hold(second, action, "here");
+    assert.ok(held !== undefined);
+    await share[Symbol.asyncDispose]();
+    await using joined = executions.join(second, action, "here", begin);
+    await held[Symbol.asyncDispose]();
+    assert.equal((await joined.result(signal)).result, result);
+    assert.deepEqual([begun, disposed], [1, 0]);
+  }
+  assert.equal(disposed, 1);
 });

@@ -37,10 +37,9 @@ export class Executions {
    */
   join(owner: object, action: Action, place: string, begin: Begin): ExecutionShare {
     const outline = outlineOf(action, place);
+    const running = this.#find(owner, action, outline);
+    if (running !== undefined) return running.share();
     const alike = this.#byOutline.get(outline) ?? new Set();
-    for (const execution of alike) {
-      if (execution.owner !== owner && execution.isEqualTo(action)) return execution.share();
-    }
     const execution = new Execution(owner, action, place, begin);
     this.#byOutline.set(outline, alike.add(execution));
     void execution.over.then(() => {
@@ -48,6 +47,20 @@ export class Executions {
       if (alike.size === 0 && this.#byOutline.get(outline) === alike) this.#byOutline.delete(outline);
     });
     return execution.share();
+  }
+
+  /**
+   * A part in an equal execution that another `owner` began, for whoever looks for a kept result first: one that ends during that look
+   * would be found neither there nor here.
+   */
+  hold(owner: object, action: Action, place: string): AsyncDisposable | undefined {
+    return this.#find(owner, action, outlineOf(action, place))?.share();
+  }
+
+  #find(owner: object, action: Action, outline: string): Execution | undefined {
+    for (const execution of this.#byOutline.get(outline) ?? [])
+      if (execution.owner !== owner && execution.isEqualTo(action)) return execution;
+    return undefined;
   }
 
   /** Resolves when nobody has a share in what `owner` began. */

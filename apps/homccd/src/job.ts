@@ -194,6 +194,8 @@ export class Job {
       const { basesProven } = await this.#inputs.complete(inputs, digests, bases);
       this.#channel.send(this.#stream, { kind: "queued", ahead: this.#unsent.ahead(this.#services.slots) });
       const action = this.#actionIn(place);
+      const { executions, executor } = this.#services;
+      await using _running = executions.hold(this.#executorSession, action, executor);
       const reuse = await this.#reuse(action, place);
       if (reuse?.kind === "found") {
         this.#isDelivering = true;
