@@ -20,7 +20,15 @@ export interface Reservation {
   release(): void;
 }
 
+/**
+ * Blobs that one index knows: each takes some 350 bytes of memory, with what is remembered of its owner, 730 MB together. A store that is full
+ * of the smallest files has them at 8 GiB.
+ */
+const defaultMaxBlobs = 1 << 21;
+
 export interface LruIndexOptions {
+  /** However small they are: none counts for less than this part of the bound. */
+  readonly maxBlobs?: number;
   /** Hears of every use, in order. */
   readonly onUse?: (digest: Digest) => void;
   readonly accounts?: StorageAccounts;
@@ -41,11 +49,14 @@ export class LruIndex<Stamp> {
   readonly #blobs = new Map<Digest, Stamp>();
   readonly #pins = new Map<Digest, number>();
   readonly #onUse: (digest: Digest) => void;
+  readonly #minChargeBytes: number;
   #usedBytes = 0;
   #reservedBytes = 0;
 
   constructor(maxBytes: number, options: LruIndexOptions = {}) {
     this.maxBytes = maxBytes;
+    const maxBlobs = options.maxBlobs ?? defaultMaxBlobs;
+    this.#minChargeBytes = maxBytes === Infinity ? 0 : Math.floor(maxBytes / maxBlobs);
     this.#onUse = options.onUse ?? (() => {});
     this.accounts = options.accounts ?? new StorageAccounts();
   }
@@ -82,7 +93,7 @@ export class LruIndex<Stamp> {
 
   /** Adds it, or gives it another stamp; either counts as a use. */
   set(digest: Digest, stamp: Stamp): void {
-    if (!this.#blobs.delete(digest)) this.#usedBytes += chargeOf(digest);
+    if (!this.#blobs.delete(digest)) this.#usedBytes += this.#chargeOf(digest);
     this.#blobs.set(digest, stamp);
     this.#used(digest);
   }
@@ -104,7 +115,7 @@ export class LruIndex<Stamp> {
 
   delete(digest: Digest): boolean {
     if (!this.#blobs.delete(digest)) return false;
-    this.#usedBytes -= chargeOf(digest);
+    this.#usedBytes -= this.#chargeOf(digest);
     this.accounts.remove(digest);
     return true;
   }
@@ -115,7 +126,7 @@ export class LruIndex<Stamp> {
    */
   reserve(digest: Digest, client?: string): Reservation {
     const account = client === undefined ? undefined : this.accounts.of(client);
-    if (!this.#roomFor(chargeOf(digest), account).enough) throw storeFull(digest, this.maxBytes);
+    if (!this.#roomFor(this.#chargeOf(digest), account).enough) throw storeFull(digest, this.maxBytes);
     let bytes = 0;
     let reservedBytes = 0;
     const take = (added: number): void => {
@@ -125,7 +136,7 @@ export class LruIndex<Stamp> {
     };
     return {
       grow: (more) => {
-        const added = wholeBlocks(bytes + more) - reservedBytes;
+        const added = Math.max(this.#minChargeBytes, wholeBlocks(bytes + more)) - reservedBytes;
         const { victims, enough } = this.#roomFor(added, account);
         if (!enough) throw storeFull(digest, this.maxBytes);
         this.#take(victims);
@@ -137,9 +148,10 @@ export class LruIndex<Stamp> {
     };
   }
 
-  /** Takes blobs of together `bytes` or more out of the index, or all that may go. */
+  /** Takes blobs that take together `bytes` or more of a disk out of the index, or all that may go. */
   evict(bytes: number, client?: string): readonly Digest[] {
-    const { victims } = this.#victims(bytes, 0, client === undefined ? undefined : this.accounts.of(client));
+    const account = client === undefined ? undefined : this.accounts.of(client);
+    const { victims } = this.#victims(bytes, 0, account, chargeOf);
     this.#take(victims);
     return victims;
   }
@@ -154,6 +166,10 @@ export class LruIndex<Stamp> {
         pinned.clear();
       },
     };
+  }
+
+  #chargeOf(digest: Digest): number {
+    return Math.max(this.#minChargeBytes, chargeOf(digest));
   }
 
   #used(digest: Digest): void {
@@ -171,7 +187,8 @@ export class LruIndex<Stamp> {
     bytes: number,
     account: StorageAccount | undefined,
   ): { readonly victims: readonly Digest[]; readonly enough: boolean } {
-    return this.#victims(this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes, bytes, account);
+    const lackingBytes = this.#usedBytes + this.#reservedBytes + bytes - this.maxBytes;
+    return this.#victims(lackingBytes, bytes, account, (digest) => this.#chargeOf(digest));
   }
 
   /**
@@ -182,13 +199,14 @@ export class LruIndex<Stamp> {
     bytes: number,
     newBytes: number,
     account: StorageAccount | undefined,
+    worthOf: (digest: Digest) => number,
   ): { readonly victims: readonly Digest[]; readonly enough: boolean } {
     if (bytes <= 0) return { victims: [], enough: true };
     const victims = new Set<Digest>();
     let leftBytes = bytes;
     const take = (digest: Digest): void => {
       victims.add(digest);
-      leftBytes -= chargeOf(digest);
+      leftBytes -= worthOf(digest);
     };
     const portion = Math.min(1, (this.#usedBytes + this.#reservedBytes + newBytes) / this.maxBytes);
     let isBeyond = false;

@@ -57,6 +57,18 @@ test("nothing goes while there is room; then a client beyond its limit loses its
   assert.ok(index.has(alice1) && index.has(alice2));
 });
 
+test("a store of small blobs holds no more of them than its index may know, whatever their sizes leave free", () => {
+  const index = new LruIndex<number>(1000 * blockBytes, { maxBlobs: 10 });
+  const digests = Array.from({ length: 15 }, (_, number) => blobOf(`small ${number}`));
+  for (const digest of digests) put(index, digest);
+  assert.deepEqual([...index.digests()], digests.slice(5));
+  put(index, blobOf("large", 900));
+  assert.equal(index.size, 2, "a large one counts as what it takes");
+  for (let number = 0; number < 30; number += 1) put(index, blobOf(`later ${number}`));
+  assert.equal(index.size, 10);
+  assert.equal(index.evict(2 * blockBytes).length, 2, "a full disk is given back what they take of it");
+});
+
 test("three times a store of one client, in large blobs or in small ones, takes nothing of another's share", () => {
   for (const blocks of [1, 3, 40]) {
     const index = indexOf(100, 50);

@@ -601,7 +601,7 @@ export const serverOptions = {
     key: "max_dependency_cache_size",
     setBy: "administrator",
     paragraph:
-      "Size of the store of files that clients sent and of outputs made for them. The least recently used go first. A number followed by M (mebibytes) or G (gibibytes).",
+      "Size of the store of files that clients sent and of outputs made for them. The least recently used go first. Two million files are the most, whatever their size: each takes 350 bytes of memory. A number followed by M (mebibytes) or G (gibibytes).",
   },
   no_result_cache: {
     type: values.boolean,
