@@ -135,7 +135,7 @@ for (const [title, conffiles, owned] of [
       ${remove("purge", "homcc", "homccd")}; test ! -e /etc/homcc`);
     assert.equal(
       printed,
-      `${administratorsHosts}[homcc]\nhomcc.conf\nhosts\n/etc/homcc/hosts\nhomcc 2.0.0\n${administratorsHosts}`,
+      `${administratorsHosts}[homcc]\nhomcc.conf\nhosts\nidentity\n/etc/homcc/hosts\nhomcc 2.0.0\n${administratorsHosts}`,
     );
   });
 }
