@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -11,6 +12,14 @@ export interface CutLink extends AsyncDisposable {
   down(): Promise<void>;
   /** Lets new connections through again. */
   up(): Promise<void>;
+}
+
+/** Whoever asks the kernel for any port gets one above these: while a line is down, no server of another test is behind its port. */
+const firstPort = 10_000;
+const firstEphemeralPort = 32_768;
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
 }
 
 /** `offsets`: after how many bytes, of both directions together, each next connection is cut; then none is. */
@@ -52,11 +61,9 @@ export async function startCutLink(port: number, offsets: readonly number[] = []
     }
   };
   const up = async (): Promise<void> => {
-    server = createServer(join).listen(ownPort, "127.0.0.1");
-    await once(server, "listening");
-    const listening = server.address();
-    if (listening === null || typeof listening === "string") throw new Error("no port");
-    ownPort = listening.port;
+    const listening = createServer(join).listen(ownPort, "127.0.0.1");
+    await once(listening, "listening");
+    server = listening;
   };
   const down = async (): Promise<void> => {
     if (server === undefined) return;
@@ -66,6 +73,14 @@ export async function startCutLink(port: number, offsets: readonly number[] = []
     reset();
     await closed;
   };
-  await up();
+  for (;;) {
+    ownPort = randomInt(firstPort, firstEphemeralPort);
+    try {
+      await up();
+      break;
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
+  }
   return { address: `127.0.0.1:${ownPort}`, cuts: () => cuts, up, down, [Symbol.asyncDispose]: down };
 }

@@ -38,7 +38,7 @@ export interface HostHealthOptions<Connection> {
    */
   readonly onGivenUp?: (connection: Connection, successor: Connection | undefined) => void;
   /** A doubted connection is dead: it was silent for `deadSilenceMs`, and nothing accepts another. Its owner ends it and tells `lost`. */
-  readonly onDead?: (connection: Connection, silentMs: number) => void;
+  readonly onDead?: (connection: Connection) => void;
   /** Called after every change of state, for placement and the log. */
   readonly onChange?: (state: HostState<Connection>) => void;
   readonly clock?: Clock;
@@ -347,7 +347,7 @@ export class HostHealth<Connection> {
     if (this.#doubted === undefined || this.#isAccepted || this.#state.kind === "connecting") return;
     const { connection, silentSinceMs } = this.#doubted;
     const silentMs = this.#clock.monotonicMs() - silentSinceMs;
-    if (silentMs >= deadSilenceMs) this.#options.onDead?.(connection, silentMs);
+    if (silentMs >= deadSilenceMs) this.#options.onDead?.(connection);
   }
 
   #settleDoubt(): void {

@@ -98,6 +98,8 @@ export function connectParts<Outgoing, Incoming>(
     isReading: () => inbox.isReading,
     roundTripMs: () => sender.pulse.roundTripMs,
     sentBytes: () => sender.sentBytes + sender.queuedBytes,
+    handedBytes: () => sender.sentBytes,
+    sendRate: () => sender.pace.bytesPerSecond,
     isSending: () => sender.queuedBytes > 0 || sender.isBlocked,
     dead: (silentMs) => end.loseSilent(silentMs),
   });

@@ -208,14 +208,12 @@ export class Channel<Outgoing, Incoming> {
     if (this.#parts.end.reason === undefined) this.#parts.silence.doubt();
   }
 
-  /** Client: the doubted connection's successor is up. This one ends as a line that dropped, unless the peer speaks soon. */
-  abandon(): void {
-    if (this.#parts.end.reason === undefined) this.#parts.silence.abandon();
-  }
-
-  /** Ends the connection as a line that dropped: nothing was heard for so long that the peer is taken for gone. */
-  lose(silentMs: number): void {
-    this.#parts.end.loseSilent(silentMs);
+  /**
+   * Client: the doubted connection has a successor, or nothing of the peer's machine answers any more. It ends as a line that dropped,
+   * unless the peer speaks soon.
+   */
+  abandon(why: "replaced" | "unreachable"): void {
+    if (this.#parts.end.reason === undefined) this.#parts.silence.abandon(why);
   }
 
   /**

@@ -10,6 +10,8 @@ class Scene implements Timers {
   sentBytes = 0;
   isReading = true;
   isSending = false;
+  handedBytes = 0;
+  sendRate: number | undefined;
   pings = 0;
   silentSinceMs = -1;
   readonly events: string[] = [];
@@ -24,6 +26,8 @@ class Scene implements Timers {
       isReading: () => this.isReading,
       roundTripMs: () => this.roundTripMs,
       sentBytes: () => this.sentBytes,
+      handedBytes: () => this.handedBytes,
+      sendRate: () => this.sendRate,
       isSending: () => this.isSending,
       dead: (silentMs) => this.events.push(`dead after ${silentMs}`),
     });
@@ -214,11 +218,31 @@ test("an abandoned connection dies after four seconds of silence, unless it spea
     const scene = new Scene();
     scene.probe.setBusy(true);
     scene.pass(3_100);
-    scene.probe.abandon();
+    scene.probe.abandon("replaced");
     if (happens === "it speaks") scene.probe.received();
     scene.isSending = happens === "it sends";
     scene.pass(1_300);
     assert.deepEqual(scene.events, expected, happens);
+  }
+});
+
+test("a connection whose machine answers nowhere dies at once, but for what is on its way", () => {
+  for (const [handedBytes, sendRate, expected] of [
+    [0, undefined, ["doubted at 3010", "dead after 3720"]],
+    [640_000, 10e6, ["doubted at 3010", "dead after 3720"]],
+    [128_000, undefined, ["doubted at 3010", "dead after 3720"]],
+    [640_000, undefined, ["doubted at 3010", "dead after 10010"]],
+    [640_000, 128_000, ["doubted at 3010", "dead after 5010"]],
+  ] as const) {
+    const scene = new Scene();
+    scene.probe.setBusy(true);
+    scene.handedBytes = handedBytes;
+    scene.sendRate = sendRate;
+    scene.isSending = true;
+    scene.pass(3_700);
+    scene.probe.abandon("unreachable");
+    scene.pass(10_000);
+    assert.deepEqual(scene.events, expected, `${handedBytes} at ${sendRate}`);
   }
 });
 

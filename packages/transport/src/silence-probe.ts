@@ -18,6 +18,10 @@ export interface SilenceProbeOptions {
   /** The latest measured one; `undefined` before any. */
   readonly roundTripMs: () => number | undefined;
   readonly sentBytes: () => number;
+  /** Of `sentBytes` those that the kernel has. */
+  readonly handedBytes: () => number;
+  /** What the link takes in a second, as measured; `undefined` before. */
+  readonly sendRate: () => number | undefined;
   /** Whether something waits to be sent: a peer that has no room for it answers no ping either. */
   readonly isSending: () => boolean;
   /** An abandoned connection stayed silent. */
@@ -34,6 +38,9 @@ const quietMs = 1_000;
  */
 const vigilQuietMs = 1_500;
 const vigilSilentMs = 3_000;
+
+/** Who is told of a link that was not measured expects the slowest that anybody compiles through, 0.5 Mbit/s. */
+const slowestBytesPerSecond = 64_000;
 
 /** A connection whose successor is up has so long: the server lives, and answers pings at once on a way that leads there. */
 const replacedSilentMs = 4_000;
@@ -60,6 +67,7 @@ export class SilenceProbe {
   /** Of the silence that counts: nobody has to speak before a stream opens. */
   #silentSinceMs: number;
   #sentBytesThen: number;
+  #handedBytesThen: number;
   #askedMs = 0;
   /** Before that nobody has to have answered. */
   #dueMs = 0;
@@ -73,6 +81,7 @@ export class SilenceProbe {
     this.#lastReceivedMs = options.clock.monotonicMs();
     this.#silentSinceMs = this.#lastReceivedMs;
     this.#sentBytesThen = options.sentBytes();
+    this.#handedBytesThen = options.handedBytes();
   }
 
   listen(listener: SilenceListener): void {
@@ -94,6 +103,7 @@ export class SilenceProbe {
     this.#lastReceivedMs = this.#options.clock.monotonicMs();
     this.#silentSinceMs = this.#lastReceivedMs;
     this.#sentBytesThen = this.#options.sentBytes();
+    this.#handedBytesThen = this.#options.handedBytes();
     if (this.#state === "trusted") return;
     this.#cancelDeath();
     this.#cancelTimer();
@@ -116,15 +126,22 @@ export class SilenceProbe {
     this.#wait();
   }
 
-  /** The successor of the doubted connection is up: this one is dead unless it speaks soon. */
-  abandon(): void {
-    const { clock, timers } = this.#options;
-    const leftMs = this.#silentSinceMs + replacedSilentMs - clock.monotonicMs();
+  /**
+   * The doubted connection lost its case: its successor is up, or nothing of the peer's machine answers any more. It is dead unless the
+   * peer speaks before what is on its way to it must have arrived; a machine that answers elsewhere has some time of its own.
+   */
+  abandon(why: "replaced" | "unreachable"): void {
+    const { clock, timers, handedBytes, sendRate } = this.#options;
+    const underWayBytes = handedBytes() - this.#handedBytesThen;
+    const underWayMs = (underWayBytes * 1000) / (sendRate() ?? slowestBytesPerSecond);
+    const ownMs = why === "replaced" ? replacedSilentMs : 0;
+    const leftMs = this.#silentSinceMs + ownMs + underWayMs - clock.monotonicMs();
     this.#cancelDeath();
     this.#cancelDeath = timers.after(Math.max(0, leftMs), () => {
       this.#cancelDeath = timers.after(0, () => {
         const { isReading, isSending, dead } = this.#options;
-        if (isReading() && !isSending()) dead(clock.monotonicMs() - this.#silentSinceMs);
+        if (!isReading() || (why === "replaced" && isSending())) return;
+        dead(clock.monotonicMs() - this.#silentSinceMs);
       });
     });
   }

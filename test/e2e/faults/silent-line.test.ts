@@ -108,6 +108,8 @@ async function awayServer(network: Network): Promise<Server> {
     prefix: network.away,
     listen: network.serverAddress,
     limit: 8,
+    // What a compiler has made while nobody heard of it is there.
+    resultCache: true,
     options: ["--log-level", "DEBUG"],
   });
 }

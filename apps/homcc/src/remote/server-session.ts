@@ -147,12 +147,12 @@ export class ServerSession implements Session, ShippingLink {
     const unheard = [...this.#running].filter(({ receivedBytesThen }) => receivedBytesThen === receivedBytes);
     for (const { run } of unheard) run.cancel(new UnheardJob(this.hostId));
     if (this.#isDoubtedAfterSleep) this.close("silent since the machine slept");
-    else if (isReplaced) this.#channel.abandon();
+    else if (isReplaced) this.#channel.abandon("replaced");
   }
 
-  lose(silentMs: number): void {
+  lose(): void {
     // Without a job nobody waits for it, and it may speak after all.
-    if (this.#running.size > 0) this.#channel.lose(silentMs);
+    if (this.#running.size > 0) this.#channel.abandon("unreachable");
   }
 
   /** Runs the action there. Rejects when it was refused or the connection ended; aborting `signal` cancels the job. */

@@ -377,7 +377,7 @@ export class Servers {
         session.giveUp(successor !== undefined);
         if (successor !== undefined) session.retire();
       },
-      onDead: (session, silentMs) => session.lose(silentMs),
+      onDead: (session) => session.lose(),
       onChange: (state) => this.#changed(hostId, health, state),
     });
     this.#health.set(hostId, health);

@@ -119,7 +119,7 @@ export interface Session {
   believe(): void;
   /** Silent where an answer is due, and its successor is up or does not come up. */
   giveUp(isReplaced: boolean): void;
-  /** Silent for so long, and nothing of the server's machine answers. */
-  lose(silentMs: number): void;
+  /** Silent for long, and nothing of the server's machine answers. */
+  lose(): void;
   close(reason: string): void;
 }
