@@ -31,7 +31,8 @@ export function askDriver(argv: readonly string[], cwd: string): DriverUnit[] | 
     timeout: 20_000,
     env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
   });
-  if (answer.status !== 0) return undefined;
+  // clang says what it does not support, and goes on all the same.
+  if (answer.status !== 0 || /^\S+: error: /m.test(answer.stderr)) return undefined;
   const units: DriverUnit[] = [];
   let unit: string[][] = [];
   const finish = (): void => {
