@@ -356,7 +356,8 @@ export class IncludeLexer {
   /** Blanks and comments, also those that go over several lines; not the line's end. */
   #skipBlanks(): void {
     for (;;) {
-      while (isBlank(this.#bytes[this.#at])) this.#at += 1;
+      // Compilers warn of a zero byte, and take it for a blank.
+      while (isBlank(this.#bytes[this.#at]) || this.#bytes[this.#at] === 0) this.#at += 1;
       if (!this.#skipComment()) return;
     }
   }

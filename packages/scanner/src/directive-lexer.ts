@@ -225,7 +225,7 @@ export class DirectiveLexer {
     this.#skipBlanks();
     const name = this.#word();
     if (name === "define") this.#define();
-    else if (name === "if" || name === "elif") this.#add(name, this.#rest());
+    else if (name === "if" || name === "elif") this.#add(name, this.#rest(true));
     else if (isMacroDirective(name)) this.#macroDirective(name);
     else if (name === "else" || name === "endif") this.#add(name);
     else if (isInclude(name)) this.#file(name);
@@ -315,8 +315,11 @@ export class DirectiveLexer {
       this.#add("module", line.slice(0, 80));
   }
 
-  /** What is left of a directive's line, comments as blanks; stops at the line's end. */
-  #rest(): string {
+  /**
+   * What is left of a directive's line, comments as blanks; stops at the line's end. Only conditions have header names in them: in a
+   * macro's body `__has_include(<a//b.h>` begins a comment.
+   */
+  #rest(isCondition = false): string {
     const bytes = this.#bytes;
     const start = this.#at;
     let at = start;
@@ -328,12 +331,12 @@ export class DirectiveLexer {
       if (this.#mentionsPushing) this.#noticePushing(text);
       return text;
     }
-    const text = this.#restWithComments();
+    const text = this.#restWithComments(isCondition);
     if (this.#mentionsPushing) this.#noticePushing(text);
     return text;
   }
 
-  #restWithComments(): string {
+  #restWithComments(isCondition: boolean): string {
     const bytes = this.#bytes;
     let text = "";
     let from = this.#at;
@@ -346,7 +349,7 @@ export class DirectiveLexer {
         return text + this.#slice(from, at);
       if (byte === doubleQuote) this.#string();
       else if (byte === singleQuote) this.#at = endOfCharacter(this.#bytes, this.#at);
-      else if (this.#isInHeaderName(text + this.#slice(from, at))) this.#at += 1;
+      else if (isCondition && this.#isInHeaderName(text + this.#slice(from, at))) this.#at += 1;
       else if (!this.#dialect.lineComments && bytes[at + 1] === slash) {
         this.#add("opaque", "// in a directive of C90");
         this.#at += 2;
@@ -357,9 +360,11 @@ export class DirectiveLexer {
     }
   }
 
-  /** `__has_include(<a//b.h>`: no comment begins there. */
+  /** `__has_include(<a//b.h>`: no comment begins there, if the name ends on the line. */
   #isInHeaderName(before: string): boolean {
-    return /__has_\w+\s*\(\s*<[^>]*$/.test(before);
+    if (!/(?<!\w)__has_(?:include(?:_next)?(?:__)?|embed)\s*\(\s*<[^>]*$/.test(before)) return false;
+    const close = this.#text.indexOf(greater, this.#at);
+    return close >= 0 && close < this.#endOfLine();
   }
 
   #add(kind: DirectiveKind, operand = "", definition = ""): void {

@@ -59,7 +59,10 @@ export const directives: FuzzTarget = {
     const { names } = extractIncludeNames(input);
     const [dialect] = dialects;
     if (dialect === undefined) return;
-    for (const { kind, operand } of lexed(input, dialect, Infinity).directives) {
+    const { directives: seen } = lexed(input, dialect, Infinity);
+    // The scanner refuses what it does not understand, and looks no further.
+    if (seen.some(({ kind }) => kind === "opaque")) return;
+    for (const { kind, operand } of seen) {
       if (!/^(?:include|include_next|import)$/.test(kind) || !/^["<][\w./]+$/.test(operand)) continue;
       const isSeen = names.some((one) => one.kind === kind && one.name === operand.slice(1));
       must(isSeen, `#${kind} ${operand} is seen by the scanner's lexer only`);
