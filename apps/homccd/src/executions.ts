@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Action } from "@homcc/cas/action";
+import { unlessAborted } from "@homcc/observability/unless-aborted";
 import { actionKey, messageKey } from "@homcc/results/action-key";
 import type { PlacedResult } from "./job-place.ts";
 
@@ -186,16 +187,4 @@ function keyOf(action: Action, place: string): string {
     action.timeoutMs,
   ];
   return createHash("sha256").update(JSON.stringify(facts)).digest("hex");
-}
-
-async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -1,11 +1,11 @@
-/** Resolves when `waiting` does. Rejects as it does, or with the signal's reason, and leaves no listener behind. */
-export async function unlessAborted(waiting: Promise<unknown>, signal: AbortSignal): Promise<void> {
+/** Resolves as `waiting` does. Rejects as it does, or with the signal's reason, and leaves no listener behind. */
+export async function unlessAborted<Result>(waiting: Promise<Result>, signal: AbortSignal): Promise<Result> {
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
-    await Promise.race([waiting, aborted.promise]);
+    return await Promise.race([waiting, aborted.promise]);
   } finally {
     signal.removeEventListener("abort", abort);
   }

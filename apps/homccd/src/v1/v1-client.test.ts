@@ -28,6 +28,11 @@ async function pair(): Promise<[client: Socket, served: Socket]> {
   return [client, served];
 }
 
+/** A conversation that begins with that message. */
+function beginning(socket: Socket, argued: Readonly<Record<string, unknown>> = argumentMessage) {
+  return { kind: "v1", identity, socket, argumentMessage: argued, rest: Buffer.alloc(0) } as const;
+}
+
 /** A server that has no compiler, and says so in `info`. */
 function refusing(slots: SlotQueue, info: string, records: JobRecord[] = []): V1Services {
   const services = {
@@ -48,15 +53,8 @@ test("a client of homcc 2 is told whom it speaks to, and takes no slot", async (
   const slots = new SlotQueue(0);
   const [client, served] = await pair();
   const argued = { ...argumentMessage, agent: "homcc 2.0.0" };
-  const accepted = {
-    kind: "v1",
-    identity,
-    socket: served,
-    argumentMessage: argued,
-    rest: Buffer.alloc(0),
-  } as const;
   const records: JobRecord[] = [];
-  const serving = serveV1Client(accepted, refusing(slots, "asked for a compiler", records));
+  const serving = serveV1Client(beginning(served, argued), refusing(slots, "asked for a compiler", records));
   const said = await text(client);
   client.end();
   await serving;
@@ -77,14 +75,7 @@ test("why a job of 1.x went elsewhere is in the access log as for everybody", as
   ] as const) {
     const [client, served] = await pair();
     const records: JobRecord[] = [];
-    const accepted = {
-      kind: "v1",
-      identity,
-      socket: served,
-      argumentMessage: argued,
-      rest: Buffer.alloc(0),
-    } as const;
-    const serving = serveV1Client(accepted, refusing(slots, "no gcc", records));
+    const serving = serveV1Client(beginning(served, argued), refusing(slots, "no gcc", records));
     await text(client);
     client.end();
     await serving;
@@ -100,8 +91,7 @@ test("a client that does not read its answer has its slot for so long and no lon
   const [client, served] = await pair();
   // More than the kernels of both ends take.
   const services = refusing(slots, "x".repeat(32 << 20));
-  const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
-  const serving = serveV1Client(accepted, services, {
+  const serving = serveV1Client(beginning(served), services, {
     conversationMs: 100,
     farewellMs: 100,
     stallMs: 10_000,
@@ -116,8 +106,7 @@ test("a client that does not read its answer has its slot for so long and no lon
 test("a client that never ceases to talk after its answer is cut off", async () => {
   const slots = new SlotQueue(1);
   const [client, served] = await pair();
-  const accepted = { kind: "v1", identity, socket: served, argumentMessage, rest: Buffer.alloc(0) } as const;
-  const serving = serveV1Client(accepted, refusing(slots, "none"), {
+  const serving = serveV1Client(beginning(served), refusing(slots, "none"), {
     conversationMs: 100,
     farewellMs: 100,
     stallMs: 10_000,
